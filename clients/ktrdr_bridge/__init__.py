@@ -1,0 +1,1 @@
+"""Record the progress and metrics of a running job in a local journal, and read such journals."""

@@ -1,0 +1,1 @@
+"""Follow and steer KTRDR operations from Python."""

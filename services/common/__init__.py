@@ -1,0 +1,1 @@
+"""What every server shares: lifecycle, interceptors, errors, configuration, logging."""

@@ -1,0 +1,1 @@
+"""What every host shares: sessions, worker supervision and the HostService servicer."""

@@ -1,0 +1,1 @@
+"""The IB host: gateway connection, chunk planning, bar store."""

@@ -1,0 +1,1 @@
+"""A TCP server that speaks the TWS protocol and replays recorded history."""

@@ -1,0 +1,1 @@
+"""The training host: strategies, features, models and the training loop."""
