@@ -1,0 +1,37 @@
+"""Wait for a condition instead of sleeping."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    probe: Callable[[], T | Awaitable[T]], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02
+) -> T:
+    """Return the first truthy value of `probe`, which may be a coroutine function; fail with its last value otherwise."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        outcome = probe()
+        value: T = await outcome if isinstance(outcome, Awaitable) else outcome
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            message = f"condition not met within {timeout_seconds} s; last value: {value!r}"
+            raise AssertionError(message)
+        await asyncio.sleep(interval_seconds)
+
+
+def eventually_sync(probe: Callable[[], T], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02) -> T:
+    """Like `eventually`, for tests without an event loop."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            message = f"condition not met within {timeout_seconds} s; last value: {value!r}"
+            raise AssertionError(message)
+        time.sleep(interval_seconds)
