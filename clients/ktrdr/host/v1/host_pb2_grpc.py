@@ -83,7 +83,6 @@ class HostServiceServicer(object):
     def GetHost(self, request, context):
         """Tells what the host is and what it has room for. Errors: none of its own.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         (The resource itself is the answer, as for every Get.)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -117,7 +116,6 @@ class HostServiceServicer(object):
     def GetSession(self, request, context):
         """Tells one session, without metric points. Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         (The resource itself is the answer, as for every Get.)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

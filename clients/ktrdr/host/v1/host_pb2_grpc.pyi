@@ -33,7 +33,6 @@ class HostServiceStub:
     ]
     """Tells what the host is and what it has room for. Errors: none of its own.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     (The resource itself is the answer, as for every Get.)
     """
 
@@ -66,7 +65,6 @@ class HostServiceStub:
     ]
     """Tells one session, without metric points. Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     (The resource itself is the answer, as for every Get.)
     """
 
@@ -93,7 +91,6 @@ class HostServiceAsyncStub:
     ]
     """Tells what the host is and what it has room for. Errors: none of its own.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     (The resource itself is the answer, as for every Get.)
     """
 
@@ -126,7 +123,6 @@ class HostServiceAsyncStub:
     ]
     """Tells one session, without metric points. Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     (The resource itself is the answer, as for every Get.)
     """
 
@@ -155,7 +151,6 @@ class HostServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[ktrdr.host.v1.host_pb2.Host, collections.abc.Awaitable[ktrdr.host.v1.host_pb2.Host]]:
         """Tells what the host is and what it has room for. Errors: none of its own.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         (The resource itself is the answer, as for every Get.)
         """
 
@@ -196,7 +191,6 @@ class HostServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[ktrdr.host.v1.session_pb2.Session, collections.abc.Awaitable[ktrdr.host.v1.session_pb2.Session]]:
         """Tells one session, without metric points. Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         (The resource itself is the answer, as for every Get.)
         """
 
