@@ -1,0 +1,91 @@
+"""Finding contracts."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from services.ib_host.replay.contract_query import ContractQuery
+from services.ib_host.replay.errors import unknown_contract
+from services.ib_host.replay.fields import FieldReader
+from services.ib_host.replay.gateway import Gateway
+from services.ib_host.replay.instruments import SMART, Instrument
+from services.ib_host.replay.market import NEW_YORK
+from services.ib_host.replay.session import Session
+from services.ib_host.replay.wire import TradingHours
+
+_DAYS_OF_HOURS = 6
+_MOST_SAMPLES = 16
+_SATURDAY = 5
+
+
+class ContractDetails:
+    """Describes every contract that fits a request."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handle(self, session: Session, fields: FieldReader) -> None:
+        """Answer with message 10 for each contract, then 52.
+
+        A stock that is asked for by symbol, without an exchange, fits once for each of its exchanges.
+
+        Raises:
+            RequestRefused: 200, no contract fits.
+        """
+        fields.skip()
+        request_id = fields.read_request_id()
+        query = ContractQuery.read(fields)
+        found = query.find(self._gateway.instruments.values())
+        if not found:
+            raise unknown_contract()
+        for instrument in found:
+            hours = self._hours(instrument)
+            for exchange in _exchanges(query, instrument):
+                session.connection.send(session.wire.contract_data(request_id, instrument, exchange, hours))
+        session.connection.send(session.wire.contract_data_end(request_id))
+
+    def _hours(self, instrument: Instrument) -> TradingHours:
+        today = self._gateway.clock.now().astimezone(NEW_YORK).date()
+        days = [today + timedelta(days=n) for n in range(_DAYS_OF_HOURS)]
+        sessions = self._gateway.history.sessions(instrument.symbol)
+        return TradingHours(
+            trading=_hours(days, sessions, "0400", "2000"), liquid=_hours(days, sessions, "0930", "1600")
+        )
+
+
+class MatchingSymbols:
+    """Finds stocks by the beginning of their symbol or a part of their name."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handle(self, session: Session, fields: FieldReader) -> None:
+        """Answer with message 79, at most 16 stocks; those whose symbol fits come first."""
+        request_id = fields.read_request_id()
+        pattern = fields.text().strip().upper()
+        found = sorted(
+            (instrument for instrument in self._gateway.instruments.values() if _matches(instrument, pattern)),
+            key=lambda instrument: (not instrument.symbol.startswith(pattern), instrument.symbol),
+        )
+        session.connection.send(session.wire.symbol_samples(request_id, found[:_MOST_SAMPLES]))
+
+
+def _matches(instrument: Instrument, pattern: str) -> bool:
+    return bool(pattern) and (instrument.symbol.startswith(pattern) or pattern in instrument.name.upper())
+
+
+def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:
+    if query.exchange:
+        return [query.exchange]
+    return [SMART] if query.con_id else instrument.exchanges
+
+
+def _hours(days: Sequence[date], sessions: Sequence[date], opens: str, closes: str) -> str:
+    return ";".join(
+        f"{day:%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}" if _is_session(day, sessions) else f"{day:%Y%m%d}:CLOSED"
+        for day in days
+    )
+
+
+def _is_session(day: date, sessions: Sequence[date]) -> bool:
+    """Tell whether the stock trades on a day; beyond the recording, on which nothing is known of holidays, every weekday counts."""
+    return day in sessions if sessions[0] <= day <= sessions[-1] else day.weekday() < _SATURDAY

@@ -1,0 +1,70 @@
+"""The stocks that the gateway knows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zlib import crc32
+
+SMART = "SMART"
+"""The name of IB's routing over all exchanges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A US stock, described as IB does.
+
+    Attributes:
+        con_id: IB's contract id.
+        symbol: also the local symbol.
+        name: the company, in IB's spelling.
+        primary_exchange: where it is listed.
+        trading_class: IB's trading class.
+        industry, category, subcategory: IB's classification.
+        isin: empty when not known.
+    """
+
+    con_id: int
+    symbol: str
+    name: str
+    primary_exchange: str
+    trading_class: str
+    industry: str = ""
+    category: str = ""
+    subcategory: str = ""
+    isin: str = ""
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        """Names under which it can be asked for, the routed one first."""
+        return (SMART, self.primary_exchange)
+
+
+_KNOWN = {
+    instrument.symbol: instrument
+    for instrument in (
+        Instrument(
+            265598, "AAPL", "APPLE INC", "NASDAQ", "NMS", "Technology", "Computers", "Computers", "US0378331005"
+        ),
+        Instrument(107113386, "FB", "FACEBOOK INC-A", "NASDAQ", "NMS", "Communications", "Internet", "Internet Content"),
+        Instrument(208813719, "GOOG", "GOOGLE INC-CL A", "NASDAQ", "NMS", "Communications", "Internet", "Web Portals"),
+        Instrument(
+            8314, "IBM", "INTL BUSINESS MACHINES CORP", "NYSE", "IBM", "Technology", "Computers", "Computer Services",
+            "US4592001014",
+        ),
+        Instrument(
+            272093, "MSFT", "MICROSOFT CORP", "NASDAQ", "NMS", "Technology", "Software", "Applications Software",
+            "US5949181045",
+        ),
+    )
+}  # fmt: skip
+
+
+def instruments(symbols: Iterable[str]) -> dict[str, Instrument]:
+    """Return the instrument of each symbol.
+
+    A stock that is not known beside its recording gets its symbol for a name and a contract id derived from it.
+    """
+    return {symbol: _KNOWN.get(symbol) or _unknown(symbol) for symbol in symbols}
+
+
+def _unknown(symbol: str) -> Instrument:
+    return Instrument(crc32(symbol.encode()) & 0x7FFFFFFF, symbol, symbol, "NASDAQ", "NMS")

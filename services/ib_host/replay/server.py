@@ -1,0 +1,122 @@
+"""The replay gateway's TCP server."""
+
+import asyncio
+from datetime import timedelta
+from typing import Self
+
+from services.ib_host.replay.clock import ReplayClock
+from services.ib_host.replay.connection import Connection
+from services.ib_host.replay.gateway import Gateway
+from services.ib_host.replay.handlers import build_handlers
+from services.ib_host.replay.history import SourceHistory
+from services.ib_host.replay.instruments import instruments
+from services.ib_host.replay.journal import Journal
+from services.ib_host.replay.recorded import read_recording
+from services.ib_host.replay.session import Session
+from services.ib_host.replay.settings import ReplaySettings
+
+
+class ReplayServer:
+    """Serves recorded history to clients of the TWS API, from entering the context until leaving it.
+
+    Args:
+        settings: where to listen and what to replay.
+        history: replaces what `settings.data` names.
+
+    Raises:
+        RecordingError: the recording that the settings name can't be used.
+
+    Attributes:
+        history: what is replayed, to compare with what a client has got.
+        journal: the frames received last.
+        port: the port it listens on, once it does.
+    """
+
+    def __init__(self, settings: ReplaySettings, *, history: SourceHistory | None = None) -> None:
+        self._settings = settings
+        self.history = history or _history(settings)
+        self.clock = ReplayClock(settings.now or self.history.end)
+        self.journal = Journal(settings.journal_limit)
+        self.port = settings.port
+        self._gateway = Gateway(
+            history=self.history,
+            instruments=instruments(self.history.symbols),
+            clock=self.clock,
+            latency=timedelta(milliseconds=settings.latency_ms),
+        )
+        self._handlers = build_handlers(self._gateway)
+        self._sessions: dict[int, Session] = {}
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT to connect to."""
+        return f"{self._settings.bind}:{self.port}"
+
+    @property
+    def client_ids(self) -> frozenset[int]:
+        """The clients that are connected and started."""
+        return frozenset(self._sessions)
+
+    @property
+    def open_queries(self) -> frozenset[tuple[int, int]]:
+        """Queries for history without an answer yet, as (client id, request id)."""
+        return frozenset(
+            (client_id, request_id)
+            for client_id, session in self._sessions.items()
+            for request_id in session.queries.ids
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start listening.
+
+        Raises:
+            OSError: the address can't be listened on.
+        """
+        self._server = await asyncio.start_server(self._serve, self._settings.bind, self._settings.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening and drop all connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        tasks = list(self._connections)
+        for connection in self._connections.values():
+            connection.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    def enter(self, client_id: int, session: Session) -> bool:
+        """Take a client id for a session; False when another connection has it."""
+        return self._sessions.setdefault(client_id, session) is session
+
+    def leave(self, client_id: int) -> None:
+        """Give a client id back."""
+        del self._sessions[client_id]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(writer)
+        session = Session(
+            reader,
+            connection,
+            gateway=self._gateway,
+            handlers=self._handlers,
+            register=self,
+            journal=self.journal,
+            server_version=self._settings.server_version,
+        )
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = connection
+        try:
+            await session.run()
+        finally:
+            del self._connections[task]
+
+
+def _history(settings: ReplaySettings) -> SourceHistory:
+    return SourceHistory(read_recording(settings.data)) if settings.data else SourceHistory.packaged()

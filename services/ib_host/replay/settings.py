@@ -1,0 +1,38 @@
+"""Settings of the replay gateway."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.ib_host.replay.wire import MAX_VERSION, MIN_VERSION
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+class ReplaySettings(BaseModel):
+    """How the gateway listens and what it replays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bind: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(4102, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data: Path | None = Field(
+        None,
+        description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. "
+        "Without it, the stocks of bokeh_sampledata.",
+    )
+    now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
+        None,
+        description="The gateway's present, UTC unless a zone is given. It stands still. Without it, midnight after the last bar.",
+    )
+    latency_ms: int = Field(
+        0, ge=0, le=600_000, description="Wait this long before each answer with bars, in milliseconds."
+    )
+    server_version: int = Field(
+        MAX_VERSION, ge=MIN_VERSION, le=MAX_VERSION, description="Highest version of the protocol to agree on."
+    )
+    journal_limit: int = Field(10_000, ge=1, description="How many received frames are remembered.")
