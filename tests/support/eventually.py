@@ -11,7 +11,7 @@ T = TypeVar("T")
 async def eventually(
     probe: Callable[[], T | Awaitable[T]], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02
 ) -> T:
-    """Return the first truthy value of `probe` (a function or coroutine function); fail with its last value otherwise."""
+    """Return the first truthy value of `probe`, plain or coroutine function; fail with its last value otherwise."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         outcome = probe()
