@@ -8,23 +8,7 @@ from services.ib_host.replay.fields import FieldReader
 from services.ib_host.replay.instruments import Instrument
 
 _SECURITY_TYPES = frozenset(
-    {
-        "STK",
-        "OPT",
-        "FUT",
-        "CONTFUT",
-        "FOP",
-        "IND",
-        "CASH",
-        "CFD",
-        "BAG",
-        "BOND",
-        "CMDTY",
-        "WAR",
-        "FUND",
-        "NEWS",
-        "CRYPTO",
-    }
+    {"STK", "OPT", "FUT", "CONTFUT", "FOP", "IND", "CASH", "CFD", "BAG", "BOND", "CMDTY", "WAR", "FUND", "CRYPTO"}
 )
 
 
@@ -43,7 +27,7 @@ class ContractQuery:
 
     @classmethod
     def read(cls, fields: FieldReader) -> "ContractQuery":
-        """Read the twelve fields of a contract block and the flag that asks for expired ones, which stocks have none of."""
+        """Read the twelve fields of a contract block, and pass over the flag that asks for expired contracts."""
         con_id, symbol, security_type = fields.integer(), fields.text(), fields.text()
         fields.skip(4)  # expiry, strike, right, multiplier
         query = cls(

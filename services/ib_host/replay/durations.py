@@ -5,9 +5,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from services.ib_host.replay.market import NEW_YORK, session_close
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""No window begins before this."""
 
 _PATTERN = re.compile(r"([1-9]\d{0,6}) ([SDWMY])")
 _CALENDAR_DAYS = {"S": 1 / 86400, "D": 7 / 5, "W": 7.0, "M": 30.5, "Y": 365.0}
@@ -39,34 +42,30 @@ class Duration:
     def start(self, end: datetime, sessions: Sequence[date]) -> datetime:
         """Return the instant from which on sessions close within this duration before `end`.
 
-        The start itself lies outside, so that requests of which each ends where the one before it started show every bar once.
+        The start itself lies outside: requests of which each ends where the one before it started show every bar once.
 
         Args:
             end: aware.
             sessions: the stock's trading days, ascending; trading days are counted along them.
         """
+        try:
+            return max(self._start(end, sessions), EARLIEST)
+        except (OverflowError, ValueError):  # before the first year that dates can have
+            return EARLIEST
+
+    def _start(self, end: datetime, sessions: Sequence[date]) -> datetime:
         if self.unit == "D":
-            until_end = bisect_right(sessions, end, key=session_close)
-            before = until_end - self.count - 1
-            return session_close(sessions[before]) if before >= 0 else session_close(sessions[0]) - timedelta(days=1)
+            outside = bisect_right(sessions, end, key=session_close) - self.count - 1
+            return session_close(sessions[outside]) if outside >= 0 else EARLIEST
         if self.unit == "S":
             return end - timedelta(seconds=self.count)
         local = end.astimezone(NEW_YORK)
         if self.unit == "W":
-            return _earlier(local, days=7 * self.count)
+            return local - timedelta(weeks=self.count)
         return _months_earlier(local, self.count * (12 if self.unit == "Y" else 1))
-
-
-def _earlier(local: datetime, *, days: int) -> datetime:
-    try:
-        return local - timedelta(days=days)
-    except OverflowError:
-        return datetime.min.replace(tzinfo=NEW_YORK) + timedelta(days=1)
 
 
 def _months_earlier(local: datetime, months: int) -> datetime:
     year, month_index = divmod(local.year * 12 + local.month - 1 - months, 12)
-    if year < 1:
-        return datetime.min.replace(tzinfo=NEW_YORK) + timedelta(days=1)
     last_day = calendar.monthrange(year, month_index + 1)[1]
     return local.replace(year=year, month=month_index + 1, day=min(local.day, last_day))

@@ -1,7 +1,7 @@
 """Refusals in the words of IB's gateways.
 
-Clients classify code 162 by its text, so the texts are part of the protocol. Where a gateway's exact words are not publicly
-known, the text says plainly what is wrong.
+Clients classify code 162 by its text, so the texts are part of the protocol. Where a gateway's exact words are not
+publicly known, the text says plainly what is wrong.
 """
 
 from collections.abc import Sequence
@@ -83,11 +83,12 @@ def invalid_end_date() -> RequestRefused:
     """10314: the end date is not a date."""
     return RequestRefused(
         10314,
-        "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx "
-        "where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern  Note that there is a space between "
-        "the date and time, and between the time and time-zone.  If no date is specified, current date is assumed. If no "
-        "time-zone is specified, local time-zone is assumed(deprecated).  You can also provide yyyymmddd-hh:mm:ss time is "
-        "in UTC. Note that there is a dash between the date and time in UTC notation.",
+        "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss "
+        "xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern  Note that there is "
+        "a space between the date and time, and between the time and time-zone.  If no date is specified, "
+        "current date is assumed. If no time-zone is specified, local time-zone is assumed(deprecated).  You can "
+        "also provide yyyymmddd-hh:mm:ss time is in UTC. Note that there is a dash between the date and time in "
+        "UTC notation.",
     )
 
 
@@ -95,9 +96,9 @@ def zone_missing() -> RequestRefused:
     """2174, a warning: the end date names no zone."""
     return RequestRefused(
         2174,
-        "Warning: You submitted request with date-time attributes without explicit time zone. Please switch to use "
-        "yyyymmdd-hh:mm:ss in UTC or use instrument time zone, like US/Eastern. Implied time zone functionality will be "
-        "removed in the next API release",
+        "Warning: You submitted request with date-time attributes without explicit time zone. Please switch to "
+        "use yyyymmdd-hh:mm:ss in UTC or use instrument time zone, like US/Eastern. Implied time zone "
+        "functionality will be removed in the next API release",
     )
 
 

@@ -17,7 +17,7 @@ class FramingError(Exception):
 def encode_frame(fields: Sequence[str]) -> bytes:
     """Return one frame of `fields`.
 
-    Text beyond ASCII travels as escape sequences (backslash, u, four hex digits), as gateways have done it since version 153.
+    Text beyond ASCII travels as escape sequences (backslash, u, four hex digits), as it has since version 153.
     """
     payload = b"".join(_seven_bit(field) + b"\0" for field in fields)
     return _LENGTH.pack(len(payload)) + payload

@@ -33,7 +33,7 @@ class Split:
 class SourceHistory:
     """The bars of every recorded stock, and so what a client of the gateway should end up with.
 
-    TRADES is adjusted for splits as IB does it: prices before a split are divided, and volumes multiplied, by its ratio.
+    TRADES is adjusted for splits as IB does it: prices before a split are divided by its ratio, and volumes multiplied.
     Only splits that have happened by the moment of asking count. ADJUSTED_LAST scales raw prices by the recorded
     adjusted close, which also knows dividends, and the splits that came after the recording's last day.
 
@@ -79,7 +79,8 @@ class SourceHistory:
             symbol: one of `symbols`.
             size: a week or month that is not over at `as_of` is returned as far as it goes.
             what: one of `KINDS`.
-            as_of: aware; sessions that close later are left out, splits that come later are not applied. Everything when left out.
+            as_of: aware; sessions that close later are left out, and splits that come later are not applied. All of them
+                count when it is left out.
 
         Raises:
             KeyError: the stock was not recorded.
@@ -104,8 +105,8 @@ class SourceHistory:
 def find_splits(days: Sequence[RecordedDay]) -> list[Split]:
     """Find the splits in recorded days.
 
-    The ratio of close to adjusted close drops by the split's ratio from one session to the next. Dividends lower it too,
-    but by odd amounts: a step counts as a split only when it is a plain fraction, and at least five for four.
+    The ratio of close to adjusted close drops by the split's ratio from one session to the next. Dividends lower it
+    too, but by odd amounts: a step counts as a split only when it is a plain fraction, and at least five for four.
     """
     splits = []
     for before, after in pairwise(days):

@@ -19,7 +19,6 @@ class Instrument:
         primary_exchange: where it is listed.
         trading_class: IB's trading class.
         industry, category, subcategory: IB's classification.
-        isin: empty when not known.
     """
 
     con_id: int
@@ -30,7 +29,6 @@ class Instrument:
     industry: str = ""
     category: str = ""
     subcategory: str = ""
-    isin: str = ""
 
     @property
     def exchanges(self) -> tuple[str, ...]:
@@ -41,21 +39,13 @@ class Instrument:
 _KNOWN = {
     instrument.symbol: instrument
     for instrument in (
-        Instrument(
-            265598, "AAPL", "APPLE INC", "NASDAQ", "NMS", "Technology", "Computers", "Computers", "US0378331005"
-        ),
-        Instrument(107113386, "FB", "FACEBOOK INC-A", "NASDAQ", "NMS", "Communications", "Internet", "Internet Content"),
+        Instrument(265598, "AAPL", "APPLE INC", "NASDAQ", "NMS", "Technology", "Computers", "Computers"),
+        Instrument(107113386, "FB", "FACEBOOK INC-A", "NASDAQ", "NMS", "Communications", "Internet", "Social Media"),
         Instrument(208813719, "GOOG", "GOOGLE INC-CL A", "NASDAQ", "NMS", "Communications", "Internet", "Web Portals"),
-        Instrument(
-            8314, "IBM", "INTL BUSINESS MACHINES CORP", "NYSE", "IBM", "Technology", "Computers", "Computer Services",
-            "US4592001014",
-        ),
-        Instrument(
-            272093, "MSFT", "MICROSOFT CORP", "NASDAQ", "NMS", "Technology", "Software", "Applications Software",
-            "US5949181045",
-        ),
+        Instrument(8314, "IBM", "INTL BUSINESS MACHINES CORP", "NYSE", "IBM", "Technology", "Computers", "Services"),
+        Instrument(272093, "MSFT", "MICROSOFT CORP", "NASDAQ", "NMS", "Technology", "Software", "Applications"),
     )
-}  # fmt: skip
+}
 
 
 def instruments(symbols: Iterable[str]) -> dict[str, Instrument]:

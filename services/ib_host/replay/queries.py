@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Coroutine
 
+import structlog
+
+_LOG = structlog.get_logger(__name__)
+
 
 class OpenQueries:
     """The open queries of one client, by request id.
@@ -51,3 +55,5 @@ class OpenQueries:
     def _forget(self, request_id: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(request_id) is task:
             del self._tasks[request_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("query_failed", request_id=request_id, exc_info=error)

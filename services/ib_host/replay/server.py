@@ -83,10 +83,11 @@ class ReplayServer:
         if self._server is None:
             return
         self._server.close()
-        tasks = list(self._connections)
-        for connection in self._connections.values():
-            connection.abort()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # connections just accepted get here before they are counted
+        while self._connections:
+            for connection in self._connections.values():
+                connection.abort()
+            await asyncio.wait(list(self._connections))
         await self._server.wait_closed()
         self._server = None
 

@@ -167,9 +167,9 @@ class Session:
         _LOG.info("client_left", client_id=self.client_id)
 
     def _dispatch(self, frame: tuple[str, ...]) -> None:
-        fields = FieldReader(frame[1:])
-        handler = self._handlers.get(int(frame[0])) if frame[0].isdecimal() else None
+        fields = FieldReader(frame)
         try:
+            handler = self._handlers.get(fields.integer())
             if handler is None:
                 raise unknown_message()
             handler.handle(self, fields)

@@ -22,16 +22,15 @@ class ReplaySettings(BaseModel):
     port: int = Field(4102, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data: Path | None = Field(
         None,
-        description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. "
-        "Without it, the stocks of bokeh_sampledata.",
+        description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, "
+        "Adj Close. Without it, the stocks of bokeh_sampledata.",
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
         None,
-        description="The gateway's present, UTC unless a zone is given. It stands still. Without it, midnight after the last bar.",
+        description="The gateway's present, UTC unless a zone is given. It stands still. Without it, midnight after "
+        "the last bar.",
     )
-    latency_ms: int = Field(
-        0, ge=0, le=600_000, description="Wait this long before each answer with bars, in milliseconds."
-    )
+    latency_ms: int = Field(0, ge=0, le=600_000, description="Milliseconds before each answer with bars.")
     server_version: int = Field(
         MAX_VERSION, ge=MIN_VERSION, le=MAX_VERSION, description="Highest version of the protocol to agree on."
     )

@@ -31,7 +31,7 @@ class TradingHours:
 
 
 def negotiate(client_min: int, client_max: int, own_max: int) -> int | None:
-    """Return the version that both sides speak, or None: the lower of both maxima, unless it is below either minimum."""
+    """Return the version that both sides speak, or None: the lower maximum, unless it is below either minimum."""
     version = min(client_max, own_max)
     return version if version >= max(client_min, MIN_VERSION) else None
 
@@ -66,19 +66,10 @@ class Wire:
         fields += [instrument.trading_class, instrument.trading_class, instrument.con_id, 0.01]
         if self.version < 164:
             fields.append(100)  # multiplier of market data sizes
-        fields += [
-            "",
-            "LMT,MKT",
-            ",".join(instrument.exchanges),
-            1,
-            0,
-            instrument.name,
-            instrument.primary_exchange,
-            "",
-        ]
-        fields += [instrument.industry, instrument.category, instrument.subcategory, NEW_YORK_ON_THE_WIRE]
+        fields += ["", "LMT,MKT", ",".join(instrument.exchanges), 1, 0, instrument.name, instrument.primary_exchange]
+        fields += ["", instrument.industry, instrument.category, instrument.subcategory, NEW_YORK_ON_THE_WIRE]
         fields += [hours.trading, hours.liquid, "", ""]
-        fields += [1, "ISIN", instrument.isin] if instrument.isin else [0]
+        fields.append(0)  # no further ids of the security
         fields += [1, "", "", ",".join("26" for _ in instrument.exchanges), "", "COMMON"]
         if self.version == 163:
             fields.append(1)
@@ -100,7 +91,7 @@ class Wire:
         return fields
 
     def historical_data(self, request_id: int, start: datetime, end: datetime, bars: Iterable[Bar]) -> Fields:
-        """The whole answer to a request for bars of a day or longer: these are dated, whatever date format was asked for."""
+        """The whole answer to a request for bars of a day or longer: dated, whatever date format was asked for."""
         values = [
             value
             for bar in bars

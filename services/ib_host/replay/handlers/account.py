@@ -95,7 +95,7 @@ class AccountSummary:
 class OrderEntry:
     """Refuses whatever would trade."""
 
-    def handle(self, session: Session, fields: FieldReader) -> None:
+    def handle(self, session: Session, fields: FieldReader) -> None:  # noqa: ARG002 -- whatever the order is
         """Refuse.
 
         Raises:

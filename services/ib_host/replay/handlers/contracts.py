@@ -87,5 +87,5 @@ def _hours(days: Sequence[date], sessions: Sequence[date], opens: str, closes: s
 
 
 def _is_session(day: date, sessions: Sequence[date]) -> bool:
-    """Tell whether the stock trades on a day; beyond the recording, on which nothing is known of holidays, every weekday counts."""
+    """Tell whether the stock trades on a day; outside the recorded days, whose holidays are not known, weekdays count."""
     return day in sessions if sessions[0] <= day <= sessions[-1] else day.weekday() < _SATURDAY
