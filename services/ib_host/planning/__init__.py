@@ -1,0 +1,1 @@
+"""How a range of time is cut into requests that IB answers."""
