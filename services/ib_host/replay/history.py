@@ -79,8 +79,8 @@ class SourceHistory:
             symbol: one of `symbols`.
             size: a week or month that is not over at `as_of` is returned as far as it goes.
             what: one of `KINDS`.
-            as_of: aware; sessions that close later are left out, and splits that come later are not applied. All of them
-                count when it is left out.
+            as_of: aware; sessions that close later are left out, and splits that come later are not applied.
+                Without it, all of them count.
 
         Raises:
             KeyError: the stock was not recorded.

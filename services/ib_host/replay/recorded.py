@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
+from math import inf
 from pathlib import Path
 
 
@@ -75,17 +76,26 @@ def read_recording(path: Path) -> Mapping[str, Sequence[RecordedDay]]:
 
 
 def _by_symbol(rows: Iterable[Mapping[str, str]]) -> Mapping[str, Sequence[RecordedDay]]:
-    days: defaultdict[str, list[RecordedDay]] = defaultdict(list)
+    days: defaultdict[str, dict[date, RecordedDay]] = defaultdict(dict)
     for row in rows:
-        days[row["Ticker"]].append(
-            RecordedDay(
-                session=date.fromisoformat(row["Date"]),
-                open=float(row["Open"]),
-                high=float(row["High"]),
-                low=float(row["Low"]),
-                close=float(row["Close"]),
-                volume=int(row["Volume"]),
-                adjusted_close=float(row["Adj Close"]),
-            )
+        day = RecordedDay(
+            session=date.fromisoformat(row["Date"]),
+            open=_price(row["Open"]),
+            high=_price(row["High"]),
+            low=_price(row["Low"]),
+            close=_price(row["Close"]),
+            volume=int(row["Volume"]),
+            adjusted_close=_price(row["Adj Close"]),
         )
-    return {symbol: tuple(sorted(of_symbol, key=lambda day: day.session)) for symbol, of_symbol in days.items()}
+        if days[row["Ticker"]].setdefault(day.session, day) is not day:
+            message = f"{row['Ticker']} has {day.session} twice"
+            raise ValueError(message)
+    return {symbol: tuple(of_symbol[session] for session in sorted(of_symbol)) for symbol, of_symbol in days.items()}
+
+
+def _price(text: str) -> float:
+    price = float(text)
+    if not 0 < price < inf:
+        message = f"{text} is no price"
+        raise ValueError(message)
+    return price

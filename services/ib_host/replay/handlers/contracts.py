@@ -87,5 +87,5 @@ def _hours(days: Sequence[date], sessions: Sequence[date], opens: str, closes: s
 
 
 def _is_session(day: date, sessions: Sequence[date]) -> bool:
-    """Tell whether the stock trades on a day; outside the recorded days, whose holidays are not known, weekdays count."""
+    """Tell whether the stock trades on a day; outside the recorded days, whose holidays are known, weekdays count."""
     return day in sessions if sessions[0] <= day <= sessions[-1] else day.weekday() < _SATURDAY

@@ -1,6 +1,7 @@
 """Bars and where they begin."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,10 +126,10 @@ class HistoricalData:
         history, now, symbol = self._gateway.history, self._gateway.clock.now(), window.instrument.symbol
         end = min(window.end.instant, now)
         start = window.duration.start(end, history.sessions(symbol))
-        bars = []
+        bars: Sequence[Bar] = ()
         if window.what in KINDS:
             until_end = history.bars_until(symbol, window.size, window.what, end=end, as_of=now)
-            bars = [bar for bar in until_end if session_close(bar.session) > start]
+            bars = until_end[bisect_right(until_end, start, key=lambda bar: session_close(bar.session)) :]
         if not bars:
             raise no_data(symbol, window.exchange, window.what)
         return start, end, bars
