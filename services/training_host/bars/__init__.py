@@ -1,0 +1,1 @@
+"""Market bars: reading them from files or the IB host, and telling one set of bars from another."""

@@ -1,0 +1,22 @@
+"""Bars together with where they came from."""
+
+from dataclasses import dataclass
+
+from ktrdr.ib.v1.bars_pb2 import Source
+
+from services.training_host.bars.series import Bars
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedBars:
+    """Bars of a strategy's range.
+
+    Attributes:
+        bars: The bars.
+        origin: Where they came from, for people: a path, or the IB host's address and dataset.
+        source: Real or recorded; unspecified for a file.
+    """
+
+    bars: Bars
+    origin: str
+    source: Source.ValueType

@@ -1,0 +1,71 @@
+"""Bars as columns."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+PRICE_COLUMNS = ("open", "high", "low", "close")
+COLUMNS = (*PRICE_COLUMNS, "volume")
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Bars of one symbol and timeframe, in the order of time.
+
+    Attributes:
+        symbol: The instrument.
+        timeframe: Length of a bar, such as `1d`.
+        times: Start of each bar, int64 nanoseconds since 1970 UTC; midnight of the session's date for daily and longer
+            bars. Strictly ascending.
+        open: First price of each bar, float64, in the instrument's currency; so are `high`, `low` and `close`.
+        high: Highest price.
+        low: Lowest price.
+        close: Last price.
+        volume: Traded volume, float64.
+    """
+
+    symbol: str
+    timeframe: str
+    times: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def time(self, index: int) -> datetime:
+        """Return the time of a bar, UTC."""
+        return datetime.fromtimestamp(int(self.times[index]) / 1e9, UTC)
+
+    def rows(self, start: int, stop: int) -> "Bars":
+        """Return the bars from index `start` up to, not including, `stop`."""
+        part = slice(start, stop)
+        return replace(self, times=self.times[part], **{name: getattr(self, name)[part] for name in COLUMNS})
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of symbol, timeframe, times and values, hexadecimal: the same on every machine."""
+        digest = hashlib.sha256(f"{self.symbol}\n{self.timeframe}\n{len(self)}\n".encode())
+        digest.update(self.times.astype("<i8").tobytes())
+        for name in COLUMNS:
+            digest.update(np.ascontiguousarray(getattr(self, name), "<f8").tobytes())
+        return digest.hexdigest()
+
+
+def faulty_bar(bars: Bars) -> str:
+    """Say what is wrong with the first bar that cannot be trained on, or return an empty text."""
+    if len(bars) > 1 and not (ascends := np.diff(bars.times) > 0).all():
+        at = int(np.argmin(ascends)) + 1
+        return f"the bar of {bars.time(at).isoformat()} does not follow the one before it in time"
+    for name in COLUMNS:
+        column = getattr(bars, name)
+        good = np.isfinite(column) & ((column > 0) if name in PRICE_COLUMNS else (column >= 0))
+        if not good.all():
+            at = int(np.argmin(good))
+            return f"{name} of the bar of {bars.time(at).isoformat()} is {column[at]}"
+    return ""

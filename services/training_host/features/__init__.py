@@ -1,0 +1,1 @@
+"""Inputs of the network: which there are, their values, and their scaling."""

@@ -1,0 +1,1 @@
+"""The network and the device it runs on."""

@@ -1,0 +1,1 @@
+"""Chronological split into training, validation and test."""

@@ -1,0 +1,15 @@
+"""What all models of the format share."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+
+class StrategyModel(BaseModel):
+    """Base of all parts of a strategy: immutable, nothing is converted silently, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+"""Name of an indicator, fuzzy set or label: letters, digits, `_`. Dots are left for `indicator.output`."""

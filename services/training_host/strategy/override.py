@@ -1,0 +1,61 @@
+"""Changes to a strategy by dotted path, as `ktrdr train --set KEY=VALUE` sends them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from services.training_host.strategy.fault import Fault, StrategyInvalid
+from services.training_host.strategy.path import Path, Step, path_text, value_at
+from services.training_host.strategy.source import Document, parse_value
+
+_STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
+
+
+def apply_overrides(document: Document, overrides: Mapping[str, str]) -> None:
+    """Set values in a document, in the order of their paths.
+
+    A key that the document lacks is added (checking tells whether it is allowed there); what a new value replaces
+    loses its place in the text.
+
+    Args:
+        document: Changed in place.
+        overrides: Dotted path (`training.epochs`, `nn_inputs[0].timeframes`) to YAML value.
+
+    Raises:
+        StrategyInvalid: A path cannot be followed or a value is not YAML.
+    """
+    faults: list[Fault] = []
+    for text in sorted(overrides):
+        try:
+            _set(document, _path(text), parse_value(overrides[text]))
+        except StrategyInvalid as error:
+            faults += [Fault(text, f"override: {fault.description}") for fault in error.faults]
+    if faults:
+        raise StrategyInvalid(faults)
+
+
+def _path(text: str) -> Path:
+    steps: list[Step] = [int(step[1:-1]) if step.startswith("[") else step for step in _STEP.findall(text)]
+    if not steps or path_text(steps) != text or isinstance(steps[0], int):
+        raise StrategyInvalid([Fault(text, "not a path; write it like training.epochs or nn_inputs[0].timeframes")])
+    return tuple(steps)
+
+
+def _set(document: Document, path: Path, value: Any) -> None:
+    holder: Any = document.values
+    for length, step in enumerate(path[:-1], start=1):
+        below = value_at(holder, (step,))
+        if below is None and isinstance(holder, dict) and isinstance(step, str):
+            below = holder[step] = {}
+        if not isinstance(below, dict | list):
+            raise StrategyInvalid([Fault("", f"{path_text(path[:length])} is not a mapping or list")])
+        holder = below
+    last = path[-1]
+    in_mapping = isinstance(holder, dict) and isinstance(last, str)
+    in_list = isinstance(holder, list) and isinstance(last, int) and last < len(holder)
+    if not (in_mapping or in_list):
+        raise StrategyInvalid([Fault("", f"{path_text(path[:-1])} has no {path_text(path[-1:])}")])
+    holder[last] = value
+    for known in [known for known in document.keys if known[: len(path)] == path]:
+        del document.keys[known]
+    document.overridden.add(path)
