@@ -14,7 +14,7 @@ _HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS_IN_A_CHUNK: Final = 11
 _AFTER_THE_SESSION: Final = timedelta(hours=6)
-"""How long after midnight UTC a request for dated bars ends: the extended hours of US markets end at 1:00 UTC of the next day."""
+"""How long after midnight UTC a request for dated bars ends: extended hours of US markets last until 1:00 UTC."""
 
 
 @dataclass(frozen=True, slots=True)

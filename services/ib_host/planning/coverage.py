@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ktrdr.ib.v1 import bars_pb2
+
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.planning.chunks import Ask, Chunk, ask_for, period_start
 
@@ -26,7 +27,7 @@ def usual_pause(bar: BarLength, security_type: bars_pb2.SecurityType.ValueType) 
 
 
 def ask_again(chunk: Chunk, earliest: datetime, bar: BarLength, pause: timedelta) -> Ask | None:
-    """Return the request for the head of a chunk that an answer may have left out, or None when it surely left out nothing.
+    """Return the request for the head of a chunk that an answer may have left out; None when it has all.
 
     Args:
         chunk: what was asked for.

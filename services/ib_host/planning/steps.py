@@ -1,8 +1,8 @@
 """How far back one request may reach for bars of a length, and the words for it.
 
-IB publishes which durations it takes for which bar sizes. Read the other way round, the table gives the largest safe stretch of
-one request. A duration is read here in the strictest way, so that it never covers less than is meant: a year as 365 days, a week as 7, a
-trading day as no more than one day of the calendar.
+IB publishes which durations it takes for which bar sizes. Read the other way round, the table gives the largest safe
+stretch of one request. A duration is read here in the strictest way, so that it never covers less than is meant: a year
+as 365 days, a week as 7, a trading day as no more than one day of the calendar.
 """
 
 import math

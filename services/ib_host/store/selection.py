@@ -1,0 +1,92 @@
+"""Finding the one dataset that a request means."""
+
+from datetime import datetime, timedelta
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.ib.v1 import bars_pb2
+
+from services.common.errors import FieldViolation, ServiceError
+from services.ib_host.bar_sizes import BAR_LENGTHS
+from services.ib_host.store.bar_store import Listing
+from services.ib_host.store.identity import symbol_folder, title_of
+from services.ib_host.store.manifest import corrupt
+
+_TEN_YEARS = timedelta(days=3652)
+
+
+def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
+    """Tell whether a complete key is what a request means; what that leaves out fits anything, or its default."""
+    instrument = wanted.instrument
+    pairs = (
+        (wanted.source, stored.source),
+        (instrument.contract_id, stored.instrument.contract_id),
+        (instrument.symbol.upper(), stored.instrument.symbol.upper()),
+        (instrument.security_type, stored.instrument.security_type),
+        (instrument.exchange, stored.instrument.exchange),
+        (instrument.primary_exchange, stored.instrument.primary_exchange),
+        (instrument.currency, stored.instrument.currency),
+    )
+    return (
+        all(not asked or asked == has for asked, has in pairs)
+        and (wanted.what_to_show or bars_pb2.WHAT_TO_SHOW_TRADES) == stored.what_to_show
+        and (wanted.use_rth if wanted.HasField("use_rth") else True) == stored.use_rth
+        and wanted.bar_size == stored.bar_size
+    )
+
+
+def choose(
+    wanted: bars_pb2.DatasetKey,
+    listing: Listing,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    now: datetime,
+) -> bars_pb2.Dataset:
+    """Return the one dataset that fits.
+
+    Args:
+        wanted: the key of the request, with bar size and instrument.
+        listing: all there are.
+        start: begin of the range of the request, for the command in the error.
+        end: its end, exclusive.
+        now: UTC; the command's end where the request has none.
+
+    Raises:
+        ServiceError: DATASET_NOT_FOUND with the command that loads it; DATASET_AMBIGUOUS; STORE_CORRUPT where it may be
+            a damaged one that is meant.
+    """
+    found = [dataset for dataset in listing.datasets if matches(wanted, dataset.key)]
+    if not found:
+        symbol = wanted.instrument.symbol
+        for path in listing.damaged:
+            if symbol and path.parent.name.startswith(symbol_folder(symbol)):
+                raise corrupt(path.as_posix())
+        reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
+        raise ServiceError(reason, dataset=title_of(wanted), command=load_command(wanted, start, end, now))
+    if len({dataset.key.source for dataset in found}) > 1:
+        violation = FieldViolation("key.source", "Set SOURCE_IB for real bars or SOURCE_REPLAY for recorded ones.")
+        raise _ambiguous(wanted, violation)
+    if len(found) > 1:
+        ids = ", ".join(str(dataset.key.instrument.contract_id) for dataset in found)
+        raise _ambiguous(
+            wanted, FieldViolation("key.instrument.contract_id", f"Several instruments fit: set one of {ids}.")
+        )
+    return found[0]
+
+
+def load_command(wanted: bars_pb2.DatasetKey, start: datetime | None, end: datetime | None, now: datetime) -> str:
+    """Return the command that loads a dataset: its last day is inclusive, while `end` is exclusive."""
+    last = (end - timedelta(microseconds=1) if end else now).date()
+    first = start.date() if start else last - _TEN_YEARS
+    symbol = wanted.instrument.symbol or "SYMBOL"
+    words = ["ktrdr data load", symbol, BAR_LENGTHS[wanted.bar_size].name, f"--start {first}", f"--end {last}"]
+    if wanted.what_to_show not in {bars_pb2.WHAT_TO_SHOW_UNSPECIFIED, bars_pb2.WHAT_TO_SHOW_TRADES}:
+        words.append(f"--what {bars_pb2.WhatToShow.Name(wanted.what_to_show).removeprefix('WHAT_TO_SHOW_')}")
+    if wanted.HasField("use_rth") and not wanted.use_rth:
+        words.append("--no-rth")
+    return " ".join(words)
+
+
+def _ambiguous(wanted: bars_pb2.DatasetKey, violation: FieldViolation) -> ServiceError:
+    reason = ErrorReason.ERROR_REASON_DATASET_AMBIGUOUS
+    return ServiceError(reason, fields=[violation], dataset=title_of(wanted), detail=violation.description)

@@ -1,0 +1,1 @@
+"""Stored bars as a stream of messages."""

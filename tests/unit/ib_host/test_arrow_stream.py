@@ -1,0 +1,39 @@
+"""The pieces of a stream, joined, are one Arrow IPC stream with exactly the bars that went in."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ib_host.store.columns import SCHEMA
+from services.ib_host.streaming.arrow import MOST_BATCH_ROWS, pieces
+
+
+def table(rows: int, first: int = 0) -> pa.Table:
+    numbers = np.arange(first, first + rows)
+    columns = [pa.array(numbers * 1_000_000).cast(SCHEMA.field(0).type)]
+    columns += [pa.array(numbers.astype(float)) for _ in range(6)]
+    return pa.Table.from_arrays([*columns, pa.array(numbers)], schema=SCHEMA)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 5_000), max_size=5), st.integers(1_024, 4_096))
+def test_joined_pieces_are_the_bars(sizes: list[int], batch_rows: int) -> None:
+    tables = [table(rows, first=sum(sizes[:n])) for n, rows in enumerate(sizes)]
+    stream = list(pieces(tables, batch_rows))
+    read = pa.ipc.open_stream(b"".join(piece.content for piece in stream)).read_all()
+    assert read.equals(table(sum(sizes)))
+    assert sum(piece.rows for piece in stream) == sum(sizes)
+    assert [piece.rows for piece in stream[:-2]] == [batch_rows] * len(stream[:-2])
+
+
+def test_the_schema_comes_first() -> None:
+    first = next(pieces([table(10)], 1_024))
+    assert first.rows == 10
+    assert pa.ipc.open_stream(first.content).schema == SCHEMA
+
+
+@pytest.mark.parametrize("rows", [0, 100_000])
+def test_every_piece_stays_below_what_stock_clients_take(rows: int) -> None:
+    assert max(len(piece.content) for piece in pieces([table(rows)], MOST_BATCH_ROWS)) < 4 * 2**20 - 65_536
