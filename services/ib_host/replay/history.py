@@ -14,6 +14,7 @@ from services.ib_host.replay.recorded import RecordedDay, read_packaged_recordin
 KINDS = ("TRADES", "ADJUSTED_LAST", "MIDPOINT", "BID", "ASK")
 """What can be shown. Quotes were not recorded: MIDPOINT, BID and ASK have the prices of TRADES, and no volume."""
 
+_SMALLEST_SPLIT = 5 / 4
 _SPLIT_TOLERANCE = 1e-6
 
 
@@ -111,8 +112,10 @@ def find_splits(days: Sequence[RecordedDay]) -> list[Split]:
     splits = []
     for before, after in pairwise(days):
         step = (before.close / before.adjusted_close) / (after.close / after.adjusted_close)
+        if step < _SMALLEST_SPLIT - _SPLIT_TOLERANCE:
+            continue
         ratio = Fraction(step).limit_denominator(4)
-        if ratio >= Fraction(5, 4) and abs(step / ratio - 1) < _SPLIT_TOLERANCE:
+        if abs(step / ratio - 1) < _SPLIT_TOLERANCE:
             splits.append(Split(after.session, ratio))
     return splits
 

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from services.common.settings import Port, ServerSettings
 from services.ib_host.replay.wire import MAX_VERSION, MIN_VERSION
 
 
@@ -13,25 +14,24 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-class ReplaySettings(BaseModel):
+class ReplaySettings(ServerSettings):
     """How the gateway listens and what it replays."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    service: ClassVar[str] = "replay_gateway"
 
-    bind: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(4102, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: Port = Field(default=4102, description="Port to listen on; 0 lets the system choose.")
     data: Path | None = Field(
-        None,
+        default=None,
         description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, "
         "Adj Close. Without it, the stocks of bokeh_sampledata.",
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
-        None,
+        default=None,
         description="The gateway's present, UTC unless a zone is given. It stands still. Without it, midnight after "
         "the last bar.",
     )
-    latency_ms: int = Field(0, ge=0, le=600_000, description="Milliseconds before each answer with bars.")
+    latency_ms: int = Field(default=0, ge=0, le=600_000, description="Milliseconds before each answer with bars.")
     server_version: int = Field(
-        MAX_VERSION, ge=MIN_VERSION, le=MAX_VERSION, description="Highest version of the protocol to agree on."
+        default=MAX_VERSION, ge=MIN_VERSION, le=MAX_VERSION, description="Highest version of the protocol to agree on."
     )
-    journal_limit: int = Field(10_000, ge=1, description="How many received frames are remembered.")
+    journal_limit: int = Field(default=10_000, ge=1, description="How many received frames are remembered.")

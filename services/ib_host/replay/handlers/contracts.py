@@ -53,7 +53,7 @@ class ContractDetails:
 
 
 class MatchingSymbols:
-    """Finds stocks by the beginning of their symbol or a part of their name."""
+    """Finds stocks by the beginning of their symbol or of a word of their name."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -70,7 +70,7 @@ class MatchingSymbols:
 
 
 def _matches(instrument: Instrument, pattern: str) -> bool:
-    return bool(pattern) and (instrument.symbol.startswith(pattern) or pattern in instrument.name.upper())
+    return bool(pattern) and any(word.startswith(pattern) for word in (instrument.symbol, *instrument.name.split()))
 
 
 def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:

@@ -1,0 +1,128 @@
+"""A replay gateway, and unmodified clients of it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ib_insync
+import pytest
+
+from services.ib_host.replay.framing import encode_frame
+from services.ib_host.replay.server import ReplayServer
+from services.ib_host.replay.settings import ReplaySettings
+from tests.support.eventually import eventually
+
+
+@dataclass
+class Client:
+    """An ib_insync client and what it was told.
+
+    Attributes:
+        ib: the unmodified library.
+        errors: (request id, code, text) of everything that came as message 4.
+    """
+
+    ib: Any = field(default_factory=ib_insync.IB)
+    errors: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ib.errorEvent += lambda request_id, code, text, _contract: self.errors.append((request_id, code, text))
+
+    @property
+    def refusals(self) -> list[tuple[int, str]]:
+        """Code and text of what came for requests."""
+        return [(code, text) for request_id, code, text in self.errors if request_id != -1]
+
+    async def bars(
+        self, contract: ib_insync.Contract, duration: str, size: str = "1 day", what: str = "TRADES", end: str = ""
+    ) -> list[Any]:
+        """Ask for bars; an empty list when the request was refused."""
+        bars = await self.ib.reqHistoricalDataAsync(
+            contract,
+            endDateTime=end,
+            durationStr=duration,
+            barSizeSetting=size,
+            whatToShow=what,
+            useRTH=True,
+            formatDate=2,
+        )
+        return list(bars)
+
+    async def disconnect(self) -> None:
+        """Leave, and wait until the socket is closed."""
+        self.ib.disconnect()
+        await eventually(lambda: not self.ib.client.conn.isConnected())
+
+
+Connect = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[ReplayServer]:
+    """A gateway on a free port, with default settings."""
+    async with ReplayServer(ReplaySettings(port=0)) as server:
+        yield server
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Connect clients to a gateway; all are disconnected afterwards."""
+    clients: list[Client] = []
+
+    async def connect(
+        gateway: ReplayServer, *, client_id: int = 1, readonly: bool = True, max_version: int = 176
+    ) -> Client:
+        client = Client()
+        clients.append(client)
+        client.ib.client.MaxClientVersion = max_version
+        await client.ib.connectAsync("127.0.0.1", gateway.port, clientId=client_id, readonly=readonly)
+        return client
+
+    yield connect
+    for client in clients:
+        await client.disconnect()
+
+
+class RawClient:
+    """Speaks the protocol byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def greet(self, versions: bytes = b"v157..176") -> None:
+        """Send the greeting."""
+        self.writer.write(b"API\0" + len(versions).to_bytes(4, "big") + versions)
+
+    def send(self, *fields: object) -> None:
+        """Send one frame."""
+        self.writer.write(encode_frame([str(field) for field in fields]))
+
+    async def receive(self) -> list[str]:
+        """Read one frame."""
+        length = int.from_bytes(await self.reader.readexactly(4), "big")
+        return (await self.reader.readexactly(length)).decode().split("\0")[:-1]
+
+    async def start(self, client_id: int = 9) -> None:
+        """Shake hands, start, and take the gateway's opening messages."""
+        self.greet()
+        await self.receive()
+        self.send(71, 2, client_id, "")
+        for _ in range(5):
+            await self.receive()
+
+    async def rest(self) -> bytes:
+        """Read until the gateway closes the connection."""
+        return await self.reader.read()
+
+
+@pytest.fixture
+async def raw(gateway: ReplayServer) -> AsyncIterator[RawClient]:
+    """A connection to the gateway on which nothing has been sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    yield RawClient(reader, writer)
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
