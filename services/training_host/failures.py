@@ -1,6 +1,7 @@
 """The errors of a training, each made in one place."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
@@ -66,6 +67,12 @@ def device_unavailable(device: str, available: Sequence[str]) -> ServiceError:
 def bar_source_unavailable(source: str, detail: str) -> ServiceError:
     """The place that bars come from cannot be read."""
     return ServiceError(ErrorReason.ERROR_REASON_BAR_SOURCE_UNAVAILABLE, source=source, detail=detail)
+
+
+def storage_full(folder: Path, error: Exception) -> ServiceError:
+    """The model cannot be written."""
+    detail = (error.strerror or "") if isinstance(error, OSError) else ""
+    return ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(folder), detail=detail)
 
 
 def _with_place(fault: Fault) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -19,6 +20,7 @@ from services.training_host.artifacts.predictions import write_predictions
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.dataset import Dataset, prepare
 from services.training_host.evaluation import Evaluation, evaluate, predict
+from services.training_host.failures import storage_full
 from services.training_host.loop.determinism import make_deterministic
 from services.training_host.loop.samples import Samples, class_weights
 from services.training_host.loop.training import TrainingHistory, train
@@ -85,8 +87,7 @@ class TrainingRun:
 
         Raises:
             ktrdr_bridge.Cancelled: A stop was asked for.
-            ServiceError: Bars, strategy or device do not allow it.
-            OSError: The model cannot be written.
+            ServiceError: Bars, strategy or device do not allow it, or the model cannot be written.
         """
         rules = self.strategy.training
         device = choose_device(rules.device)
@@ -110,12 +111,15 @@ class TrainingRun:
             "metrics.json": metrics(self.strategy, dataset, history, evaluations),
             "metadata.json": self._metadata(loaded, device),
         }
-        with appearing_folder(self.folder) as folder:
-            _save_weights(model, folder / "model.safetensors")
-            (folder / "strategy.yaml").write_text(self.strategy_text, "utf-8")
-            for name, document in documents.items():
-                (folder / name).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-            write_predictions(folder / "predictions.parquet", dataset, self.strategy.classes, probabilities)
+        try:
+            with appearing_folder(self.folder) as folder:
+                _save_weights(model, folder / "model.safetensors")
+                (folder / "strategy.yaml").write_text(self.strategy_text, "utf-8")
+                for name, document in documents.items():
+                    (folder / name).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+                write_predictions(folder / "predictions.parquet", dataset, self.strategy.classes, probabilities)
+        except (OSError, SafetensorError) as error:
+            raise storage_full(self.folder.parent, error) from error
         return TrainedModel(
             strategy=self.strategy,
             loaded=loaded,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from services.training_host.artifacts.metadata import FORMAT_VERSION
@@ -38,7 +39,7 @@ def metrics(
     """Describe the curve and the final evaluation of each part."""
     return {
         "format_version": FORMAT_VERSION,
-        "epochs": history.epochs,
+        "epochs": [{name: _number(value) for name, value in epoch.items()} for epoch in history.epochs],
         "best_epoch": history.best_epoch,
         "best_validation_loss": history.best_validation_loss,
         "stopped_early": history.stopped_early,
@@ -47,3 +48,8 @@ def metrics(
         "confidence_threshold": strategy.decisions.confidence_threshold,
         "parts": {name: asdict(evaluation) for name, evaluation in evaluations.items()},
     }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if isfinite(value) else None

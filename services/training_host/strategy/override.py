@@ -1,7 +1,7 @@
 """Changes to a strategy by dotted path, as `ktrdr train --set KEY=VALUE` sends them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.training_host.strategy.fault import Fault, StrategyInvalid
@@ -9,6 +9,23 @@ from services.training_host.strategy.path import Path, Step, path_text, value_at
 from services.training_host.strategy.source import Document, parse_value
 
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """Take `KEY=VALUE` apart, as the command line has it.
+
+    Raises:
+        StrategyInvalid: One has no `=`, or a key is there twice.
+    """
+    overrides: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise StrategyInvalid([Fault(assignment, "override: write it as KEY=VALUE, such as training.epochs=20")])
+        if key.strip() in overrides:
+            raise StrategyInvalid([Fault(key.strip(), "override: is there twice")])
+        overrides[key.strip()] = value
+    return overrides
 
 
 def apply_overrides(document: Document, overrides: Mapping[str, str]) -> None:

@@ -1,0 +1,39 @@
+"""What an IB host's refusal means for a training."""
+
+import grpc
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+
+from services.common.errors import ServiceError, error_info, reason_of, status_of_call
+from services.training_host.failures import bar_source_unavailable, bars_missing
+from services.training_host.strategy.strategy import Strategy
+
+_PASSED_ON = (ErrorReason.ERROR_REASON_DATASET_AMBIGUOUS, ErrorReason.ERROR_REASON_STORE_CORRUPT)
+"""Refusals whose own words say best what to do."""
+
+
+def translated(error: grpc.RpcError, address: str, strategy: Strategy) -> ServiceError:
+    """Turn a failed StreamBars into the training's error.
+
+    Args:
+        error: How the call failed.
+        address: The IB host, HOST:PORT.
+        strategy: Whose bars were asked for.
+    """
+    status = status_of_call(error)
+    reason = None if status is None else reason_of(status)
+    if status is not None and reason in (
+        ErrorReason.ERROR_REASON_DATASET_NOT_FOUND,
+        ErrorReason.ERROR_REASON_BARS_MISSING,
+    ):
+        return bars_missing(strategy.symbol, strategy.training_data)
+    if status is not None and reason is not None and reason in _PASSED_ON:
+        info = error_info(status)
+        return ServiceError(reason, **(dict(info.metadata) if info else {}))
+    if status is not None and reason is not None:
+        return bar_source_unavailable(f"the IB host at {address}", f"It answers: {status.message}")
+    return bar_source_unavailable(f"the IB host at {address}", f"The call ended with {status_code(error).name}")
+
+
+def status_code(error: Exception) -> grpc.StatusCode:
+    """Return the status of a failed call; every one that grpc raises has one."""
+    return error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN

@@ -1,0 +1,73 @@
+"""Accepting trainings."""
+
+import asyncio
+from pathlib import PurePath
+from typing import Final
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import Session
+from ktrdr.ib.v1.bars_pb2 import Source, WhatToShow
+from ktrdr.training.v1.training_pb2 import StartTrainingRequest, TrainingSpec
+
+from services.common.errors import FieldViolation, ServiceError
+from services.host.sessions import Sessions
+from services.training_host.failures import strategy_invalid
+from services.training_host.strategy.check import load_strategy
+from services.training_host.strategy.fault import StrategyInvalid
+
+KIND: Final = "training"
+"""Kind of a training's session."""
+
+
+class TrainingStart:
+    """Checks what is asked, and hands it to the host's sessions.
+
+    Args:
+        sessions: The host's sessions.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def start(self, request: StartTrainingRequest) -> Session:
+        """Accept a training; idempotent by session id and request id.
+
+        Raises:
+            ServiceError: INVALID_REQUEST or STRATEGY_INVALID with the fields at fault; what Sessions.start raises.
+        """
+        # Parsing takes milliseconds to tenths of a second, which the event loop does not have.
+        await asyncio.to_thread(check_spec, request.spec)
+        return await self._sessions.start(
+            kind=KIND,
+            spec=request.spec,
+            session_id=request.session_id,
+            request_id=request.request_id,
+            attempt=request.attempt,
+            labels=request.labels,
+        )
+
+
+def check_spec(spec: TrainingSpec) -> None:
+    """Check a spec as far as that is possible without bars and devices.
+
+    Raises:
+        ServiceError: INVALID_REQUEST or STRATEGY_INVALID, with every field at fault.
+    """
+    faults: list[FieldViolation] = []
+    if not spec.strategy.strip():
+        faults.append(FieldViolation("spec.strategy", "is empty; send the text of a strategy's YAML file"))
+    local = spec.WhichOneof("bars") == "local"
+    if local and not PurePath(spec.local.path).is_absolute():
+        message = "should be an absolute path on the training host's machine"
+        faults.append(FieldViolation("spec.local.path", message))
+    if spec.stored.source not in Source.values():
+        faults.append(FieldViolation("spec.stored.source", f"{spec.stored.source} is not a source"))
+    if spec.stored.what_to_show not in WhatToShow.values():
+        faults.append(FieldViolation("spec.stored.what_to_show", f"{spec.stored.what_to_show} is not known"))
+    if faults:
+        detail = f"{faults[0].field}: {faults[0].description}"
+        raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=faults, detail=detail)
+    try:
+        load_strategy(spec.strategy, dict(spec.overrides))
+    except StrategyInvalid as error:
+        raise strategy_invalid(error.faults) from None

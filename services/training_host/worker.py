@@ -1,0 +1,37 @@
+"""The worker process: trains one session, and ends.
+
+Started by the host's keeper as `python -m services.training_host.worker --session FOLDER …`. It writes to the session's
+folder only; nothing waits for it, and it waits for nobody.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.host.worker import WorkerSession
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train the session that the arguments name.
+
+    Returns:
+        The exit code; how the training ended is in the session's folder.
+    """
+    parser = argparse.ArgumentParser(prog="services.training_host.worker", description="Train one session.")
+    parser.add_argument("--session", type=Path, required=True, help="folder of the session")
+    parser.add_argument("--ib-host", required=True, help="IB host that bars come from, HOST:PORT")
+    parser.add_argument("--threads", type=int, default=1, help="threads inside one operation of the network")
+    options = parser.parse_args(arguments)
+    with WorkerSession.open(options.session) as session:
+        session.bridge.set_phase("bars")
+        session.bridge.advance(0, step="loading libraries")
+        # Torch takes seconds to load. The session is open by then: it shows as alive, and can be cancelled.
+        from services.training_host.session_training import train_session  # noqa: PLC0415  # see above
+
+        train_session(session, ib_host=options.ib_host, threads=options.threads)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
