@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,8 +61,9 @@ def read_recording(path: Path) -> Mapping[str, Sequence[RecordedDay]]:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
         recording = _by_symbol(csv.DictReader(io.StringIO(text)))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        message = f"{path} can't be read: {error}"
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        message = f"{path} can't be read: {cause}"
         raise RecordingError(message) from error
     except KeyError as error:
         message = f"{path} lacks the column {error}"

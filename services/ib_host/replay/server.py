@@ -34,6 +34,7 @@ class ReplayServer:
 
     def __init__(self, settings: ReplaySettings, *, history: SourceHistory | None = None) -> None:
         self._settings = settings
+        self._host = settings.bind.strip("[]")
         self.history = history or _history(settings)
         self.clock = ReplayClock(settings.now or self.history.end)
         self.journal = Journal(settings.journal_limit)
@@ -52,7 +53,7 @@ class ReplayServer:
     @property
     def address(self) -> str:
         """HOST:PORT to connect to."""
-        return f"{self._settings.bind}:{self.port}"
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     @property
     def client_ids(self) -> frozenset[int]:
@@ -74,7 +75,7 @@ class ReplayServer:
         Raises:
             OSError: the address can't be listened on.
         """
-        self._server = await asyncio.start_server(self._serve, self._settings.bind, self._settings.port)
+        self._server = await asyncio.start_server(self._serve, self._host, self._settings.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -10,6 +10,7 @@ from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Connect, RawClient
 
 APPLE = ib_insync.Stock("AAPL", "SMART", "USD")
+READ_ONLY = "Error validating request.-'bH' : cause - The API interface is currently in Read-Only mode."
 
 
 @pytest.mark.parametrize(
@@ -131,14 +132,21 @@ async def test_the_account_summary_has_what_was_asked_for(gateway: ReplayServer,
     assert {value.tag for value in client.ib.wrapper.acctSummary.values()} >= {"NetLiquidation", "TotalCashValue"}
 
 
-async def test_orders_are_never_taken(gateway: ReplayServer, connect: Connect) -> None:
+async def test_an_order_is_refused(gateway: ReplayServer, connect: Connect) -> None:
     client = await connect(gateway)
     trade = client.ib.placeOrder(APPLE, ib_insync.MarketOrder("BUY", 1))
     await client.ib.reqCurrentTimeAsync()
-    assert [(code, text) for _, code, text in client.errors if code == 321] == [
-        (321, "Error validating request.-'bH' : cause - The API interface is currently in Read-Only mode.")
-    ]
-    assert trade.orderStatus.status != "Filled"
+    assert client.refusals == [(321, READ_ONLY)]
+    assert trade.orderStatus.status == "Cancelled"
+
+
+@pytest.mark.parametrize(
+    ("message", "order_id"), [((3, 6), "6"), ((4, 1, 6, ""), "6"), ((21, 2, 6, 0, "AAPL"), "6"), ((58, 1), "-1")]
+)
+async def test_whatever_would_trade_is_refused(raw: RawClient, message: tuple[object, ...], order_id: str) -> None:
+    await raw.start()
+    raw.send(*message)
+    assert await raw.receive() == ["4", "2", order_id, "321", READ_ONLY, ""]
 
 
 async def test_ids_and_accounts_can_be_asked_for_again(raw: RawClient) -> None:

@@ -53,9 +53,12 @@ def test_a_file_that_is_no_recording_is_refused_with_its_name(tmp_path: Path, co
 
 
 def test_a_missing_or_broken_archive_is_refused(tmp_path: Path) -> None:
-    broken = tmp_path / "own.csv.gz"
-    broken.write_bytes(gzip.compress(TEXT.encode())[:-9])
-    for path in (broken, tmp_path / "none.csv"):
+    packed = gzip.compress(TEXT.encode())
+    cut, damaged, plain = (tmp_path / f"{name}.csv.gz" for name in ("cut", "damaged", "plain"))
+    cut.write_bytes(packed[:-9])
+    damaged.write_bytes(packed[:20] + bytes(20) + packed[40:])
+    plain.write_bytes(TEXT.encode())
+    for path in (cut, damaged, plain, tmp_path / "none.csv", tmp_path):
         with pytest.raises(RecordingError, match="can't be read"):
             read_recording(path)
 

@@ -22,10 +22,10 @@ from services.ib_host.replay.session import Handler
 
 def build_handlers(gateway: Gateway) -> Mapping[int, Handler]:
     """Return the dispatch table."""
-    no_answer, order_entry = NoAnswer(), OrderEntry()
+    no_answer = NoAnswer()
     return {
-        Inbound.PLACE_ORDER: order_entry,
-        Inbound.CANCEL_ORDER: order_entry,
+        Inbound.PLACE_ORDER: OrderEntry(fields_before_id=0),
+        Inbound.CANCEL_ORDER: OrderEntry(fields_before_id=1),
         Inbound.OPEN_ORDERS: OpenOrders(),
         Inbound.ACCOUNT_UPDATES: AccountUpdates(gateway),
         Inbound.EXECUTIONS: Executions(),
@@ -36,10 +36,10 @@ def build_handlers(gateway: Gateway) -> Mapping[int, Handler]:
         Inbound.ALL_OPEN_ORDERS: OpenOrders(),
         Inbound.MANAGED_ACCOUNTS: ManagedAccounts(),
         Inbound.HISTORICAL_DATA: HistoricalData(gateway),
-        Inbound.EXERCISE_OPTIONS: order_entry,
+        Inbound.EXERCISE_OPTIONS: OrderEntry(fields_before_id=1),
         Inbound.CANCEL_HISTORICAL_DATA: CancelHistoricalData(),
         Inbound.CURRENT_TIME: CurrentTime(gateway),
-        Inbound.GLOBAL_CANCEL: order_entry,
+        Inbound.GLOBAL_CANCEL: OrderEntry(fields_before_id=None),
         Inbound.MARKET_DATA_TYPE: no_answer,
         Inbound.POSITIONS: Positions(),
         Inbound.ACCOUNT_SUMMARY: AccountSummary(),

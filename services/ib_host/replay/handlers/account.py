@@ -93,12 +93,22 @@ class AccountSummary:
 
 
 class OrderEntry:
-    """Refuses whatever would trade."""
+    """Refuses whatever would trade.
 
-    def handle(self, session: Session, fields: FieldReader) -> None:  # noqa: ARG002 -- whatever the order is
-        """Refuse.
+    Args:
+        fields_before_id: how many fields precede the id of the order, or None when the message has no such id.
+    """
+
+    def __init__(self, fields_before_id: int | None) -> None:
+        self._fields_before_id = fields_before_id
+
+    def handle(self, session: Session, fields: FieldReader) -> None:  # noqa: ARG002 -- all are refused alike
+        """Refuse under the order's id.
 
         Raises:
             RequestRefused: always.
         """
+        if self._fields_before_id is not None:
+            fields.skip(self._fields_before_id)
+            fields.read_request_id()
         raise read_only()

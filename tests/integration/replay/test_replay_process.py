@@ -1,0 +1,130 @@
+"""The gateway as a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.eventually import eventually_sync
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start gateways; whatever still runs at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*flags: str, pass_fds: Sequence[int] = ()) -> subprocess.Popen[str]:
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("KTRDR_")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.ib_host.replay", "--home", str(tmp_path), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=pass_fds,
+            env={**variables, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_ready(path: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+    eventually_sync(lambda: path.exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def dial(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def greet(connection: socket.socket) -> bytes:
+    connection.sendall(b"API\0\0\0\0\x09v157..176")
+    return connection.recv(100)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_announces_itself_serves_and_stops_on_a_signal(start: Start, tmp_path: Path, stop: signal.Signals) -> None:
+    ready = tmp_path / "ready.json"
+    process = start("--port", "0", "--ready-file", str(ready))
+    record = wait_until_ready(ready, process)
+    assert (record["service"], record["pid"]) == ("replay-gateway", process.pid)
+    with dial(record["address"]) as connection:
+        assert greet(connection) == b"\0\0\0\x1a176\x0020130301 19:00:00 EST\0"
+        process.send_signal(stop)
+        assert connection.recv(100) == b""
+    assert process.wait(timeout=20) == 0
+    assert not ready.exists()
+
+
+def test_it_stops_when_its_parent_has_gone(start: Start, tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    inherited, kept = os.pipe()
+    try:
+        process = start(
+            "--port", "0", "--ready-file", str(ready), "--lifeline-fd", str(inherited), pass_fds=[inherited]
+        )
+        wait_until_ready(ready, process)
+    finally:
+        os.close(kept)
+        os.close(inherited)
+    assert process.wait(timeout=20) == 0
+
+
+def test_it_comes_back_on_its_port_after_it_was_killed(start: Start, tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    first = start("--port", "0", "--ready-file", str(ready))
+    address = wait_until_ready(ready, first)["address"]
+    with dial(address) as connection:
+        assert greet(connection)
+        first.kill()
+        first.wait(timeout=20)
+        ready.unlink()
+        second = start("--port", address.rpartition(":")[2], "--ready-file", str(ready))
+        assert wait_until_ready(ready, second)["address"] == address
+    with dial(address) as connection:
+        assert greet(connection)
+
+
+def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        output, complaint = (process := start("--port", str(port))).communicate(timeout=20)
+    assert process.returncode == 1
+    assert output == ""
+    assert complaint.startswith(f"replay-gateway: port {port} on 127.0.0.1 is in use by another process.")
+    assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--now", "yesterday"], "replay-gateway: now = yesterday (from --now):"),
+        (["--latency-ms", "-1"], "replay-gateway: latency_ms = -1 (from --latency-ms):"),
+        (["--server-version", "178"], "replay-gateway: server_version = 178 (from --server-version):"),
+        (["--data", "/nowhere.csv"], "replay-gateway: data = /nowhere.csv can't be read: No such file or directory."),
+        (["--bind", "0.0.0.0"], "replay-gateway: bind = 0.0.0.0"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(
+    start: Start, flags: list[str], complaint: str
+) -> None:
+    _, line = (process := start("--port", "0", *flags)).communicate(timeout=20)
+    assert process.returncode == 2
+    assert line.startswith(complaint)
+    assert line.count("\n") == 1
