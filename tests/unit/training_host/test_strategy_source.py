@@ -1,0 +1,72 @@
+"""Reading YAML: places, and what is not a strategy at all."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.training_host.strategy.check import load_strategy
+from services.training_host.strategy.fault import Fault, StrategyInvalid
+from services.training_host.strategy.source import MAX_TEXT_BYTES, parse
+from tests.support.trainings import reference_text
+
+
+def only_fault(text: str) -> Fault:
+    with pytest.raises(StrategyInvalid) as caught:
+        parse(text)
+    (fault,) = caught.value.faults
+    return fault
+
+
+def test_keys_keep_their_place() -> None:
+    document = parse("a:\n  b: [x, y]\n  c: 1\n")
+    assert document.values == {"a": {"b": ["x", "y"], "c": 1}}
+    assert document.keys == {
+        ("a",): (1, 1), ("a", "b"): (2, 3), ("a", "b", 0): (2, 7), ("a", "b", 1): (2, 10), ("a", "c"): (3, 3),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "description"),
+    [
+        ("a: [1, 2", 1, "not valid YAML"),
+        ("a: 1\na: 2\n", 2, 'duplicate key "a"'),
+        ("- a\n- b\n", 1, "a strategy is a mapping"),
+        ("", 1, "a strategy is a mapping"),
+        ("a: 1\n2: b\n", 2, "keys are text"),
+        ("a: !!python/object:os.system x\n", 1, "only text, numbers"),
+        ("a: 1\n---\nb: 2\n", 2, "not valid YAML"),
+    ],
+)
+def test_what_is_no_strategy_is_refused_with_its_place(text: str, line: int, description: str) -> None:
+    fault = only_fault(text)
+    assert description in fault.description
+    assert fault.line == line
+
+
+def test_long_deep_and_exploding_texts_are_refused() -> None:
+    assert "longer than 64 KiB" in only_fault("a: " + "x" * MAX_TEXT_BYTES).description
+    assert "levels" in only_fault("a: " + "[" * 20 + "]" * 20).description
+    assert "nested deeper" in only_fault("a: " + "[" * 5_000).description
+    rounds = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 8))
+    assert "values" in only_fault(f"l0: &l0 [x]\n{rounds}\n").description
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        load_strategy(text)
+    except StrategyInvalid as error:
+        assert error.faults
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_strategy_is_read_or_refused(data: st.DataObject) -> None:
+    lines = reference_text().splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    lines[at] = data.draw(st.sampled_from(["", lines[at] + " x", lines[at].replace(":", ""), "  - " + lines[at]]))
+    try:
+        load_strategy("\n".join(lines))
+    except StrategyInvalid as error:
+        assert error.faults
