@@ -14,21 +14,26 @@ from tests.integration.replay.conftest import RawClient
 CONTRACT = ("0", "AAPL", "STK", "", "0.0", "", "", "SMART", "", "USD", "", "", "0")
 HISTORICAL = ("20", "5", *CONTRACT, "", "1 day", "1 W", "1", "TRADES", "2", "0", "")
 
+END_DATES = st.sampled_from(
+    ["", "20120229-00:00:00", "00010101-00:00:00", "99991231 23:59:59 US/Eastern", "00010101 00:00:00 Asia/Tokyo"]
+)
+DURATIONS = st.sampled_from(["1 D", "1 Y", "9999999 Y", "9999999 M", "9999999 W", "9999999 D", "9999999 S", "86400 S"])
 TEXTS = st.one_of(
     st.sampled_from(
         ["", "0", "1", "-1", "9999999999", "1e999", "nan", "STK", "BAG", "AAPL", "SMART", "TRADES", "SCHEDULE"]
     ),
-    st.sampled_from(["1 D", "9999999 Y", "9999999 W", "1 S", "1W", "1M", "20120229-00:00:00", "00010101-00:00:00"]),
-    st.sampled_from(["99991231 23:59:59 US/Eastern", "00010101 00:00:00 Asia/Tokyo", "20120229 12:00:00"]),
+    END_DATES,
+    DURATIONS,
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
 )
 
 
 @st.composite
 def damaged_requests(draw: st.DrawFn) -> list[str]:
-    """A request for bars of which some fields are replaced, and perhaps the end is missing."""
+    """A request for bars with odd dates and durations, of which some fields are replaced and the end may be missing."""
     fields = list(HISTORICAL)
-    for _ in range(draw(st.integers(1, 3))):
+    fields[15:18] = [draw(END_DATES), draw(st.sampled_from(["1 day", "1W", "1M"])), draw(DURATIONS)]
+    for _ in range(draw(st.integers(0, 2))):
         fields[draw(st.integers(1, len(fields) - 1))] = draw(TEXTS)
     return fields[: draw(st.integers(2, len(fields)))] if draw(st.booleans()) else fields
 
