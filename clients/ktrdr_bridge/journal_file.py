@@ -1,0 +1,195 @@
+"""Make and open journal files for writing."""
+
+import fcntl
+import mmap
+import os
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from ktrdr_bridge.errors import JournalInUse
+from ktrdr_bridge.layout import (
+    FLAGS_OFFSET,
+    HEADER_BYTES,
+    HEADER_READ_BYTES,
+    ROWS_OFFSET,
+    SEGMENT_COUNT_OFFSET,
+    SEGMENT_GRAIN_BYTES,
+    SLOT_OFFSETS,
+    Identity,
+    Kind,
+    UnreadableJournal,
+    decode_identity,
+    decode_segment,
+    segment_offset,
+)
+from ktrdr_bridge.progress import newer_than_state
+from ktrdr_bridge.reserve import Reserve
+from ktrdr_bridge.rows import Row, SegmentWalker
+from ktrdr_bridge.segments import Segments
+from ktrdr_bridge.state import State, newest_state
+from ktrdr_bridge.tape import Tape
+
+
+class JournalFile:
+    """A journal open for writing: its header, and the tape of its rows.
+
+    Args:
+        descriptor: The file, locked by `flock`; closed by this object.
+        identity: The header's constant part.
+        limit_bytes: Bound of the file.
+        reserve: How file space is reserved.
+
+    Raises:
+        UnreadableJournal: Not even the header is whole.
+    """
+
+    def __init__(self, descriptor: int, identity: Identity, limit_bytes: int, reserve: Reserve) -> None:
+        self._descriptor = descriptor
+        self.identity = identity
+        self.state = State()
+        if os.fstat(descriptor).st_size < HEADER_BYTES:
+            raise UnreadableJournal("the journal is cut off")
+        self._header = mmap.mmap(descriptor, HEADER_BYTES)
+        view = memoryview(self._header)
+        self._flags = view[FLAGS_OFFSET : FLAGS_OFFSET + 8].cast("Q")
+        self._segment_count = view[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8].cast("Q")
+        view.release()
+        self._segments = Segments(descriptor, identity.segment_bytes, limit_bytes, reserve)
+        self.tape = Tape(
+            self._segments, identity.segment_bytes, identity.incarnation, self._count_segments, self._stop_recording
+        )
+
+    @property
+    def segment_count(self) -> int:
+        """Segments that readers may read."""
+        return self._segment_count[0]
+
+    def start(self) -> None:
+        """Make a new journal readable: the first segment, then the identity."""
+        self.tape.start()
+        identity = self.identity.encode()
+        self._header[: len(identity)] = identity
+
+    def go_on(self) -> None:
+        """Find the end of an existing journal and continue there.
+
+        Raises:
+            UnreadableJournal: The end can't be found.
+        """
+        self._flags[0] = 0
+        self.state = newest_state(self._header[:HEADER_READ_BYTES])
+        completed = int(self.state.completed)
+        if self.segment_count == 0:
+            self.tape.start()
+        else:
+            last, seq = self._continue_last_segment()
+            if last is not None and newer_than_state(last, seq, self.state):
+                completed = last.context.base if last.context.kind is Kind.BATCH else last.step
+        self.tape.completed = completed
+
+    def write_state(self, **changes: object) -> None:
+        """Publish the next state snapshot: into the slot that doesn't hold the newest one."""
+        sequence = self.state.sequence + 1
+        self.state = replace(self.state, sequence=sequence, updated_ns=time.time_ns(), **changes)  # type: ignore[arg-type]  # the fields of State, by name
+        data = self.state.encode()
+        offset = SLOT_OFFSETS[sequence % 2]
+        self._header[offset : offset + len(data)] = data
+
+    def close(self, flag: int) -> None:
+        """Set a header flag, give back what was reserved ahead, and close the file."""
+        self._segments.close()
+        self.tape.close()
+        self._flags[0] |= flag
+        os.ftruncate(self._descriptor, segment_offset(self.segment_count, self.identity.segment_bytes))
+        self._release()
+
+    def disown(self) -> None:
+        """In a forked child: unmap and close without touching the journal."""
+        self._segments.forget()
+        self.tape.close()
+        self._release()
+
+    def _release(self) -> None:
+        self._flags.release()
+        self._segment_count.release()
+        self._header.close()
+        os.close(self._descriptor)
+
+    def _count_segments(self, count: int) -> None:
+        self._segment_count[0] = count
+
+    def _stop_recording(self, flag: int) -> None:
+        self._flags[0] |= flag
+
+    def _continue_last_segment(self) -> tuple[Row | None, int]:
+        number = self.segment_count - 1
+        size = self.identity.segment_bytes
+        segment = os.pread(self._descriptor, size, segment_offset(number, size))
+        header = decode_segment(segment, number, self.identity.incarnation)
+        if header is None or len(segment) < size:
+            raise UnreadableJournal("the journal's last segment is damaged")
+        first_seq, published = header
+        walker = SegmentWalker()
+        capacity = (size - ROWS_OFFSET) // 8
+        while walker.step(segment, 0, capacity) or walker.find(segment, 0, capacity):
+            pass
+        rows = max(walker.index, published if published < capacity else 0)
+        self.tape.continue_at(number, first_seq, rows, walker.position)
+        return walker.last, first_seq + walker.index - 1
+
+
+def create_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve: Reserve) -> JournalFile:
+    """Make a new journal; readers see it once it is whole.
+
+    Raises:
+        FileExistsError: Something is at `path`.
+        OSError: Not even the header can be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        reserve(descriptor, 0, HEADER_BYTES)
+        grains = min(segment_bytes + SEGMENT_GRAIN_BYTES - 1, limit_bytes - HEADER_BYTES) // SEGMENT_GRAIN_BYTES
+        identity = Identity(uuid.uuid4().bytes, time.time_ns(), max(grains, 1) * SEGMENT_GRAIN_BYTES)
+        file = JournalFile(descriptor, identity, limit_bytes, reserve)
+    except BaseException:
+        os.close(descriptor)
+        path.unlink()
+        raise
+    file.start()
+    return file
+
+
+def resume_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve: Reserve) -> JournalFile:
+    """Open a journal to go on with it; an unusable one is moved aside and a new one made, as where there is none.
+
+    Raises:
+        JournalInUse: Another process writes it.
+        OSError: It can't be opened or made.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        identity = decode_identity(os.pread(descriptor, HEADER_READ_BYTES, 0))
+        file = JournalFile(descriptor, identity, limit_bytes, reserve)
+        file.go_on()
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise JournalInUse(f"another process writes {path}") from error
+    except UnreadableJournal:
+        os.close(descriptor)
+        _move_aside(path)
+        return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
+    return file
+
+
+def _move_aside(path: Path) -> None:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():
+        number += 1
+    path.rename(aside)
