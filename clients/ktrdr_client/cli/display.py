@@ -1,0 +1,117 @@
+"""Show operations while they are followed: as plain lines, or not at all (`live` has terminals)."""
+
+from collections.abc import Callable
+from typing import Protocol, Self
+
+from ktrdr.operations.v1.operations_pb2 import Operation
+from rich.text import Text
+
+from ktrdr_client.cli.printer import Printer
+from ktrdr_client.cli.words import metric_words, percent, progress_words, state_text, title
+from ktrdr_client.metrics import Metrics
+from ktrdr_client.states import is_final, liveness_name, type_name
+
+
+class Display(Protocol):
+    """Something that shows operations as they change, from entering it to leaving it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_details: object) -> None: ...
+
+    def update(self, operation: Operation) -> None:
+        """Show an operation as it is now."""
+
+    def history(self, operation_id: str, metrics: Metrics) -> None:
+        """Show the curves of an operation, as far as they have come."""
+
+    def note(self, text: str) -> None:
+        """Tell something beside the operations."""
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        pass
+
+    def update(self, operation: Operation) -> None:
+        """Show nothing."""
+
+    def history(self, operation_id: str, metrics: Metrics) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Tell nothing."""
+
+
+class LineDisplay:
+    """One line for each thing worth telling, for pipes and log files: states, phases, and every tenth part of a phase.
+
+    Args:
+        print_line: Prints a line.
+        prefixed: Several operations are shown, so that each line begins with whose it is.
+    """
+
+    def __init__(self, print_line: Callable[[str | Text], None], *, prefixed: bool) -> None:
+        self._print = print_line
+        self._prefixed = prefixed
+        self._told: dict[str, tuple[object, ...]] = {}
+
+    @classmethod
+    def of(cls, printer: Printer, *, prefixed: bool) -> "LineDisplay":
+        """Return one that prints to stderr."""
+        return cls(printer.message, prefixed=prefixed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        pass
+
+    def update(self, operation: Operation) -> None:
+        """Print a line if there is something new to tell."""
+        progress = operation.progress
+        tenth = int(progress.fraction * 10) if progress.HasField("fraction") else None
+        news = (operation.state, progress.phase, tenth, operation.liveness, operation.wait_reason)
+        if self._told.get(operation.id) == news:
+            return
+        self._told[operation.id] = news
+        self._print(self._line(operation))
+
+    def history(self, operation_id: str, metrics: Metrics) -> None:
+        """Print nothing: the newest values are in the lines."""
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._print(text)
+
+    def _line(self, operation: Operation) -> Text:
+        progress = operation.progress
+        line = Text(f"{operation.id}  {title(operation)}  " if self._prefixed else "")
+        line.append_text(state_text(operation))
+        words = [progress_words(operation)]
+        if operation.state == Operation.STATE_RUNNING:
+            words += [metric_words(each.name, each.value) for each in operation.latest_metrics]
+        words.append(trouble(operation))
+        line.append("  " + " · ".join(word for word in words if word))
+        if progress.phase and operation.state == Operation.STATE_CANCELLING and progress.HasField("fraction"):
+            line.append(f" ({progress.phase} {percent(progress.fraction)})")
+        return line
+
+
+def trouble(operation: Operation) -> str:
+    """Return what is wrong with the view of an operation: "" while it is seen as it should be."""
+    liveness = liveness_name(operation)
+    if is_final(operation) or liveness in {"", "FRESH"}:
+        return ""
+    return f"host {operation.host} does not answer ({liveness.lower()}); the work may go on there"
+
+
+def heading(operation: Operation) -> str:
+    """Return the line above an operation that is followed."""
+    host = f" on {operation.host}" if operation.host else ""
+    return f"{type_name(operation).replace('_', ' ')} {title(operation)} · {operation.id}{host}"

@@ -1,0 +1,52 @@
+"""Say what went wrong, why, and what to type next; and choose the exit code."""
+
+from typing import NamedTuple
+
+from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.invocation import Invocation
+from ktrdr_client.errors import DeadlineExceeded, KtrdrError, Unavailable, WaitTimeout
+
+_USAGE_REASONS = frozenset({"STRATEGY_INVALID"})
+
+
+class Explanation(NamedTuple):
+    """A failure, for people and for scripts."""
+
+    text: str
+    code: ExitCode
+
+
+def explain(error: Exception, invocation: Invocation | None) -> Explanation | None:
+    """Return what to say of an error; None for one that nobody foresaw."""
+    if isinstance(error, WaitTimeout):
+        return Explanation(str(error), ExitCode.WAIT_TIMEOUT)
+    if isinstance(error, Unavailable | DeadlineExceeded) and not error.reason:
+        return Explanation(_unreachable(error, invocation), ExitCode.UNREACHABLE)
+    if isinstance(error, Unavailable):
+        return Explanation(_with_retry(error), ExitCode.UNREACHABLE)
+    if isinstance(error, KtrdrError):
+        code = ExitCode.USAGE if error.reason in _USAGE_REASONS else ExitCode.REFUSED
+        return Explanation(_with_retry(error), code)
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | UnicodeDecodeError):
+        return Explanation(str(error), ExitCode.REFUSED)
+    if isinstance(error, ValueError):
+        return Explanation(str(error), ExitCode.USAGE)
+    return None
+
+
+def _with_retry(error: KtrdrError) -> str:
+    text = str(error)
+    if error.retry_after is not None:
+        text += f"\n  try again in {error.retry_after.total_seconds():g} s"
+    return text
+
+
+def _unreachable(error: KtrdrError, invocation: Invocation | None) -> str:
+    server = invocation.server if invocation is not None else ""
+    lines = [str(error)]
+    if server and server in error.message:
+        lines.append("  start the services here:      ktrdr up")
+        lines.append("  or name where they are:       ktrdr --server HOST:PORT …   (or KTRDR_SERVER)")
+    else:
+        lines.append("  see how the hosts stand:      ktrdr hosts list")
+    return "\n".join(lines)

@@ -1,0 +1,192 @@
+"""`ktrdr ops`: the operations that the registry knows."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from ktrdr.operations.v1.operations_pb2 import Operation
+
+from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.command import command, parse_timeout
+from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.follow import choose_display, exit_code, follow
+from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
+from ktrdr_client.cli.ops_metrics import show_metrics
+from ktrdr_client.cli.ops_table import detail_lines, print_operations, sort_operations
+from ktrdr_client.cli.ops_watch import watch_all
+from ktrdr_client.cli.printer import Printer, message_values
+from ktrdr_client.cli.resolve import resolve
+from ktrdr_client.cli.summary import print_finished
+from ktrdr_client.cli.words import title
+from ktrdr_client.states import is_final, state_name
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, follow, wait for and cancel operations.")
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Id, the beginning of one, or last.", show_default=False)
+]
+Name = Annotated[str | None, typer.Option(help="The operation of this name.")]
+Filter = Annotated[str, typer.Option("--filter", metavar="EXPR", help="state = RUNNING AND type = TRAINING")]
+
+
+@command(app, "list")
+async def list_(
+    invocation: Invocation,
+    filter_: Filter = "",
+    order_by: Annotated[
+        str, typer.Option(metavar="FIELD [desc]", help="create_time, update_time, end_time, state, type, name, host.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Most operations to show.")] = 50,
+    page_token: Annotated[str, typer.Option(metavar="TOKEN", help="Go on where a list was cut.")] = "",
+) -> None:
+    """List operations, newest first."""
+    async with AsyncClient(invocation.server) as client:
+        token = ""
+        if order_by:
+            every = [operation async for operation in client.list(filter_)]
+            operations = sort_operations(every, order_by)[:limit]
+        else:
+            page = await client.list_page(filter_, page_size=min(limit, 500), page_token=page_token)
+            operations, token = list(page.operations), page.next_page_token
+            while token and len(operations) < limit:
+                page = await client.list_page(filter_, page_size=min(limit - len(operations), 500), page_token=token)
+                operations, token = [*operations, *page.operations], page.next_page_token
+    printer = Printer(invocation)
+    print_operations(printer, operations, token)
+    if token:
+        printer.message(f"there are more; go on with: ktrdr ops list --page-token {token}")
+
+
+@command(app, "get")
+async def get(
+    invocation: Invocation,
+    ids: Ids = None,
+    name: Name = None,
+    max_staleness: Annotated[
+        timedelta | None,
+        typer.Option(parser=parse_timeout, metavar="TIME", help="Ask the host first if what is known is older."),
+    ] = None,
+) -> None:
+    """Show all that is known of operations."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        operations = await resolve(client, ids or [], name=name)
+        if max_staleness is not None:
+            operations = [await client.get(each.id, max_staleness=max_staleness) for each in operations]
+    if printer.format is not OutputFormat.TABLE:
+        print_finished(printer, operations)
+        return
+    for index, operation in enumerate(operations):
+        if index:
+            printer.text("")
+        for line in detail_lines(operation):
+            printer.text(line)
+
+
+@command(app, "wait")
+async def wait(invocation: Invocation, ids: Ids = None, name: Name = None) -> ExitCode:
+    """Wait until operations have ended; the exit code says how."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        operations = await resolve(client, ids or [], name=name)
+        ended = await follow(client, operations, invocation, choose_display(printer, several=len(operations) > 1))
+    print_finished(printer, ended)
+    return exit_code(ended)
+
+
+@command(app, "watch")
+async def watch(
+    invocation: Invocation,
+    ids: Ids = None,
+    name: Name = None,
+    filter_: Filter = "",
+    metrics: Annotated[bool, typer.Option("--metrics", help="Show every metric, not only the losses.")] = False,
+) -> ExitCode:
+    """Follow operations as they change: those that are named to their end, or all of them until Ctrl-C."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        if not ids and name is None:
+            await watch_all(client, invocation, printer, filter_text=filter_, metrics=metrics)
+            return ExitCode.OK
+        if filter_:
+            message = "--filter is for watching all operations; leave out the ids"
+            raise UsageProblem(message)
+        operations = await resolve(client, ids or [], name=name)
+        if printer.format is not OutputFormat.TABLE:
+            return await _stream(client, operations, printer)
+        display = choose_display(printer, several=len(operations) > 1)
+        ended = await follow(client, operations, invocation, display)
+    print_finished(printer, ended)
+    return exit_code(ended)
+
+
+async def _stream(client: AsyncClient, operations: list[Operation], printer: Printer) -> ExitCode:
+    """Print each change as a record of its own, until all operations have ended."""
+    latest = {operation.id: operation for operation in operations}
+
+    async def changes() -> AsyncIterator[Operation]:
+        async with aclosing(client.watch(list(latest))) as stream:
+            async for operation in stream:
+                latest[operation.id] = operation
+                yield operation
+                if all(is_final(each) for each in latest.values()):
+                    return
+
+    async with aclosing(changes()) as stream:  # type: ignore[type-var]  # a generator, whatever its annotation says
+        async for operation in stream:
+            printer.record(message_values(operation))
+    return exit_code(list(latest.values()))
+
+
+@command(app, "metrics")
+async def metrics(
+    invocation: Invocation,
+    ids: Ids = None,
+    name: Name = None,
+    series: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this series; may be repeated.")] = None,
+    attempt: Annotated[int, typer.Option(min=0, help="0 is the latest.")] = 0,
+    max_points: Annotated[int | None, typer.Option(min=0, help="Most points of each series; 0 for all.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the curves.")] = False,
+) -> None:
+    """Show the metrics of operations: as a table, as data, or drawn."""
+    async with AsyncClient(invocation.server) as client:
+        operations = await resolve(client, ids or [], name=name)
+        await show_metrics(
+            client,
+            Printer(invocation),
+            operations,
+            series=_names(series),
+            attempt=attempt,
+            points=max_points,
+            plot=plot,
+        )
+
+
+@command(app, "cancel")
+async def cancel(
+    invocation: Invocation,
+    ids: Ids = None,
+    name: Name = None,
+    reason: Annotated[str, typer.Option(help="Why, for people.")] = "",
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for the worker to stop by itself.")] = False,
+) -> None:
+    """Ask operations to stop."""
+    printer = Printer(invocation)
+    stopped = []
+    async with AsyncClient(invocation.server) as client:
+        for operation in await resolve(client, ids or [], name=name):
+            was_final = is_final(operation)
+            stopped.append(await client.cancel(operation.id, reason=reason, now=now))
+            outcome = f"had ended already: {state_name(operation)}" if was_final else "is asked to stop"
+            printer.message(f"{title(operation)} ({operation.id}) {outcome}")
+    if printer.format is not OutputFormat.TABLE:
+        print_finished(printer, stopped)
+    elif any(not is_final(each) for each in stopped):
+        printer.message(f"  wait for the end:  ktrdr ops wait {' '.join(each.id for each in stopped)}")
+
+
+def _names(words: list[str] | None) -> list[str]:
+    """Return the names of series; several may be given in one word, with commas between them."""
+    return [name.strip() for word in words or [] for name in word.split(",") if name.strip()]

@@ -1,0 +1,106 @@
+"""Operations as a table, and one operation in full."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ktrdr.operations.v1.operations_pb2 import Operation
+from rich.text import Text
+
+from ktrdr_client.cli.display import trouble
+from ktrdr_client.cli.invocation import UsageProblem
+from ktrdr_client.cli.printer import Column, Printer, message_values
+from ktrdr_client.cli.summary import error_lines, fact, summary_lines
+from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title
+from ktrdr_client.states import is_final, type_name
+
+_COLUMNS: Final = (
+    Column("ID"),
+    Column("NAME", flexible=True),
+    Column("TYPE"),
+    Column("STATE"),
+    Column("AGE", align="right"),
+    Column("PROGRESS", flexible=True),
+)
+_ORDERS: Final[dict[str, Callable[[Operation], Any]]] = {
+    "create_time": lambda operation: operation.create_time.ToNanoseconds(),
+    "update_time": lambda operation: operation.update_time.ToNanoseconds(),
+    "end_time": lambda operation: operation.end_time.ToNanoseconds(),
+    "state": lambda operation: operation.state,
+    "type": type_name,
+    "name": lambda operation: title(operation).lower(),
+    "host": lambda operation: operation.host,
+}
+
+
+def sort_operations(operations: Sequence[Operation], order: str) -> list[Operation]:
+    """Return operations ordered by a field, ascending unless " desc" follows its name.
+
+    Raises:
+        UsageProblem: There is no such field.
+    """
+    name, _, direction = order.strip().partition(" ")
+    key = _ORDERS.get(name)
+    if key is None or direction.strip() not in {"", "asc", "desc"}:
+        message = f"cannot order by {order!r}; choose from {', '.join(_ORDERS)}, with or without desc"
+        raise UsageProblem(message)
+    return sorted(operations, key=key, reverse=direction.strip() == "desc")
+
+
+def print_operations(printer: Printer, operations: Sequence[Operation], next_page_token: str) -> None:
+    """Print a list of operations."""
+    printer.rows(
+        _COLUMNS,
+        [_row(operation) for operation in operations],
+        [message_values(operation) for operation in operations],
+        name="operations",
+        empty="no operations",
+        next_page_token=next_page_token,
+    )
+
+
+def _row(operation: Operation) -> list[str | Text]:
+    words = trouble(operation) or progress_words(operation)
+    age = age_text(operation.create_time)
+    return [operation.id, title(operation), type_name(operation), state_text(operation), age, words]
+
+
+def detail_lines(operation: Operation) -> list[Text]:
+    """Return all that is known of an operation, for people."""
+    if is_final(operation):
+        lines = summary_lines(operation)
+    else:
+        lines = [Text.assemble(state_text(operation), f"  {title(operation)} ({operation.id})")]
+        lines.append(fact("progress", progress_words(operation)))
+        lines += error_lines_if_any(operation)
+    lines.append(fact("type", f"{type_name(operation)}, attempt {operation.attempt}"))
+    lines.append(fact("host", f"{operation.host or 'none yet'}  session {operation.session_id or 'none yet'}"))
+    if problem := trouble(operation):
+        lines.append(fact("trouble", problem))
+    if operation.cancel_requested:
+        lines.append(fact("stop asked", operation.cancel_reason or "without a reason"))
+    for label, stamp in (
+        ("created", operation.create_time),
+        ("started", operation.start_time),
+        ("changed", operation.update_time),
+        ("ended", operation.end_time),
+    ):
+        if text := time_text(stamp):
+            lines.append(fact(label, f"{text} UTC"))
+    if operation.labels:
+        lines.append(fact("labels", " ".join(f"{key}={value}" for key, value in sorted(operation.labels.items()))))
+    lines += _metric_lines(operation)
+    return lines
+
+
+def error_lines_if_any(operation: Operation) -> list[Text]:
+    """Return why an operation has an error, if it has one."""
+    if not operation.HasField("error"):
+        return []
+    from ktrdr_client.status_errors import error_from_status
+
+    return error_lines(error_from_status(operation.error))
+
+
+def _metric_lines(operation: Operation) -> list[Text]:
+    values = [f"{each.name} {number(each.value)} ({each.step})" for each in operation.latest_metrics]
+    return [fact("metrics" if not index else "", value) for index, value in enumerate(values)]

@@ -1,0 +1,78 @@
+"""Find the operations that the words on a command line mean: an id, the beginning of one, a name, or "last"."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ktrdr.operations.v1.operations_pb2 import Operation
+
+from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.invocation import UsageProblem
+from ktrdr_client.cli.words import age_text
+from ktrdr_client.errors import InvalidArgument, NotFound
+from ktrdr_client.states import state_name, type_name
+
+LAST: Final = "last"
+_ID_LENGTH: Final = 12
+_SHOWN: Final = 8
+
+
+async def resolve(client: AsyncClient, words: Sequence[str], *, name: str | None = None) -> list[Operation]:
+    """Return the operations that are meant, each once, in the order of the words.
+
+    Raises:
+        UsageProblem: Nothing was named.
+        NotFound: A word means no operation.
+        InvalidArgument: A word means several.
+    """
+    found: dict[str, Operation] = {}
+    if name is not None:
+        operation = await _by_name(client, name)
+        found[operation.id] = operation
+    for word in words:
+        operation = await _last(client) if word == LAST else await _by_id(client, word)
+        found[operation.id] = operation
+    if not found:
+        message = "name an operation: by id, the beginning of its id, --name NAME, or last"
+        raise UsageProblem(message)
+    return list(found.values())
+
+
+async def _last(client: AsyncClient) -> Operation:
+    page = await client.list_page(page_size=1)
+    if not page.operations:
+        message = "there are no operations yet; start one: ktrdr data load AAPL 1d --start 2000-03-01"
+        raise NotFound(message, reason="OPERATION_NOT_FOUND")
+    return page.operations[0]
+
+
+async def _by_name(client: AsyncClient, name: str) -> Operation:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    named = [operation async for operation in client.list(f'display_name = "{quoted}"')]
+    return _only(named, f"the name {name!r}")
+
+
+async def _by_id(client: AsyncClient, word: str) -> Operation:
+    if len(word) == _ID_LENGTH:
+        try:
+            return await client.get(word)
+        except NotFound:
+            pass  # it may still be the beginning of a longer id
+    fitting = [operation async for operation in client.list() if operation.id.startswith(word.lower())]
+    exact = [operation for operation in fitting if operation.id == word.lower()]
+    return _only(exact or fitting, f"an id that begins with {word!r}")
+
+
+def _only(operations: Sequence[Operation], description: str) -> Operation:
+    if not operations:
+        message = f"there is no operation with {description}\n  see: ktrdr ops list"
+        raise NotFound(message, reason="OPERATION_NOT_FOUND")
+    if len(operations) > 1:
+        lines = [f"{len(operations)} operations have {description}; say which one by its id:"]
+        lines += [
+            f"  {each.id}  {type_name(each)}  {state_name(each)}  {age_text(each.create_time)} ago  {each.display_name}"
+            for each in operations[:_SHOWN]
+        ]
+        if len(operations) > _SHOWN:
+            lines.append(f"  … and {len(operations) - _SHOWN} more")
+        raise InvalidArgument("\n".join(lines), reason="OPERATION_AMBIGUOUS")
+    return operations[0]

@@ -1,0 +1,30 @@
+"""What `train` and `data load` do once their operation is created."""
+
+from ktrdr.operations.v1.operations_pb2 import Operation
+
+from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.display import heading
+from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.follow import choose_display, exit_code, follow
+from ktrdr_client.cli.invocation import Invocation, OutputFormat
+from ktrdr_client.cli.printer import Printer, message_values
+from ktrdr_client.cli.summary import print_finished
+
+
+async def finish_or_detach(
+    client: AsyncClient, operation: Operation, invocation: Invocation, printer: Printer, *, wait: bool
+) -> ExitCode:
+    """Follow a new operation to its end and say how it ended; or, detached, print its id and how to follow it."""
+    if not wait:
+        if printer.format is OutputFormat.TABLE:
+            printer.text(operation.id)
+        else:
+            printer.rows([], [], [message_values(operation)], name="operations")
+        printer.message(f"started {heading(operation)}\n  follow it:  ktrdr ops watch {operation.id}")
+        return ExitCode.OK
+    display = choose_display(printer, several=False)
+    if not printer.live:
+        printer.message(heading(operation))
+    ended = await follow(client, [operation], invocation, display)
+    print_finished(printer, ended)
+    return exit_code(ended)

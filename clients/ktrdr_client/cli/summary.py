@@ -1,0 +1,113 @@
+"""Say how an operation ended: what it brought, where that lies, and which commands to try next."""
+
+from collections.abc import Sequence
+
+from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY
+from ktrdr.ib.v1.ib_pb2 import DataLoadResult
+from ktrdr.operations.v1.operations_pb2 import Operation
+from ktrdr.training.v1.training_pb2 import TrainingResult
+from rich.text import Text
+
+from ktrdr_client.bar_sizes import bar_size_name
+from ktrdr_client.cli.invocation import OutputFormat
+from ktrdr_client.cli.printer import Printer, message_values
+from ktrdr_client.cli.words import date_text, number, percent, run_time, state_text, title
+from ktrdr_client.errors import KtrdrError
+from ktrdr_client.states import source_name
+from ktrdr_client.times import duration_text
+from ktrdr_client.waiting import FinishedOperation
+
+_LABEL_WIDTH = 14
+
+
+def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
+    """Print finished operations: a summary of each, or the whole records in the chosen format."""
+    if printer.format is OutputFormat.TABLE:
+        for operation in operations:
+            for line in summary_lines(operation):
+                printer.text(line)
+    elif printer.format is OutputFormat.JSON and len(operations) == 1:
+        printer.json(message_values(operations[0]))
+    else:
+        records = [message_values(operation) for operation in operations]
+        printer.rows([], [], records, name="operations")
+
+
+def summary_lines(operation: Operation) -> list[Text]:
+    """Return the lines that tell how an operation ended."""
+    duration = run_time(operation)
+    head = state_text(operation)
+    head.append(f"  {title(operation)} ({operation.id})", style="default")
+    if duration is not None:
+        head.append(f" after {duration_text(duration)}", style="default")
+    finished = FinishedOperation(operation)
+    lines = [head]
+    if finished.training is not None:
+        lines += training_lines(finished.training)
+    if finished.data_load is not None:
+        lines += data_load_lines(finished.data_load)
+    if finished.error is not None:
+        lines += error_lines(finished.error)
+    if operation.metrics_incomplete:
+        lines.append(fact("metrics", operation.metrics_incomplete))
+    return lines + [fact("next" if first else "", text) for first, text in _next_steps(operation)]
+
+
+def training_lines(result: TrainingResult) -> list[Text]:
+    """Return what a training brought."""
+    bars = f"{result.bars:,} of {' '.join(result.symbols)}, {date_text(result.first_bar_time)} … "
+    bars += date_text(result.last_bar_time)
+    bars += _source_note(result.source)
+    epochs = f"{result.epochs}, best {result.best_epoch}"
+    epochs += " (stopped early: no better for a while)" if result.stopped_early else ""
+    against = f"{percent(result.test_accuracy, 1)}   always the largest class: {percent(result.majority_accuracy, 1)}"
+    return [
+        fact("bars", bars),
+        fact("epochs", epochs),
+        fact("best val loss", number(result.best_validation_loss)),
+        fact("test accuracy", against),
+        fact("model", result.artifact_folder),
+    ]
+
+
+def data_load_lines(result: DataLoadResult) -> list[Text]:
+    """Return what a load brought."""
+    lines = []
+    for load in result.loads:
+        key = load.dataset.key
+        text = f"{key.instrument.symbol} {bar_size_name(key.bar_size)}: {load.range_rows:,}"
+        if load.range_rows:
+            text += f", {date_text(load.range_first_bar_time)} … {date_text(load.range_last_bar_time)}"
+        text += f" ({load.new_rows:,} new)" if load.new_rows != load.range_rows else ""
+        lines.append(fact("bars", text + _source_note(result.source)))
+    return lines
+
+
+def error_lines(error: KtrdrError) -> list[Text]:
+    """Return why an operation failed or was cancelled."""
+    first, *rest = str(error).splitlines() or [""]
+    reason = f"{first}  [{error.reason}]" if error.reason else first
+    return [fact("why", reason), *(fact("", line) for line in rest)]
+
+
+def fact(label: str, text: str) -> Text:
+    """Return one line: a label and what there is to say."""
+    return Text.assemble((f"  {label:<{_LABEL_WIDTH}}", "dim"), text)
+
+
+def _source_note(source: int) -> str:
+    if source == SOURCE_REPLAY:
+        return "  (REPLAY: recorded history)"
+    return f"  ({source_name(source)})" if source else ""  # type: ignore[arg-type]  # enum values are ints at run time
+
+
+def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
+    commands: list[str] = []
+    if operation.HasField("training_result"):
+        commands = [f"ktrdr ops metrics {operation.id} --plot"]
+    elif operation.HasField("data_load_result"):
+        keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
+        commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]
+    elif operation.state == Operation.STATE_FAILED:
+        commands = [f"ktrdr ops get {operation.id}"]
+    return [(index == 0, text) for index, text in enumerate(commands)]

@@ -1,0 +1,59 @@
+"""`ktrdr train`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.command import command
+from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.invocation import Invocation
+from ktrdr_client.cli.pairs import parse_pairs
+from ktrdr_client.cli.printer import Printer
+from ktrdr_client.cli.start import finish_or_detach
+from ktrdr_client.cli.words import strategy_name
+
+app = typer.Typer(add_completion=False)
+
+
+@command(app, "train")
+async def train(
+    invocation: Invocation,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Strategy (YAML); - reads it from stdin.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the strategy: training.epochs=20."),
+    ] = None,
+    bars: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Parquet or CSV file with bars, instead of the IB host's."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="ib|replay", help="Which bars to take, where both are stored.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name for people.")] = "",
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to keep with it.")] = None,
+    host: Annotated[str, typer.Option(help="Training host to run on.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--detach", help="Follow it to its end, or only start it.")] = True,
+) -> ExitCode:
+    """Train a strategy: show phases, epochs and losses as they come, and what it brought in the end."""
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    async with AsyncClient(invocation.server) as client:
+        operation = await client.create_training(
+            text,
+            overrides=parse_pairs(set_ or [], "--set"),
+            bars_path=None if bars is None else _host_path(bars),
+            source=source,
+            name=name or strategy_name(text),
+            labels=parse_pairs(label or [], "--label"),
+            host=host,
+        )
+        return await finish_or_detach(client, operation, invocation, Printer(invocation), wait=wait)
+
+
+def _host_path(text: str) -> str:
+    """Return the path as the host is told it: a path of this machine becomes absolute, any other stays as it is."""
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() else text
