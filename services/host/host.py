@@ -1,0 +1,125 @@
+"""A host: its sessions, its status, and its life from start to stop."""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Callable
+from importlib import metadata
+from typing import Final
+
+import grpc
+from ktrdr.host.v1 import host_pb2, host_pb2_grpc
+from ktrdr.host.v1.session_pb2 import HostKind
+
+from services.common.clock import Clock
+from services.common.files import FolderLock
+from services.common.timestamps import to_timestamp
+from services.common.watches import WatchLimit
+from services.host.execution import Execution
+from services.host.host_identity import HostIdentity
+from services.host.host_servicer import HostServicer
+from services.host.listing import SessionListing
+from services.host.loading import load_sessions
+from services.host.sessions import Sessions
+from services.host.settings import HostSettings
+from services.host.status_feed import StatusFeed
+
+FULL_NAME: Final = host_pb2.DESCRIPTOR.services_by_name["HostService"].full_name
+_STOP_REASON: Final = "the host was stopped"
+
+
+class Host:
+    """What both kinds of host have in common, put together. `build_host` makes one.
+
+    Attributes:
+        sessions: Starts, finds and cancels sessions.
+        status: Answers readers of the status.
+        listing: Lists sessions for people.
+    """
+
+    def __init__(
+        self,
+        settings: HostSettings,
+        *,
+        kind: "HostKind.ValueType",
+        identity: HostIdentity,
+        sessions: Sessions,
+        execution: Execution,
+        status: StatusFeed,
+        listing: SessionListing,
+        describe_more: Callable[[host_pb2.Host], None],
+        clock: Clock,
+    ) -> None:
+        self.sessions = sessions
+        self.status = status
+        self.listing = listing
+        self._settings = settings
+        self._kind = kind
+        self._identity = identity
+        self._execution = execution
+        self._describe_more = describe_more
+        self._clock = clock
+        self._lock = FolderLock(settings.folder / "host.lock", owner=settings.display_name)
+        self._start_time = clock.now()
+        self._incarnation = uuid.uuid4().hex
+        self._version = metadata.version("ktrdr")
+        self._started = False
+
+    def register(self, server: grpc.aio.Server) -> str:
+        """Serve HostService on `server`.
+
+        Returns:
+            The full name of the service.
+        """
+        servicer = HostServicer(
+            self.sessions, self.status, self.listing, self.describe, WatchLimit(self._settings.watch_limit)
+        )
+        host_pb2_grpc.add_HostServiceServicer_to_server(servicer, server)
+        return FULL_NAME
+
+    async def start(self) -> None:
+        """Take the host's folder, adopt what still runs there, settle what has ended, and go on with the queue.
+
+        Raises:
+            CannotStartError: Another host uses the folder (it is named), or the folder's files are damaged.
+            OSError: The folder cannot be used.
+        """
+        folder = self._settings.folder
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        self._lock.acquire()
+        await asyncio.to_thread(self._identity.open)
+        self.sessions.open(await asyncio.to_thread(load_sessions, folder / "sessions"))
+        self._started = True
+
+    async def begin_stop(self) -> None:
+        """Take no new sessions; watches end themselves and whoever waits for a change is answered."""
+        self.sessions.begin_stop()
+        self.status.begin_stop()
+
+    async def stop(self) -> None:
+        """Leave running work to the next start of the host, or stop it, as the settings say; then give the folder back."""
+        if self._started:
+            if self._settings.on_stop == "stop":
+                await self._execution.stop_running(reason=_STOP_REASON)
+            await self.sessions.stop()
+        self._lock.release()
+
+    def describe(self) -> host_pb2.Host:
+        """Describe the host as it is now."""
+        disk = shutil.disk_usage(self._settings.folder)
+        host = host_pb2.Host(
+            name=self._settings.display_name,
+            host_uid=self._identity.host_uid,
+            kind=self._kind,
+            version=self._version,
+            start_time=to_timestamp(self._start_time),
+            incarnation=self._incarnation,
+            slots=self._execution.capacity.slots,
+            running_sessions=self._execution.running_count,
+            queued_sessions=self._execution.queued_count,
+            queue_limit=self._execution.capacity.queue_limit,
+            disk=host_pb2.Disk(total_bytes=disk.total, free_bytes=disk.free),
+            stopping=self.sessions.stopping,
+        )
+        self._describe_more(host)
+        return host

@@ -1,0 +1,103 @@
+"""HostService on the wire: translates between messages and the host."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Final
+
+import grpc
+from ktrdr.host.v1 import host_pb2, host_pb2_grpc, metrics_pb2, session_pb2
+
+from services.common.watches import WatchLimit
+from services.host.listing import SessionListing
+from services.host.sessions import Sessions
+from services.host.status_feed import DEFAULT_HEARTBEAT_SECONDS, StatusFeed
+from services.host.status_query import StatusQuery
+
+_DEADLINE_SHARE: Final = 0.8
+_LEAST_HEARTBEAT_SECONDS: Final = 0.1
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class HostServicer(host_pb2_grpc.HostServiceServicer):
+    """Serves a host.
+
+    Args:
+        sessions: Its sessions.
+        status: Its status.
+        listing: Its sessions in pages.
+        describe: Describes the host.
+        watches: Limit of open watches.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        status: StatusFeed,
+        listing: SessionListing,
+        describe: Callable[[], host_pb2.Host],
+        watches: WatchLimit,
+    ) -> None:
+        self._sessions = sessions
+        self._status = status
+        self._listing = listing
+        self._describe = describe
+        self._watches = watches
+
+    async def GetHost(self, request: host_pb2.GetHostRequest, context: Context) -> host_pb2.Host:
+        """Describe the host."""
+        return self._describe()
+
+    async def GetStatus(self, request: host_pb2.GetStatusRequest, context: Context) -> host_pb2.GetStatusResponse:
+        """Tell what changed since the cursor; wait for it where the request says so."""
+        response = await self._status.wait(_query(request), _wait_seconds(request, context.time_remaining()))
+        response.host.CopyFrom(self._describe())
+        return response
+
+    async def WatchStatus(
+        self, request: host_pb2.WatchStatusRequest, context: Context
+    ) -> AsyncIterator[host_pb2.WatchStatusResponse]:
+        """Stream what changes until the client goes or the host stops."""
+        with self._watches.hold():
+            async with aclosing(self._status.stream(_query(request), _heartbeat_seconds(request))) as answers:
+                async for status in answers:
+                    status.host.CopyFrom(self._describe())
+                    yield host_pb2.WatchStatusResponse(status=status)
+
+    async def ListSessions(
+        self, request: host_pb2.ListSessionsRequest, context: Context
+    ) -> host_pb2.ListSessionsResponse:
+        """List sessions, newest first."""
+        return self._listing.page(request.page_size, request.page_token)
+
+    async def GetSession(self, request: host_pb2.GetSessionRequest, context: Context) -> session_pb2.Session:
+        """Describe one session."""
+        return self._sessions.get(request.session_id)
+
+    async def CancelSession(
+        self, request: host_pb2.CancelSessionRequest, context: Context
+    ) -> host_pb2.CancelSessionResponse:
+        """Ask a session to stop."""
+        session = await self._sessions.cancel(request.session_id, reason=request.reason, now=request.now)
+        return host_pb2.CancelSessionResponse(session=session)
+
+
+def _query(request: host_pb2.GetStatusRequest | host_pb2.WatchStatusRequest) -> StatusQuery:
+    return StatusQuery(
+        cursor=request.cursor,
+        session_ids=frozenset(request.session_ids),
+        page_points=request.page_points,
+        raw_rows=request.metric_encoding == metrics_pb2.METRIC_ENCODING_ROWS,
+    )
+
+
+def _heartbeat_seconds(request: host_pb2.WatchStatusRequest) -> float:
+    if not request.HasField("heartbeat"):
+        return DEFAULT_HEARTBEAT_SECONDS
+    return max(request.heartbeat.ToTimedelta().total_seconds(), _LEAST_HEARTBEAT_SECONDS)
+
+
+def _wait_seconds(request: host_pb2.GetStatusRequest, remaining: float | None) -> float:
+    """Return how long the caller can be kept waiting: an answer must reach it before its deadline does."""
+    wait = request.wait.ToTimedelta().total_seconds() if request.HasField("wait") else 0.0
+    return wait if remaining is None else min(wait, _DEADLINE_SHARE * remaining)

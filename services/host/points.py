@@ -1,0 +1,138 @@
+"""Read points out of journals and pack them for the wire."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ktrdr.host.v1.metrics_pb2 import MetricRows, MetricSeries
+from ktrdr_bridge import JournalRead, JournalReader, Position, Series
+
+
+@dataclass
+class Points:
+    """Points of one session, put together from one or more reads.
+
+    Attributes:
+        position: Where the reading stands.
+        more: Rows are left.
+        reset: The position to read from was lost; these points begin at the start.
+        series: The points by metric.
+    """
+
+    position: Position
+    more: bool = True
+    reset: bool = False
+    series: dict[str, Series] = field(default_factory=dict)
+
+    def add(self, read: JournalRead) -> int:
+        """Add what was read.
+
+        Returns:
+            How much of the room it takes: a row without values counts as one.
+        """
+        if not read.incarnation:
+            # Gone or unreadable. What the reader has of it stays true, so its position is kept.
+            self.more = False
+            return 0
+        moved = read.next != self.position
+        rows = read.next.seq - (0 if read.reset else self.position.seq)
+        self.position = read.next
+        self.reset = self.reset or read.reset
+        # A journal that says there is more and does not move is damaged: nobody may wait for it.
+        self.more = read.more and moved
+        values = 0
+        for new in read.series:
+            values += len(new.seqs)
+            known = self.series.get(new.name)
+            if known is None:
+                self.series[new.name] = new
+            else:
+                known.seqs.extend(new.seqs)
+                known.steps.extend(new.steps)
+                known.values.extend(new.values)
+                known.times_ns.extend(new.times_ns)
+        return max(values, rows)
+
+
+@dataclass(frozen=True)
+class JournalSource:
+    """A journal to read from.
+
+    Attributes:
+        path: The journal.
+        reader: An open reader of it, for use on the event loop; None to open one.
+        after: Where to begin.
+    """
+
+    path: Path
+    reader: JournalReader | None
+    after: Position
+
+
+def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Points]:
+    """Read from several journals, and share the room among them.
+
+    Each gets an equal part; what one does not need goes to the others. A row is never split, so an answer may hold a few points more. Where
+    the room is too small for all, the first sources come first.
+
+    Args:
+        sources: The journals.
+        max_points: Most points altogether.
+
+    Returns:
+        What was read of each, in the same order.
+    """
+    readers = [source.reader or JournalReader(source.path) for source in sources]
+    try:
+        found = [Points(source.after) for source in sources]
+        hungry = list(range(len(sources)))
+        room = max_points
+        while hungry and room > 0:
+            share = max(1, room // len(hungry))
+            for index in hungry:
+                if room <= 0:
+                    break
+                room -= found[index].add(readers[index].read(found[index].position, max_points=share))
+            hungry = [index for index in hungry if found[index].more]
+        return found
+    finally:
+        for source, reader in zip(sources, readers, strict=True):
+            if source.reader is None:
+                reader.close()
+
+
+def to_columns(points: Points) -> list[MetricSeries]:
+    """Pack points as columns."""
+    packed = []
+    for series in points.series.values():
+        first = series.seqs[0]
+        contiguous = series.seqs[-1] - first + 1 == len(series.seqs)
+        packed.append(
+            MetricSeries(
+                name=series.name,
+                first_seq=first,
+                seqs=() if contiguous else series.seqs,
+                steps=series.steps,
+                values=series.values,
+                times=series.times_ns,
+            )
+        )
+    return packed
+
+
+def to_rows(points: Points) -> list[MetricRows]:
+    """Pack points as raw rows: one block for each set of metrics that were reported together."""
+    cells: dict[int, dict[str, float]] = {}
+    heads: dict[int, tuple[int, int]] = {}
+    for series in points.series.values():
+        for seq, step, value, time_ns in zip(series.seqs, series.steps, series.values, series.times_ns, strict=True):
+            cells.setdefault(seq, {})[series.name] = value
+            heads[seq] = (step, time_ns)
+    blocks: dict[tuple[str, ...], list[bytes]] = {}
+    for seq in sorted(cells):
+        names = tuple(cells[seq])
+        step, time_ns = heads[seq]
+        row = struct.pack("<Qqq", seq, step, time_ns) + struct.pack(f"<{len(names)}d", *cells[seq].values())
+        blocks.setdefault(names, []).append(row)
+    return [MetricRows(names=names, row_count=len(rows), data=b"".join(rows)) for names, rows in blocks.items()]

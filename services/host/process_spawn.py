@@ -1,0 +1,71 @@
+"""Start a session's keeper, which starts the worker."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from services.host.folder import SessionFolder
+
+_KEEPER: Final = Path(__file__).with_name("keeper.py")
+
+
+def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Start the keeper of a session. Blocks for the milliseconds that a fork takes: call it in a thread.
+
+    The keeper inherits a locked descriptor of `keeper.lock`. The lock is therefore held without a gap from before the keeper exists
+    until the kernel has ended it, and no process id has to be believed.
+
+    Args:
+        session: The session to work on.
+        command: The worker's command line; its first word is the path of an executable.
+        environment: The worker's environment.
+
+    Raises:
+        OSError: The keeper could not be started; BlockingIOError where one lives already.
+    """
+    lock = os.open(session.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Without O_APPEND a worker that begins again would write over what the first one said.
+        log = os.open(session.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_KEEPER), str(session.path), str(lock), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                start_new_session=True,
+                env=dict(environment),
+            )
+        finally:
+            os.close(log)
+    finally:
+        os.close(lock)
+    # Somebody has to reap it while this process lives. How the session ended is read from its folder: a keeper that was adopted
+    # has no parent here, and both are looked at in the same way.
+    threading.Thread(target=keeper.wait, name=f"reap-{session.id}", daemon=True).start()
+
+
+def keeper_lives(session: SessionFolder) -> bool:
+    """Tell whether the session has a keeper now: whether somebody else holds its lock.
+
+    Raises:
+        OSError: The lock cannot be looked at.
+    """
+    try:
+        lock = os.open(session.keeper_lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -1,0 +1,157 @@
+"""Describe the small JSON files of a session's folder."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Record(BaseModel):
+    """A JSON file that is written whole and replaced atomically, never changed in place."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Read the file.
+
+        Returns:
+            The record, or None where there is no such file or it does not hold one: a reader of damaged files goes on with
+            what is left.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValidationError):
+            return None
+
+
+class SessionRecord(Record):
+    """session.json: what was accepted.
+
+    Attributes:
+        id: The session's id.
+        number: Place among all sessions of the host, in the order they were accepted.
+        kind: Kind of work, such as "training".
+        attempt: Number of the attempt, from 1.
+        labels: The starter's labels.
+        request_id: What made the start idempotent; empty where the id alone does.
+        body_sha256: Digest of all that was asked, to tell a repeated start from another one.
+        create_time: When it was accepted, UTC.
+        spec_type_url: Type of the spec, as in google.protobuf.Any.
+        spec: The spec, serialized.
+    """
+
+    id: str
+    number: int
+    kind: str
+    attempt: int
+    labels: dict[str, str]
+    request_id: str
+    body_sha256: str
+    create_time: datetime
+    spec_type_url: str
+    spec: bytes
+
+
+class StartRecord(Record):
+    """started.json: that the session left the queue.
+
+    Attributes:
+        start_time: When it did, UTC.
+    """
+
+    start_time: datetime
+
+
+class WorkerRecord(Record):
+    """worker.json: which processes work on the session.
+
+    Attributes:
+        keeper_pid: The process that waits for the worker.
+        keeper_start_ticks: When the keeper began, in the kernel's own count since boot; 0 where that is not told.
+        worker_pid: The worker, which leads a process group of the same number; None until it was started.
+        worker_start_ticks: When the worker began.
+        boot_id: Which boot of the machine the ticks belong to; empty where that is not told.
+    """
+
+    keeper_pid: int
+    keeper_start_ticks: int = 0
+    worker_pid: int | None = None
+    worker_start_ticks: int = 0
+    boot_id: str = ""
+
+
+class ExitRecord(Record):
+    """exit.json: how the worker's process ended.
+
+    Attributes:
+        code: Its exit code, or None where a signal ended it.
+        signal: Number of that signal.
+        max_rss_bytes: Most memory it held.
+        ended_at: When, UTC.
+    """
+
+    code: int | None
+    signal: int | None
+    max_rss_bytes: int
+    ended_at: datetime
+
+
+class FieldRecord(Record):
+    """A field of the spec that the worker found wrong."""
+
+    field: str
+    description: str
+
+
+class ErrorRecord(Record):
+    """Why the work failed, in the terms of the error catalogue.
+
+    Attributes:
+        reason: Name of the reason, without its prefix.
+        parameters: What the catalogue's text is filled with.
+        fields: Fields of the spec at fault.
+    """
+
+    reason: str
+    parameters: dict[str, str | int | float] = {}
+    fields: list[FieldRecord] = []
+
+
+class ResultRecord(Record):
+    """result.json: how the work ended, in the worker's own words.
+
+    Attributes:
+        outcome: What became of it.
+        result: The typed result as protobuf JSON with "@type".
+        error: Why it failed.
+    """
+
+    outcome: Literal["completed", "cancelled", "failed"]
+    result: dict[str, object] | None = None
+    error: ErrorRecord | None = None
+
+
+class SettledRecord(Record):
+    """settled.json: the final state of the session.
+
+    Attributes:
+        state: Name of the state, for people.
+        end_time: When the work ended, UTC.
+        finish_number: Place among the host's finished sessions.
+        incarnation: The journal's id; empty where none was written.
+        rows: Where the journal ends: the number of its rows.
+        session: The final `ktrdr.host.v1.Session`, serialized, without points.
+    """
+
+    state: str
+    end_time: datetime
+    finish_number: int
+    incarnation: str
+    rows: int
+    session: bytes

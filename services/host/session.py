@@ -1,0 +1,210 @@
+"""One session as the host has it in memory, and the message that describes it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Final
+
+from google.protobuf import any_pb2
+from ktrdr.host.v1.session_pb2 import HostKind, Session
+from ktrdr_bridge import JournalReader, Position
+
+from services.host.folder import SessionFolder
+from services.host.progress import set_progress
+from services.host.records import SessionRecord, SettledRecord
+from services.host.runner import Liveness, WorkerView
+
+_LIVENESS: Final = {
+    Liveness.ALIVE: Session.WORKER_LIVENESS_ALIVE,
+    Liveness.STALE: Session.WORKER_LIVENESS_STALE,
+    Liveness.ENDED: Session.WORKER_LIVENESS_ENDED,
+}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A session's message without points, and what tells it from an earlier one.
+
+    Attributes:
+        message: The message; shared, so never changed.
+        token: Digest of its content. Equal tokens mean equal content, over restarts of the host too.
+        size: Bytes of the message.
+        updated_ns: When the worker last wrote, in Unix nanoseconds; 0 where its age is of no interest any more.
+    """
+
+    message: Session
+    token: bytes
+    size: int
+    updated_ns: int = 0
+
+
+class HostedSession:
+    """A session of this host. Changed on the event loop only, by `Sessions`.
+
+    Args:
+        folder: Its files.
+        record: What was accepted.
+        host_kind: Kind of the host.
+    """
+
+    def __init__(self, folder: SessionFolder, record: SessionRecord, host_kind: "HostKind.ValueType") -> None:
+        self.folder = folder
+        self.record = record
+        self.spec = any_pb2.Any(type_url=record.spec_type_url, value=record.spec)
+        self._host_kind = host_kind
+        self._state: Session.State.ValueType = Session.STATE_QUEUED
+        self._start_time: datetime | None = None
+        self._cancel_reason: str | None = None
+        self._cancel_time: datetime | None = None
+        self._worker: WorkerView | None = None
+        self._line_position = 0
+        self._settled: SettledRecord | None = None
+        self._reader: JournalReader | None = None
+        self._version = 0
+        self._seen: tuple[int, int] | None = None
+        self._snapshot: Snapshot | None = None
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.record.id
+
+    @property
+    def state(self) -> "Session.State.ValueType":
+        """Where it stands."""
+        return self._state
+
+    @property
+    def settled(self) -> SettledRecord | None:
+        """The final record, None while the session has not ended."""
+        return self._settled
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why it was asked to stop; None if it was not."""
+        return self._cancel_reason
+
+    @property
+    def cancel_time(self) -> datetime | None:
+        """When it was asked to stop."""
+        return self._cancel_time
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When it left the queue."""
+        return self._start_time
+
+    def wait_in_line(self, position: int) -> None:
+        """Tell its place in the queue, from 1."""
+        if position != self._line_position:
+            self._line_position = position
+            self._version += 1
+
+    def begin(self, start_time: datetime) -> None:
+        """Its work begins."""
+        self._state = Session.STATE_RUNNING if self._cancel_reason is None else Session.STATE_CANCELLING
+        self._start_time = start_time
+        self._version += 1
+
+    def cancel(self, reason: str, at: datetime) -> None:
+        """It was asked to stop. The first reason counts."""
+        if self._cancel_reason is None:
+            self._cancel_reason, self._cancel_time = reason, at
+        if self._state == Session.STATE_RUNNING:
+            self._state = Session.STATE_CANCELLING
+        self._version += 1
+
+    def see_worker(self, view: WorkerView) -> None:
+        """Its worker stands like this."""
+        self._worker = view
+        self._version += 1
+
+    def settle(self, record: SettledRecord) -> None:
+        """It has ended. Nothing changes it afterwards, and its files are not looked at again for its state."""
+        message = Session.FromString(record.session)
+        self._settled = record
+        self._state = message.state
+        self._start_time = message.start_time.ToDatetime(tzinfo=UTC) if message.HasField("start_time") else None
+        self._snapshot = _snapshot(message, updated_ns=0)
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def reader(self) -> JournalReader:
+        """Return the journal's reader, for use on the event loop."""
+        if self._reader is None:
+            self._reader = JournalReader(self.folder.journal)
+        return self._reader
+
+    def end(self) -> Position:
+        """Return where the journal ends now."""
+        if self._settled is not None:
+            return Position(self._settled.incarnation, self._settled.rows)
+        if self._start_time is None:
+            return Position("", 0)
+        return self.reader().end()
+
+    def journal_token(self) -> int:
+        """Return a number that changes with the journal; cheap enough to be asked a hundred times a second."""
+        if self._start_time is None:
+            return 0  # nobody has begun to write
+        return self.reader().state_token()
+
+    def snapshot(self) -> Snapshot:
+        """Return the session's message as of now, without points. Not built again while nothing has changed."""
+        if self._settled is not None and self._snapshot is not None:
+            return self._snapshot
+        seen = (self._version, self.journal_token())
+        if self._snapshot is None or seen != self._seen:
+            self._snapshot = self._build()
+            self._seen = seen
+        return self._snapshot
+
+    def _build(self) -> Snapshot:
+        message = Session(
+            id=self.id,
+            kind=self._host_kind,
+            state=self._state,
+            attempt=self.record.attempt,
+            labels=self.record.labels,
+            cancel_reason=self._cancel_reason or "",
+        )
+        message.create_time.FromDatetime(self.record.create_time)
+        newest = self._cancel_time or self._start_time or self.record.create_time
+        if self._start_time is not None:
+            message.start_time.FromDatetime(self._start_time)
+        if self._worker is not None:
+            message.worker_liveness = _LIVENESS[self._worker.liveness]
+            message.worker_pid = self._worker.pid
+        message.update_time.FromDatetime(newest)
+        if self._state == Session.STATE_QUEUED:
+            message.progress.wait_reason = f"queued, {_ordinal(self._line_position)} in line"
+            return _snapshot(message, updated_ns=0)
+        reader = self.reader()
+        read = reader.read(reader.end(), max_points=1)
+        message.incarnation = read.incarnation
+        message.recording_stopped = bool(read.incarnation) and not read.recording
+        message.journal_damage = read.damage
+        if read.progress.updated_ns > message.update_time.ToNanoseconds():
+            message.update_time.FromNanoseconds(read.progress.updated_ns)
+        set_progress(message.progress, read.progress)
+        snapshot = _snapshot(message, updated_ns=read.progress.updated_ns)
+        if read.progress.eta_seconds is not None:
+            # Set after the digest was taken: an estimate alone is no change.
+            message.progress.eta.FromNanoseconds(int(read.progress.eta_seconds * 1e9))
+        return snapshot
+
+
+def _snapshot(message: Session, updated_ns: int) -> Snapshot:
+    content = message.SerializeToString(deterministic=True)
+    return Snapshot(message, blake2b(content, digest_size=8).digest(), len(content), updated_ns)
+
+
+def _ordinal(number: int) -> str:
+    """Return "1st", "2nd", "3rd", "4th", …, "11th", …"""
+    suffix = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"

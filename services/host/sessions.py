@@ -1,0 +1,228 @@
+"""The sessions of a host: accept them, find them, cancel them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import HostKind, Session
+
+from services.common.clock import Clock
+from services.common.errors import FieldViolation, ServiceError
+from services.common.identity import new_id
+from services.host.creation import create_session_folder
+from services.host.description import describe
+from services.host.execution import Execution
+from services.host.loading import StoredSession
+from services.host.records import SessionRecord
+from services.host.session import HostedSession
+from services.host.session_table import SessionTable
+from services.host.start_request import AcceptedStarts, StartRequest
+
+_RETRY_AFTER: Final = timedelta(seconds=5)
+
+
+class Sessions:
+    """Everything that is asked of a host about its sessions. Lives on the host's event loop.
+
+    Args:
+        root: Folder of all sessions.
+        host_kind: Kind of the host.
+        work_kind: Kind of work that its sessions do, such as "training".
+        execution: What runs them.
+        table: All of them.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host_kind: "HostKind.ValueType",
+        work_kind: str,
+        execution: Execution,
+        table: SessionTable,
+        clock: Clock,
+    ) -> None:
+        self._root = root
+        self._host_kind = host_kind
+        self._work_kind = work_kind
+        self._execution = execution
+        self._table = table
+        self._clock = clock
+        self._accepted = AcceptedStarts()
+        self._creating: dict[str, asyncio.Task[None]] = {}
+        self._next_number = 1
+        self._stopping = False
+
+    @property
+    def stopping(self) -> bool:
+        """No new work is taken."""
+        return self._stopping
+
+    def open(self, stored: Sequence[StoredSession]) -> None:
+        """Take over what an earlier life of the host has left, and begin to work.
+
+        Args:
+            stored: The sessions of the folder, in the order they were accepted.
+        """
+        self._execution.open()
+        for each in stored:
+            session = HostedSession(each.folder, each.record, self._host_kind)
+            self._accepted.add(each.record)
+            self._next_number = max(self._next_number, each.record.number + 1)
+            if each.stop is not None:
+                session.cancel(each.stop.reason, each.stop.requested_at or self._clock.now())
+            if each.settled is not None:
+                session.settle(each.settled)
+                self._table.add(session)
+                continue
+            self._table.add(session)
+            if each.start is None:
+                self._execution.enqueue(session)
+            else:
+                session.begin(each.start.start_time)
+                self._execution.adopt(session)
+
+    async def start(
+        self,
+        *,
+        spec: Message,
+        kind: str | None = None,
+        session_id: str = "",
+        request_id: str = "",
+        attempt: int = 0,
+        labels: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Accept a session: it is stored when this returns, and begins at once or when a slot is free.
+
+        Asking again with the same session_id, or request_id, and the same body returns the same session.
+
+        Args:
+            spec: What to do. Its content is the caller's to check.
+            kind: Kind of work; None for the only one that the host has.
+            session_id: Id of the session; empty to have one chosen.
+            request_id: Makes the request idempotent for 24 hours.
+            attempt: Number of the attempt, 0 for 1.
+            labels: Labels to keep with it.
+
+        Returns:
+            The session as it is now.
+
+        Raises:
+            ServiceError: INVALID_REQUEST, REQUEST_ID_REUSED, SESSION_EXISTS, QUEUE_FULL, STOPPING or STORAGE_FULL.
+        """
+        request = StartRequest(kind or self._work_kind, spec, session_id, request_id, attempt, labels or {})
+        request.check()
+        self._refuse_other_work(request.kind)
+        record = self._accepted.find(request, self._clock.now()) or self._accept(request)
+        creating = self._creating.get(record.id)
+        if creating is not None:
+            # Shielded: a caller that goes away must not leave half a start behind.
+            await asyncio.shield(creating)
+        return describe(self.find(record.id), self._clock.now())
+
+    def find(self, session_id: str) -> HostedSession:
+        """Return a session.
+
+        Raises:
+            ServiceError: SESSION_NOT_FOUND.
+        """
+        session = self._table.get(session_id)
+        if session is None:
+            raise ServiceError(ErrorReason.ERROR_REASON_SESSION_NOT_FOUND, session_id=session_id)
+        return session
+
+    def get(self, session_id: str) -> Session:
+        """Describe a session as it is now.
+
+        Raises:
+            ServiceError: SESSION_NOT_FOUND.
+        """
+        return describe(self.find(session_id), self._clock.now())
+
+    async def cancel(self, session_id: str, *, reason: str = "", now: bool = False) -> Session:
+        """Ask a session to stop. The request is durable when this returns; the session ends when its worker has.
+
+        Args:
+            session_id: The session.
+            reason: Why, for people. The first one is kept.
+            now: Interrupt the worker at once.
+
+        Returns:
+            The session as it is now.
+
+        Raises:
+            ServiceError: SESSION_NOT_FOUND; STORAGE_FULL where the request cannot be written.
+        """
+        session = self.find(session_id)
+        try:
+            await self._execution.cancel(session, reason=reason, now=now)
+        except OSError as error:
+            raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(session.folder.path)) from error
+        return describe(session, self._clock.now())
+
+    def begin_stop(self) -> None:
+        """Take no new work from now on."""
+        self._stopping = True
+        self._execution.begin_stop()
+
+    async def stop(self) -> None:
+        """Finish what is being written, and let go of everything."""
+        await asyncio.gather(*self._creating.values(), return_exceptions=True)
+        await self._execution.stop()
+        for session in self._table.live:
+            session.close()
+
+    def _refuse_other_work(self, kind: str) -> None:
+        if kind != self._work_kind:
+            fault = FieldViolation("kind", f"this host does {self._work_kind}, not {kind}")
+            raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault], detail=fault.description)
+
+    def _accept(self, request: StartRequest) -> SessionRecord:
+        """Take a place for a new session and begin to write its folder."""
+        if self._stopping:
+            raise ServiceError(ErrorReason.ERROR_REASON_STOPPING, retry_after=_RETRY_AFTER)
+        running, queued = self._execution.running_count, self._execution.queued_count + len(self._creating)
+        if running + queued >= self._execution.capacity.slots + self._execution.capacity.queue_limit:
+            raise ServiceError(
+                ErrorReason.ERROR_REASON_QUEUE_FULL, retry_after=_RETRY_AFTER, running=running, queued=queued
+            )
+        packed = any_pb2.Any()
+        packed.Pack(request.spec, deterministic=True)
+        record = SessionRecord(
+            id=request.session_id or new_id(),
+            number=self._next_number,
+            kind=request.kind,
+            attempt=max(1, request.attempt),
+            labels=dict(request.labels),
+            request_id=request.request_id,
+            body_sha256=request.body_sha256(),
+            create_time=self._clock.now(),
+            spec_type_url=packed.type_url,
+            spec=packed.value,
+        )
+        self._next_number += 1
+        self._accepted.add(record)
+        self._creating[record.id] = asyncio.create_task(self._create(record, request.spec), name=f"create-{record.id}")
+        return record
+
+    async def _create(self, record: SessionRecord, spec: Message) -> None:
+        try:
+            folder = await asyncio.to_thread(create_session_folder, self._root, record, spec)
+        except FileExistsError as error:
+            self._accepted.remove(record)
+            detail = "Its folder cannot be read any more."
+            raise ServiceError(ErrorReason.ERROR_REASON_SESSION_EXISTS, session_id=record.id, detail=detail) from error
+        except OSError as error:
+            self._accepted.remove(record)
+            raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(self._root)) from error
+        finally:
+            del self._creating[record.id]
+        session = HostedSession(folder, record, self._host_kind)
+        self._table.add(session)
+        self._execution.enqueue(session)

@@ -1,0 +1,128 @@
+"""Answer readers of a host's status: at once, when something changes, or as a stream."""
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.host_pb2 import GetStatusResponse
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.host.changes import ChangeSignal
+from services.host.cursor import Cursor, filter_digest
+from services.host.host_identity import HostIdentity
+from services.host.journal_watch import JournalWatch
+from services.host.session_table import SessionTable
+from services.host.status_page import StatusPage
+from services.host.status_query import StatusQuery
+
+DEFAULT_HEARTBEAT_SECONDS: Final = 15.0
+
+
+class StatusFeed:
+    """Serves the status of a host. It keeps nothing for its readers: all that it knows of one is in its cursor.
+
+    Args:
+        table: The host's sessions.
+        identity: The host's identity, which cursors are bound to.
+        changes: Tells of changes.
+        watch: Looks at journals while somebody waits.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        table: SessionTable,
+        *,
+        identity: HostIdentity,
+        changes: ChangeSignal,
+        watch: JournalWatch,
+        clock: Clock,
+    ) -> None:
+        self._table = table
+        self._identity = identity
+        self._changes = changes
+        self._watch = watch
+        self._clock = clock
+        self._stopping = False
+
+    def begin_stop(self) -> None:
+        """End all waiting: watches end themselves, long-polls answer."""
+        self._stopping = True
+        self._changes.notify()
+
+    async def read(self, query: StatusQuery) -> GetStatusResponse:
+        """Answer at once, with everything but the host's own description.
+
+        Raises:
+            ServiceError: CURSOR_INVALID or CURSOR_FILTER_MISMATCH.
+        """
+        return await StatusPage(self._table, self._cursor(query), query, self._clock).build()
+
+    async def wait(self, query: StatusQuery, wait_seconds: float) -> GetStatusResponse:
+        """Answer when there is something to tell, or when the time is over.
+
+        Args:
+            query: What is asked for.
+            wait_seconds: Longest time to wait; 0 to answer at once.
+
+        Raises:
+            ServiceError: As for `read`.
+        """
+        if wait_seconds <= 0 or not query.cursor:
+            return await self.read(query)
+        deadline = self._clock.monotonic() + wait_seconds
+        async with self._watch.looking():
+            while True:
+                # The count is taken before the reading: what changes in between is not missed.
+                seen = self._changes.version
+                response = await self.read(query)
+                left = deadline - self._clock.monotonic()
+                if self._stopping or left <= 0 or _tells_something(response):
+                    return response
+                await self._changes.wait(seen, left)
+
+    async def stream(self, query: StatusQuery, heartbeat_seconds: float) -> AsyncGenerator[GetStatusResponse, None]:
+        """Yield everything since the cursor, then changes as they come, and an answer without sessions where nothing does.
+
+        Changes that come faster than they are taken are told together. Ends when the host stops.
+
+        Args:
+            query: What is asked for.
+            heartbeat_seconds: Longest silence.
+
+        Raises:
+            ServiceError: As for `read`.
+        """
+        due = True
+        async with self._watch.looking():
+            while not self._stopping:
+                seen = self._changes.version
+                response = await self.read(query)
+                if due or _tells_something(response):
+                    yield response
+                    query = query.after(response.next_cursor)
+                    due = False
+                else:
+                    due = not await self._changes.wait(seen, heartbeat_seconds)
+
+    def _cursor(self, query: StatusQuery) -> Cursor:
+        """Return where the reader stands.
+
+        A cursor of another host, or of a later life of this one that a restored backup knows nothing of, says nothing about the sessions here:
+        the reader begins anew, and is told so with each session.
+        """
+        digest = filter_digest(query.session_ids)
+        if not query.cursor:
+            return Cursor(self._identity.host_uid, digest)
+        cursor = Cursor.decode(query.cursor)
+        if cursor.filter_digest != digest:
+            raise ServiceError(ErrorReason.ERROR_REASON_CURSOR_FILTER_MISMATCH)
+        if cursor.host_uid != self._identity.host_uid or cursor.finished_through > self._identity.last_finish_number:
+            gone = {name: position for name, position in cursor.sessions.items() if name not in self._table}
+            return Cursor(self._identity.host_uid, digest, renewed=True, sessions=gone)
+        return cursor
+
+
+def _tells_something(response: GetStatusResponse) -> bool:
+    return bool(response.sessions or response.removed_sessions or response.more or not response.snapshot_complete)

@@ -1,0 +1,146 @@
+"""Run sessions as tasks on the host's own event loop: for work that shares a connection with the host."""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import structlog
+from google.protobuf.message import Message
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr_bridge import Bridge, Cancelled, request_stop
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.host.folder import SessionFolder
+from services.host.outcome import write_cancelled, write_completed, write_failed
+from services.host.runner import Liveness, WorkerView
+
+_RETRY_SECONDS: Final = 1.0
+
+
+class TaskSession:
+    """A session from inside its task.
+
+    The work returns its result (COMPLETED), raises `ServiceError` (FAILED with its reason) or `ktrdr_bridge.Cancelled` (CANCELLED).
+
+    Attributes:
+        folder: The session's folder.
+        spec_json: What was asked, as protobuf JSON.
+        bridge: Where progress and metrics are written.
+        artifacts: Folder for what the work produces.
+    """
+
+    def __init__(self, files: SessionFolder, bridge: Bridge) -> None:
+        self.folder = files.path
+        self.artifacts = files.artifacts
+        self.spec_json = files.spec.read_text(encoding="utf-8")
+        self.bridge = bridge
+        self.partial: Message | None = None
+
+    def partial_result(self, result: Message) -> None:
+        """Keep what has been produced so far, for the case that the work is cancelled or fails."""
+        self.partial = result
+
+
+class TaskRunner:
+    """Runs sessions as tasks. One that the host's end cut off begins again after the restart, in the same session and journal.
+
+    Args:
+        kind: Kind of work.
+        work: Does the work of a session and returns its result. It must pick up what an earlier life has done already.
+        clock: For pauses.
+    """
+
+    def __init__(self, kind: str, work: Callable[[TaskSession], Awaitable[Message]], *, clock: Clock) -> None:
+        self.kind = kind
+        self._work = work
+        self._clock = clock
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving = False
+        self._logger = structlog.get_logger()
+
+    async def start(self, session: SessionFolder) -> None:
+        """Create the session's task.
+
+        Raises:
+            OSError: Its journal cannot be written.
+        """
+        task_session = await asyncio.to_thread(_open, session)
+        task = asyncio.create_task(self._run(session, task_session), name=f"work-{session.id}")
+        self._tasks[session.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(session.id, None))
+
+    async def adopt(self, session: SessionFolder) -> None:
+        """Begin again with what the end of the host has cut off."""
+        if not session.result_record.exists():
+            await self.start(session)
+
+    async def watch(self, session: SessionFolder) -> AsyncIterator[WorkerView]:
+        """Tell that the task works, and that it has ended."""
+        task = self._tasks.get(session.id)
+        if task is not None:
+            yield WorkerView(Liveness.ALIVE)
+            await asyncio.wait([task])
+        yield WorkerView(Liveness.ENDED)
+
+    async def request_stop(self, session: SessionFolder, reason: str) -> None:
+        """Write the request where the session's bridge sees it."""
+        await asyncio.to_thread(request_stop, session.control, reason=reason)
+
+    async def terminate(self, session: SessionFolder) -> bool:
+        """Cancel the task."""
+        task = self._tasks.get(session.id)
+        return task is not None and task.cancel()
+
+    async def kill(self, session: SessionFolder) -> bool:
+        """Cancel the task once more: nothing stronger exists for a task."""
+        return await self.terminate(session)
+
+    async def shutdown(self) -> None:
+        """End all tasks without an outcome: the next life of the host goes on with them."""
+        self._leaving = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, session: SessionFolder, task_session: TaskSession) -> None:
+        try:
+            write = await self._outcome(session, task_session)
+        finally:
+            task_session.bridge.close()
+        while True:
+            try:
+                await asyncio.to_thread(write)
+            except OSError as error:
+                self._logger.warning("outcome_not_written", session_id=session.id, error=str(error))
+                await self._clock.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    async def _outcome(self, session: SessionFolder, task_session: TaskSession) -> Callable[[], None]:
+        """Do the work, and return what writes down how it ended."""
+        try:
+            result = await self._work(task_session)
+        except Cancelled:
+            return lambda: write_cancelled(session, task_session.partial)
+        except ServiceError as error:
+            refusal = error
+        except asyncio.CancelledError:
+            if self._leaving:
+                raise
+            return lambda: write_cancelled(session, task_session.partial)
+        except Exception:
+            self._logger.exception("session_failed", session_id=session.id)
+            with contextlib.suppress(OSError), session.log.open("a", encoding="utf-8") as log:
+                log.write(traceback.format_exc())
+            refusal = ServiceError(ErrorReason.ERROR_REASON_INTERNAL, request_id=session.id)
+        else:
+            return lambda: write_completed(session, result)
+        return lambda: write_failed(session, refusal, task_session.partial)
+
+
+def _open(session: SessionFolder) -> TaskSession:
+    return TaskSession(session, Bridge.resume(session.journal, control=session.control))

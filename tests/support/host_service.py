@@ -1,0 +1,115 @@
+"""A host for tests: real folders, real keepers and workers, a real server."""
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+import grpc
+import psutil
+from pydantic import Field
+
+from ktrdr.host.v1 import host_pb2_grpc
+from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING
+from services.common.bootstrap import ServiceContext, running_server
+from services.common.channel import open_channel
+from services.common.clock import SystemClock
+from services.common.settings import Port
+from services.host.assembly import build_host
+from services.host.folder import SessionFolder
+from services.host.host import Host
+from services.host.process_runner import ProcessRunner
+from services.host.runner import SessionRunner
+from services.host.settings import HostSettings
+from tests.support.eventually import eventually_sync
+
+ROOT: Final = Path(__file__).parents[2]
+KIND: Final = "training"
+
+
+class ProbeHostSettings(HostSettings):
+    """Settings of the host under test: short graces."""
+
+    service: ClassVar[str] = "training_host"
+    port: Port = 0
+    slots: int = 2
+    cancel_grace_seconds: float = 0.3
+    terminate_grace_seconds: float = Field(default=0.3)
+
+
+class ProbeHost:
+    """Serves HostService alone; sessions are started through `host.sessions`."""
+
+    name = "probe-host"
+
+    def __init__(self, settings: HostSettings, runner: SessionRunner | None = None) -> None:
+        self.host = make_host(settings, runner)
+
+    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
+        name = self.host.register(server)
+        await self.host.start()
+        return [name]
+
+    async def begin_stop(self) -> None:
+        await self.host.begin_stop()
+
+    async def stop(self) -> None:
+        await self.host.stop()
+
+
+def make_host(settings: HostSettings, runner: SessionRunner | None = None) -> Host:
+    """Return a host that is not started."""
+    return build_host(settings, kind=HOST_KIND_TRAINING, runner=runner or process_runner(), clock=SystemClock())
+
+
+def process_runner() -> ProcessRunner:
+    """Return a runner whose workers do what their spec says."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients")])}
+    return ProcessRunner(KIND, worker_command, environment=environment, clock=SystemClock())
+
+
+def worker_command(session: SessionFolder) -> Sequence[str]:
+    """Return the command line of a worker."""
+    return [sys.executable, "-m", "tests.support.session_worker", "--session", str(session.path)]
+
+
+@contextlib.asynccontextmanager
+async def running_host(settings: HostSettings, runner: SessionRunner | None = None) -> AsyncIterator[Host]:
+    """Run a host without a server."""
+    host = make_host(settings, runner)
+    await host.start()
+    try:
+        yield host
+    finally:
+        await host.begin_stop()
+        await host.stop()
+
+
+@contextlib.asynccontextmanager
+async def served_host(
+    settings: HostSettings, runner: SessionRunner | None = None
+) -> AsyncIterator[tuple[Host, "host_pb2_grpc.HostServiceAsyncStub"]]:
+    """Run a host behind a real server, with a stub connected to it."""
+    service = ProbeHost(settings, runner)
+    async with running_server(service, settings) as server, open_channel(server.address) as channel:
+        yield service.host, host_pb2_grpc.HostServiceStub(channel)
+
+
+def session_processes(home: Path) -> list[psutil.Process]:
+    """Return the keepers and workers of sessions below `home` that have not ended."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = process.info["cmdline"] or []
+        if any(str(home) in word for word in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def end_session_processes(home: Path) -> None:
+    """End the keepers and workers that a test has left, by their ids, and wait until they are gone."""
+    for process in session_processes(home):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    eventually_sync(lambda: not session_processes(home))
