@@ -56,7 +56,10 @@ def footprint(folder: Path | None = None) -> Footprint:
         processes |= _processes_about(str(folder))
     return Footprint(
         processes=frozenset(processes),
-        threads=frozenset(thread for thread in threading.enumerate() if not thread.daemon),
+        # Threads of the event loop's own executor (asyncio.to_thread) end with the loop, which is closed after this look.
+        threads=frozenset(
+            thread for thread in threading.enumerate() if not thread.daemon and not thread.name.startswith("asyncio_")
+        ),
         ports=frozenset(
             connection.laddr.port
             for connection in own.net_connections(kind="tcp")
