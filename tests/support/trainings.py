@@ -1,10 +1,12 @@
 """Strategies and bars for tests of the training host."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from services.training_host.bars.series import Bars
+from services.training_host.bars.series import COLUMNS, Bars
 from services.training_host.strategy.fault import Fault, StrategyInvalid
 
 REFERENCE = Path(__file__).parents[2] / "examples" / "strategies" / "aapl_daily_swing.yaml"
@@ -41,6 +43,13 @@ def bars_of_closes(*closes: float) -> Bars:
     close = np.array(closes, dtype=np.float64)
     times = np.arange(len(closes), dtype=np.int64) * DAY_NS
     return Bars("TEST", "1d", times, close, close, close, close, np.ones(len(closes)))
+
+
+def with_later_bars_scaled(bars: Bars, last: int, factor: float) -> Bars:
+    """Return the bars with all values after index `last` multiplied."""
+    factors = np.where(np.arange(len(bars)) > last, factor, 1.0)
+    columns: Any = {name: getattr(bars, name) * factors for name in COLUMNS}
+    return replace(bars, **columns)
 
 
 def faults_of(error: StrategyInvalid) -> dict[str, Fault]:

@@ -46,5 +46,7 @@ def _table(path: Path) -> pa.Table:
     if path.suffix == ".parquet":
         return pyarrow.parquet.read_table(path)
     if path.name.endswith((".csv", ".csv.gz")):
+        # The worker handles its signals itself; Arrow would put handlers of its own in their place.
+        pa.enable_signal_handlers(False)
         return pyarrow.csv.read_csv(path)
     raise NotBars("the name should end in .parquet, .csv or .csv.gz")

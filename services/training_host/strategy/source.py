@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,11 +12,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from services.training_host.strategy.fault import Fault, StrategyInvalid
 from services.training_host.strategy.path import Path, path_text
 
-MAX_TEXT_BYTES = 64 * 1024
+MAX_TEXT_BYTES = 32 * 1024
 """Strategies are a page or two; parsing is slow in proportion, so anything much longer is refused."""
 MAX_VALUES = 5_000
 """Bounds what aliases can blow a small text up to."""
 MAX_DEPTH = 12
+MAX_OPEN_BRACKETS = 100
+"""More than that are no strategy, and the parser takes seconds over thousands of them."""
 
 
 @dataclass
@@ -55,8 +58,6 @@ def parse(text: str) -> Document:
     Raises:
         StrategyInvalid: The text is not YAML, not a mapping, has a key twice, or is too long or too deep.
     """
-    if len(text.encode()) > MAX_TEXT_BYTES:
-        raise StrategyInvalid([Fault("", f"the text is longer than {MAX_TEXT_BYTES // 1024} KiB")])
     root = _load(text)
     if not isinstance(root, CommentedMap):
         raise StrategyInvalid([Fault("", "a strategy is a mapping of keys (name, version, training_data, …)", 1, 1)])
@@ -74,8 +75,6 @@ def parse_value(text: str) -> Any:
     Raises:
         StrategyInvalid: The text is not YAML.
     """
-    if len(text.encode()) > MAX_TEXT_BYTES:
-        raise StrategyInvalid([Fault("", f"the value is longer than {MAX_TEXT_BYTES // 1024} KiB")])
     reader = _Reader(Document())
     value = reader.value(_load(text), ())
     if reader.faults:
@@ -83,7 +82,16 @@ def parse_value(text: str) -> Any:
     return value
 
 
+def _open_brackets(text: str) -> int:
+    """Return how many brackets are open at most, quotes and comments not considered."""
+    return max(accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0) for character in text), default=0)
+
+
 def _load(text: str) -> Any:
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise StrategyInvalid([Fault("", f"longer than {MAX_TEXT_BYTES // 1024} KiB")])
+    if _open_brackets(text) > MAX_OPEN_BRACKETS:
+        raise StrategyInvalid([Fault("", f"nested deeper than {MAX_DEPTH} levels")])
     try:
         return YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

@@ -7,7 +7,8 @@ import sys
 def test_checking_a_strategy_loads_nothing_heavy() -> None:
     program = (
         "import sys, services.training_host.strategy.check, services.training_host.strategy_command\n"
-        "print([name for name in ('torch', 'numpy', 'pandas', 'pyarrow', 'talib', 'safetensors') if name in sys.modules])"
+        "heavy = ('torch', 'numpy', 'pandas', 'pyarrow', 'talib', 'safetensors')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
