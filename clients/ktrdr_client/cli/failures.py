@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation
-from ktrdr_client.errors import DeadlineExceeded, KtrdrError, Unavailable, WaitTimeout
+from ktrdr_client.errors import DeadlineExceeded, InvalidArgument, KtrdrError, Unavailable, WaitTimeout
 
-_USAGE_REASONS = frozenset({"STRATEGY_INVALID"})
+_REFUSED_BY_THE_GATEWAY = frozenset({"GATEWAY_REFUSED"})
 
 
 class Explanation(NamedTuple):
@@ -25,7 +25,8 @@ def explain(error: Exception, invocation: Invocation | None) -> Explanation | No
     if isinstance(error, Unavailable):
         return Explanation(_with_retry(error), ExitCode.UNREACHABLE)
     if isinstance(error, KtrdrError):
-        code = ExitCode.USAGE if error.reason in _USAGE_REASONS else ExitCode.REFUSED
+        wrong_usage = isinstance(error, InvalidArgument) and error.reason not in _REFUSED_BY_THE_GATEWAY
+        code = ExitCode.USAGE if wrong_usage else ExitCode.REFUSED
         return Explanation(_with_retry(error), code)
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | UnicodeDecodeError):
         return Explanation(str(error), ExitCode.REFUSED)

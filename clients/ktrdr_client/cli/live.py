@@ -149,7 +149,9 @@ class OperationView:
             return [" · ".join(words)] if words else []
         best = best_point(losses)
         if best is not None:
-            words.append(f"best {number(losses.values[best])} at {losses.steps[best]}")
+            points = [(losses.values[best], losses.steps[best])]
+            points += [(each.value, each.step) for each in self.operation.latest_metrics if each.name == "val_loss"]
+            words.append("best {} at {}".format(*(number(part) for part in min(points))))
         return [" · ".join(words), f"val loss {sparkline(losses.values, 60)}"]
 
 

@@ -12,7 +12,8 @@ from rich.text import Text
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.live import best_point, sparkline
-from ktrdr_client.cli.printer import Column, Printer, write_csv
+from ktrdr_client.cli.printer import Printer, write_csv
+from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import number, title
 from ktrdr_client.errors import NotFound
 from ktrdr_client.metrics import MetricColumns, Metrics

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from ktrdr_client.cli.display import trouble
 from ktrdr_client.cli.invocation import UsageProblem
-from ktrdr_client.cli.printer import Column, Printer, message_values
+from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, fact, summary_lines
+from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title
 from ktrdr_client.states import is_final, type_name
 

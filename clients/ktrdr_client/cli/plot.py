@@ -1,5 +1,6 @@
 """Draw curves with characters."""
 
+import math
 from typing import Final
 
 import plotext
@@ -30,11 +31,22 @@ def _panels(metrics: Metrics) -> list[tuple[str, list[MetricColumns]]]:
 
 
 def _picture(label: str, columns: list[MetricColumns], width: int, *, coloured: bool) -> str:
-    plotext.clear_figure()
-    plotext.theme("clear" if not coloured else "pro")
-    plotext.plotsize(width, _HEIGHT)
-    plotext.title(label)
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("simple")
+    figure.plot_size(width, _HEIGHT)
+    figure.title(label)
+    top, right = -math.inf, 0
     for column in columns:
-        plotext.plot(list(column.steps), list(column.values), label=column.name, marker="braille")
-    picture: str = plotext.build()
-    return picture if coloured else plotext.uncolorize(picture)
+        points = [
+            (step, value) for step, value in zip(column.steps, column.values, strict=True) if math.isfinite(value)
+        ]
+        if not points:
+            continue
+        top, right = max(top, *(value for _, value in points), -math.inf), max(right, points[-1][0])
+        signal = figure.signal([step for step, _ in points], [value for _, value in points], marker="braille").lines()
+        signal.label(column.name)
+        figure.draw(signal)
+    figure.legend(x=right, y=top, ha="right", va="top", relative=True)
+    picture: str = figure.build().string(colorless=not coloured)
+    return picture

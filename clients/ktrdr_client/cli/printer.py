@@ -4,29 +4,15 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
-
-_PIPE_WIDTH: Final = 10_000
-"""Tables that go to a file or a pipe are never cut or wrapped."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table."""
-
-    title: str
-    align: str = "left"
-    flexible: bool = False
-    """It may be cut where the terminal is too narrow."""
+from ktrdr_client.cli.tables import Column, table_lines
 
 
 def message_values(message: Message) -> dict[str, Any]:
@@ -76,7 +62,7 @@ class Printer:
 
     def raw(self, text: str) -> None:
         """Print text that is laid out already."""
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.write("".join(line.rstrip() + "\n" for line in text.splitlines()))
         sys.stdout.flush()
 
     @property
@@ -132,31 +118,11 @@ class Printer:
             self._table(columns, list(cells), empty)
 
     def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], empty: str) -> None:
-        if not rows:
+        if rows:
+            for line in table_lines(columns, rows, self.out.width if self.out.is_terminal else None):
+                self.text(line)
+        else:
             self.message(empty)
-            return
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-        for column in columns:
-            table.add_column(
-                column.title,
-                justify="right" if column.align == "right" else "left",
-                no_wrap=True,
-                overflow="ellipsis" if column.flexible else "ignore",
-                min_width=None if column.flexible else _width(column, columns, rows),
-            )
-        for row in rows:
-            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-        width = self.out.width if self.out.is_terminal else _PIPE_WIDTH
-        with self.out.capture() as captured:
-            self.out.print(table, width=width, no_wrap=True, crop=False)
-        lines = captured.get().splitlines()
-        sys.stdout.write("".join(line.rstrip() + "\n" for line in lines))
-        sys.stdout.flush()
-
-
-def _width(column: Column, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]]) -> int:
-    index = columns.index(column)
-    return max(len(column.title), *(len(row[index]) for row in rows))
 
 
 def write_csv(records: Iterable[Mapping[str, Any]], *, header: bool = True) -> None:

@@ -97,7 +97,7 @@ def fact(label: str, text: str) -> Text:
 
 def _source_note(source: int) -> str:
     if source == SOURCE_REPLAY:
-        return "  (REPLAY: recorded history)"
+        return "  (REPLAY)"
     return f"  ({source_name(source)})" if source else ""  # type: ignore[arg-type]  # enum values are ints at run time
 
 
