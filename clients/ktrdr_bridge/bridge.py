@@ -235,6 +235,9 @@ class Bridge:
         _open_bridges.discard(self)
         if self._owner == os.getpid():
             self._file.close(FLAG_CLOSED)
+        if self._watch is not None:
+            self._watch.close()
+            self._stop_number = self._watch.number
 
     def _turn(self) -> AbstractContextManager[object]:
         """Refuse a call that must not write; the caller holds the lock, if any, while it writes."""

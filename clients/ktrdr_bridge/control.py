@@ -121,8 +121,16 @@ class ControlWatch:
             self._mapping = mmap.mmap(descriptor, CONTROL_BYTES, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
-        self.number = memoryview(self._mapping)[_NUMBER_OFFSET : _NUMBER_OFFSET + 8].cast("Q")
+        self._view = memoryview(self._mapping)[_NUMBER_OFFSET : _NUMBER_OFFSET + 8].cast("Q")
+        self.number: memoryview | tuple[int] = self._view
 
     def request(self) -> StopRequest | None:
         """Return the request itself; reads the file."""
         return read_control(self._path) if self.number[0] else None
+
+    def close(self) -> None:
+        """Let go of the file; a request that came before stays known. Idempotent."""
+        if not self._mapping.closed:
+            self.number = (self._view[0],)
+            self._view.release()
+            self._mapping.close()
