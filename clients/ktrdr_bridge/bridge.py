@@ -5,11 +5,11 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ktrdr_bridge.compiled import BatchWriter, EpochWriter
 from ktrdr_bridge.control import ControlWatch, StopRequest
@@ -39,11 +39,11 @@ class Bridge:
 
     incarnation: str
 
-    def __init__(self, file: JournalFile, control: Path | None, reserve: Reserve, *, synchronized: bool) -> None:
+    def __init__(self, file: JournalFile, watch: ControlWatch | None, *, synchronized: bool) -> None:
         self._file = file
         self._tape: Tape = file.tape
-        self._watch = ControlWatch(control, reserve) if control is not None else None
-        self._stop_number: Any = self._watch.number if self._watch is not None else (0,)
+        self._watch = watch
+        self._stop_number: Sequence[int] | memoryview = watch.number if watch is not None else (0,)
         self._lock = threading.RLock() if synchronized else None
         self._owner = os.getpid()
         self._closed = False
@@ -77,8 +77,9 @@ class Bridge:
             FileExistsError: Something is there.
             OSError: Not even the header can be made.
         """
+        watch = ControlWatch(control, reserve) if control is not None else None
         file = create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
-        return cls(file, control, reserve, synchronized=synchronized)
+        return cls(file, watch, synchronized=synchronized)
 
     @classmethod
     def resume(
@@ -101,8 +102,9 @@ class Bridge:
             JournalInUse: Another process writes this journal.
             OSError: It can't be opened or made.
         """
+        watch = ControlWatch(control, reserve) if control is not None else None
         file = resume_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
-        return cls(file, control, reserve, synchronized=synchronized)
+        return cls(file, watch, synchronized=synchronized)
 
     @property
     def recording(self) -> bool:
@@ -249,6 +251,9 @@ class Bridge:
 
     def _report_batch(self, batch: int, total: int, metrics: Mapping[str, float]) -> None:
         with self._turn():
+            if self._tape.refresh_batches(total):
+                self._write_batch(batch, total, metrics)
+                return
             writer = self._tape.writer(Kind.BATCH, metrics, self._report_batch)
             completed = self._tape.completed
             self._report(

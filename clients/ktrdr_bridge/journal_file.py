@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ktrdr_bridge.errors import JournalInUse
 from ktrdr_bridge.layout import (
+    FLAG_NO_SPACE,
     FLAGS_OFFSET,
     HEADER_BYTES,
     HEADER_READ_BYTES,
@@ -98,11 +99,13 @@ class JournalFile:
         self._header[offset : offset + len(data)] = data
 
     def close(self, flag: int) -> None:
-        """Set a header flag, give back what was reserved ahead, and close the file."""
+        """Set a header flag, give back the space that was reserved and not used, and close the file."""
         self._segments.close()
         self.tape.close()
         self._flags[0] |= flag
-        os.ftruncate(self._descriptor, segment_offset(self.segment_count, self.identity.segment_bytes))
+        last = self.segment_count - 1
+        used = segment_offset(last, self.identity.segment_bytes) + self.tape.end_offset if last >= 0 else HEADER_BYTES
+        os.ftruncate(self._descriptor, used)
         self._release()
 
     def disown(self) -> None:
@@ -128,7 +131,7 @@ class JournalFile:
         size = self.identity.segment_bytes
         segment = os.pread(self._descriptor, size, segment_offset(number, size))
         header = decode_segment(segment, number, self.identity.incarnation)
-        if header is None or len(segment) < size:
+        if header is None:
             raise UnreadableJournal("the journal's last segment is damaged")
         first_seq, published = header
         walker = SegmentWalker()
@@ -136,7 +139,12 @@ class JournalFile:
         while walker.step(segment, 0, capacity) or walker.find(segment, 0, capacity):
             pass
         rows = max(walker.index, published if published < capacity else 0)
-        self.tape.continue_at(number, first_seq, rows, walker.position)
+        try:
+            mapping = self._segments.existing(number)
+        except OSError:
+            self._stop_recording(FLAG_NO_SPACE)
+            mapping = None
+        self.tape.continue_in(mapping, number, first_seq, rows, walker.position)
         return walker.last, first_seq + walker.index - 1
 
 

@@ -177,7 +177,7 @@ class JournalReader:
         flags = int.from_bytes(data[FLAGS_OFFSET : FLAGS_OFFSET + 8], "little")
         count = int.from_bytes(data[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8], "little")
         size = os.fstat(self._descriptor).st_size
-        cut_off = size < segment_offset(count, identity.segment_bytes)
+        cut_off = size <= segment_offset(count - 1, identity.segment_bytes)
         if cut_off:
             count = -(-max(size - segment_offset(0, identity.segment_bytes), 0) // identity.segment_bytes)
         segments = [self._segment(number, count, identity) for number in range(count)]

@@ -31,12 +31,18 @@ class Segments:
         self._segment_bytes = segment_bytes
         self._limit_bytes = limit_bytes
         self._reserve = reserve
+        self._zeros = os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
         self._ahead: tuple[int, threading.Thread] | None = None
         self._prepared: mmap.mmap | Refusal | None = None
 
     def existing(self, number: int) -> mmap.mmap:
-        """Map a segment that has rows already; its content stays."""
+        """Map a segment that has rows already; its content stays.
+
+        Raises:
+            OSError: The space that an earlier `close` gave back can't be had again.
+        """
         offset = segment_offset(number, self._segment_bytes)
+        self._reserve(self._descriptor, offset, self._segment_bytes)
         return mmap.mmap(self._descriptor, self._segment_bytes, offset=offset)
 
     def take(self, number: int) -> mmap.mmap | Refusal:
@@ -67,11 +73,13 @@ class Segments:
         if isinstance(self._prepared, mmap.mmap):
             self._prepared.close()
         self._prepared = None
+        os.close(self._zeros)
 
     def forget(self) -> None:
         """Drop everything in a forked child, where a preparing thread doesn't exist."""
         self._ahead = None
         self._prepared = None
+        os.close(self._zeros)
 
     def _prepare_here(self, number: int) -> None:
         self._prepared = self._prepare(number)
@@ -85,25 +93,19 @@ class Segments:
             mapping = mmap.mmap(self._descriptor, self._segment_bytes, offset=offset)
         except OSError:
             return Refusal(FLAG_NO_SPACE)
-        _prefault(mapping)
+        _prefault(mapping, self._zeros)
         return mapping
 
 
-def _prefault(mapping: mmap.mmap) -> None:
+def _prefault(mapping: mmap.mmap, zeros: int) -> None:
     """Zero a new mapping, so that its pages exist before the hot path touches them.
 
-    The kernel does it in one read from /dev/zero, during which Python's lock is free for the loop that is measured.
+    The kernel does it in one read from /dev/zero, during which Python's lock is free for the loop that reports.
     """
-    view = memoryview(mapping)
-    try:
-        descriptor = os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
+    with memoryview(mapping) as view:
+        done = 0
         try:
-            done = 0
             while done < len(view):
-                done += os.readv(descriptor, [view[done:]])
-        finally:
-            os.close(descriptor)
-    except OSError:
-        view[:] = bytes(len(view))
-    finally:
-        view.release()
+                done += os.readv(zeros, [view[done:]])
+        except OSError:
+            view[done:] = bytes(len(view) - done)

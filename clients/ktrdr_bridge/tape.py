@@ -1,15 +1,13 @@
 """Append rows to a journal's segments."""
 
-import json
-import math
 import mmap
 import operator
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CellType
-from typing import Any, NoReturn
+from typing import Any
 
 from ktrdr_bridge.compiled import NEVER, Cells, compile_writer
 from ktrdr_bridge.layout import (
@@ -23,10 +21,10 @@ from ktrdr_bridge.layout import (
     row_bytes,
     row_struct,
 )
+from ktrdr_bridge.schema import Schema, Schemas
 from ktrdr_bridge.segments import Refusal, Segments
 
 _MAX_COMPILED = 64
-_SHARED = ("position", "rows", "mapping", "published", "completed", "batch_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,14 @@ class Event:
     detail: int
 
 
+@dataclass(slots=True)
+class _Active:
+    """The one compiled writer of a kind that may write now, and what its rows have in common."""
+
+    own: Cells
+    context: Context
+
+
 class Tape:
     """The rows of one journal, seen by its writer.
 
@@ -50,6 +56,9 @@ class Tape:
         incarnation: The journal's id, which every segment repeats.
         on_segments: Called with the number of segments once a new one can be read.
         on_refusal: Called with a header flag when there is no further segment; nothing is recorded after that.
+
+    Attributes:
+        recording: False once nothing is recorded any more.
     """
 
     def __init__(
@@ -67,41 +76,63 @@ class Tape:
         self._on_refusal = on_refusal
         self._number = -1
         self._first_seq = 0
-        self._schema_ids: dict[tuple[str, ...], int] = {}
-        self._orders: dict[frozenset[str], tuple[str, ...]] = {}
-        self._compiled: dict[tuple[Kind, tuple[str, ...]], tuple[Any, Cells]] = {}
-        self._active: dict[Kind, Cells] = {}
-        self.shared: Cells = {name: CellType(None) for name in _SHARED}
-        self.shared["position"].cell_contents = segment_bytes
-        self.shared["rows"].cell_contents = 0
-        self.shared["completed"].cell_contents = 0
-        self.shared["batch_total"].cell_contents = NEVER
+        self._published: memoryview | None = None
+        self._mapping: mmap.mmap | None = None
+        self._schemas = Schemas()
+        self._ids: dict[Schema, int] = {}
+        self._compiled: dict[tuple[Kind, Schema], tuple[Any, Cells]] = {}
+        self._active: dict[Kind, _Active] = {}
+        # What the compiled writers share; see compile_writer.
+        self._position = CellType(segment_bytes)
+        self._rows = CellType(0)
+        self._completed = CellType(0)
+        self._batch_total = CellType(NEVER)
+        self._shared: Cells = {
+            "position": self._position,
+            "rows": self._rows,
+            "completed": self._completed,
+            "batch_total": self._batch_total,
+            "mapping": CellType(None),
+            "published": CellType(None),
+        }
         self.recording = True
 
     @property
     def next_seq(self) -> int:
         """Seq of the next row."""
-        return self._first_seq + int(self.shared["rows"].cell_contents)
+        return self._first_seq + int(self._rows.cell_contents)
+
+    @property
+    def end_offset(self) -> int:
+        """Where the rows of the last segment end, counted from its start."""
+        return int(self._position.cell_contents)
 
     @property
     def completed(self) -> int:
         """Units of the phase that are done."""
-        return int(self.shared["completed"].cell_contents)
+        return int(self._completed.cell_contents)
 
     @completed.setter
     def completed(self, value: int) -> None:
-        self.shared["completed"].cell_contents = operator.index(value)
-        self.shared["batch_total"].cell_contents = NEVER
+        self._completed.cell_contents = operator.index(value)
+        self._batch_total.cell_contents = NEVER
 
     def start(self) -> None:
         """Open the first segment of a new journal."""
         self._roll()
 
-    def continue_at(self, number: int, first_seq: int, rows: int, position: int) -> None:
-        """Go on in an existing segment, after its last valid row; what lies behind it is zeroed."""
-        mapping = self._segments.existing(number)
-        mapping[position:] = bytes(len(mapping) - position)
-        self._use(mapping, number, first_seq, position, rows)
+    def continue_in(self, mapping: mmap.mmap | None, number: int, first_seq: int, rows: int, position: int) -> None:
+        """Go on in an existing segment, after its last valid row; what lies behind it is zeroed.
+
+        Without a mapping (no space for it) nothing is recorded.
+        """
+        if mapping is not None:
+            mapping[position:] = bytes(len(mapping) - position)
+            self._use(mapping, number, first_seq, rows, position)
+            return
+        self.recording = False
+        self._number, self._first_seq = number, first_seq
+        self._position.cell_contents, self._rows.cell_contents = position, rows
 
     def append(self, event: Event) -> bool:
         """Write one row the general way.
@@ -113,48 +144,60 @@ class Tape:
             TypeError: A metric has no name, or isn't a number; the step isn't an integer.
             ValueError: There are more metrics than fit into a segment.
         """
-        if not self.recording:
-            return False
-        names = self._order(event.metrics)
-        values = [_number(name, event.metrics[name]) for name in names]
-        step = operator.index(event.step)
-        body = body_struct(len(values), wide=not 0 <= step < 2**32)
-        size = row_bytes(body.size)
-        definition = _definition(names)
-        most = min(MAX_ROW_BYTES, (self._segment_bytes - ROWS_OFFSET) // 2)
-        if max(row_bytes(len(definition)), size) > most:
-            message = f"{len(names)} metrics in one event don't fit into a segment of {self._segment_bytes} bytes"
+        schema, step = self._schemas.of(event.metrics), operator.index(event.step)
+        wide = not 0 <= step < 2**32
+        size = row_bytes(body_struct(len(schema.names), wide=wide).size)
+        if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (self._segment_bytes - ROWS_OFFSET) // 2):
+            message = f"{len(schema.names)} metrics in one event don't fit into segments of {self._segment_bytes} bytes"
             raise ValueError(message)
-        if not self._make_room(size, names, definition):
+        if not (self.recording and self._make_room(size, schema)):
             return False
-        wide = body is not body_struct(len(values), wide=False)
-        schema = self._schema_ids[names]
-        context = Context(size, event.kind, wide, schema, event.phase, event.base, event.detail).encode()
-        rows = self.shared["rows"].cell_contents
-        self._put(context, body.pack(time.time(), rows, step, *values), size)
-        self.shared["rows"].cell_contents = rows + 1
-        self.shared["published"].cell_contents[0] = rows + 1
-        if self.shared["position"].cell_contents > self._segment_bytes // 2:
+        context = Context(size, event.kind, wide, self._ids[schema], event.phase, event.base, event.detail)
+        rows = self._rows.cell_contents
+        end = self._put(context.encode(), schema.pack(time.time(), rows, step, event.metrics, wide=wide), size)
+        self._position.cell_contents = end
+        self._rows.cell_contents = rows + 1
+        self._shared["published"].cell_contents[0] = rows + 1
+        if end > self._segment_bytes // 2:
             self._segments.prepare_ahead(self._number + 1)
-        self._activate(event, names, context, wide=wide)
+        self._activate(schema, context)
         return True
 
     def writer(self, kind: Kind, metrics: Mapping[str, float], other: Callable[..., None]) -> Any:
-        """Return the compiled writer for such metrics; made when an event with these names was seen before."""
-        names = self._order(metrics)
-        found = self._compiled.get((kind, names))
+        """Return the compiled writer for such metrics, or None when there are too many sets of names already.
+
+        Raises:
+            TypeError: A name isn't a non-empty text.
+        """
+        schema = self._schemas.of(metrics)
+        found = self._compiled.get((kind, schema))
         if found is None:
             if len(self._compiled) >= _MAX_COMPILED:
                 return None
             own: Cells = {"size": CellType(-1), "context": CellType(b"")}
-            found = compile_writer(kind, names, self.shared, own, other), own
-            self._compiled[kind, names] = found
+            found = self._compiled[kind, schema] = compile_writer(kind, schema.names, self._shared, own, other), own
         return found[0]
+
+    def refresh_batches(self, total: int) -> bool:
+        """Let the compiled batch writer go on after an epoch ended, or with another total.
+
+        Returns:
+            False when that isn't what kept it from writing.
+        """
+        active = self._active.get(Kind.BATCH)
+        if active is None or type(total) is not int or self._batch_total.cell_contents == total:
+            return False
+        old = active.context
+        context = Context(old.row_bytes, old.kind, old.wide, old.schema, old.phase, self.completed, total)
+        active.own["context"].cell_contents = context.encode()
+        active.context = context
+        self._batch_total.cell_contents = total
+        return True
 
     def invalidate(self) -> None:
         """Send the next event of each kind down the general path: its context has changed."""
-        for own in self._active.values():
-            own["size"].cell_contents = -1
+        for active in self._active.values():
+            active.own["size"].cell_contents = -1
         self._active.clear()
 
     def close(self) -> None:
@@ -163,105 +206,73 @@ class Tape:
         self.invalidate()
         self._release()
 
-    def _activate(self, event: Event, names: tuple[str, ...], context: bytes, *, wide: bool) -> None:
-        own = self._active.pop(event.kind, None)
-        if own is not None:
-            own["size"].cell_contents = -1
-        found = self._compiled.get((event.kind, names))
-        if found is None or wide:
+    def _activate(self, schema: Schema, context: Context) -> None:
+        before = self._active.pop(context.kind, None)
+        if before is not None:
+            before.own["size"].cell_contents = -1
+        found = self._compiled.get((context.kind, schema))
+        if found is None or context.wide:
             return
-        own = self._active[event.kind] = found[1]
-        own["context"].cell_contents = context
-        own["size"].cell_contents = len(names)
-        if event.kind is Kind.BATCH:
-            self.shared["batch_total"].cell_contents = event.detail
+        own = found[1]
+        self._active[context.kind] = _Active(own, context)
+        own["context"].cell_contents = context.encode()
+        own["size"].cell_contents = len(schema.names)
+        if context.kind is Kind.BATCH:
+            self._batch_total.cell_contents = context.detail
 
-    def _order(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
-        key = frozenset(metrics)
-        names = self._orders.get(key)
-        if names is None:
-            for name in metrics:
-                if not _is_name(name):
-                    message = f"a metric's name must be a non-empty text, not {name!r}"
-                    raise TypeError(message)
-            names = tuple(metrics)
-            if len(self._orders) < 4_096:
-                self._orders[key] = names
-        return names
-
-    def _make_room(self, size: int, names: tuple[str, ...], definition: bytes) -> bool:
-        known = names in self._schema_ids
-        needed = size + (0 if known else row_bytes(len(definition)))
-        if self.shared["position"].cell_contents + needed > self._segment_bytes:
-            if not self._roll():
-                return False
-            known = False
-        if not known:
-            schema = self._schema_ids[names] = len(self._schema_ids)
-            length = row_bytes(len(definition))
-            self._put(Context(length, Kind.SCHEMA, False, schema, 0, 0, 0).encode(), definition, length)
+    def _make_room(self, size: int, schema: Schema) -> bool:
+        needed = size + (0 if schema in self._ids else schema.definition_bytes)
+        if self._position.cell_contents + needed > self._segment_bytes and not self._roll():
+            return False
+        if schema not in self._ids:
+            number, length = len(self._ids), schema.definition_bytes
+            context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, base=0, detail=0)
+            self._position.cell_contents = self._put(context.encode(), schema.definition, length)
+            self._ids[schema] = number
         return True
 
-    def _put(self, context: bytes, body: bytes, size: int) -> None:
-        position = self.shared["position"].cell_contents
-        row_struct(len(body)).pack_into(self.shared["mapping"].cell_contents, position, zlib.crc32(body), context, body)
-        self.shared["position"].cell_contents = position + size
+    def _put(self, context: bytes, body: bytes, size: int) -> int:
+        """Write a row behind the last one, unpublished; return where it ends.
+
+        The caller moves the position, in one go with the count: an interrupt between would leave two rows of one seq.
+        """
+        position = int(self._position.cell_contents)
+        mapping = self._shared["mapping"].cell_contents
+        row_struct(len(body)).pack_into(mapping, position, zlib.crc32(body), context, body)
+        return position + size
 
     def _roll(self) -> bool:
-        number = self._number + 1
+        number, first_seq = self._number + 1, self.next_seq
         taken = self._segments.take(number)
         if isinstance(taken, Refusal):
             self.recording = False
             self.invalidate()
             self._on_refusal(taken.flag)
             return False
-        header = encode_segment(number, self.next_seq, self._incarnation)
+        header = encode_segment(number, first_seq, self._incarnation)
         taken[: len(header)] = header
-        self._use(taken, number, self.next_seq, ROWS_OFFSET, 0)
+        self._use(taken, number, first_seq, 0, ROWS_OFFSET)
         self._on_segments(number + 1)
         if number > 0:
             self._segments.prepare_ahead(number + 1)
         return True
 
-    def _use(self, mapping: mmap.mmap, number: int, first_seq: int, position: int, rows: int) -> None:
+    def _use(self, mapping: mmap.mmap, number: int, first_seq: int, rows: int, position: int) -> None:
         self.invalidate()
         self._release()
         published = memoryview(mapping)[PUBLISHED_OFFSET : PUBLISHED_OFFSET + 8].cast("Q")
         published[0] = rows
-        state = {"mapping": mapping, "published": published, "position": position, "rows": rows}
-        for name, value in state.items():
-            self.shared[name].cell_contents = value
+        self._mapping, self._published = mapping, published
+        self._shared["mapping"].cell_contents = mapping
+        self._shared["published"].cell_contents = published
+        self._position.cell_contents = position
+        self._rows.cell_contents = rows
         self._number, self._first_seq = number, first_seq
-        self._schema_ids.clear()
+        self._ids.clear()
 
     def _release(self) -> None:
-        published, mapping = self.shared["published"].cell_contents, self.shared["mapping"].cell_contents
-        if mapping is not None:
-            published.release()
-            mapping.close()
-        self.shared["mapping"].cell_contents = None
-
-
-def _definition(names: Sequence[str]) -> bytes:
-    text = json.dumps(names, separators=(",", ":")).encode()
-    return text.ljust((len(text) + 7) // 8 * 8)
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        if isinstance(value, str | bytes | bytearray):
-            return _not_a_number(name, value)
-        return float(value)  # type: ignore[arg-type]  # anything with __float__ or __index__; the rest raises TypeError
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # only a huge integer overflows
-    except (TypeError, ValueError):
-        return _not_a_number(name, value)
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name != ""
-
-
-def _not_a_number(name: str, value: object) -> NoReturn:
-    message = f"metric {name!r} must be a number or a 0-d tensor, not {type(value).__name__}"
-    raise TypeError(message)
+        if self._published is not None:
+            self._published.release()
+        if self._mapping is not None:
+            self._mapping.close()
+        self._published = self._mapping = None
