@@ -1,0 +1,91 @@
+"""The training host as a service: its parts put together."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import grpc
+from ktrdr.host.v1.session_pb2 import HostKind
+from ktrdr.training.v1 import training_pb2, training_pb2_grpc
+
+from services.common.bootstrap import ServiceContext
+from services.host.assembly import build_host
+from services.host.folder import SessionFolder
+from services.host.host import Host
+from services.host.process_runner import ProcessRunner
+from services.training_host.devices import Devices, accelerator_is_likely
+from services.training_host.servicer import TrainingHostServicer
+from services.training_host.settings import TrainingHostSettings
+from services.training_host.training_start import KIND, TrainingStart
+
+FULL_NAME: Final = training_pb2.DESCRIPTOR.services_by_name["TrainingHostService"].full_name
+
+WORKER_VARIABLES: Final = {
+    # Lets cuBLAS give the same sums each time; read when torch first uses it.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # What a worker prints is in the log when it is killed.
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class TrainingHostService:
+    """Serves TrainingHostService and HostService.
+
+    Args:
+        settings: What this host was told.
+        environment: Environment of this process, which its workers get too.
+    """
+
+    name = "training-host"
+
+    def __init__(self, settings: TrainingHostSettings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = {**environment, **WORKER_VARIABLES}
+        self._devices = Devices(self._environment, look=accelerator_is_likely())
+        self._host: Host | None = None
+
+    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
+        """Register the servicers, adopt workers that still run, and go on with the queue.
+
+        Raises:
+            CannotStartError: Another host uses the folder, or its files are damaged.
+            OSError: The folder cannot be used.
+        """
+        runner = ProcessRunner(KIND, self._worker_command, environment=self._environment, clock=context.clock)
+        self._host = build_host(
+            self._settings,
+            kind=HostKind.HOST_KIND_TRAINING,
+            runner=runner,
+            clock=context.clock,
+            describe_more=self._devices.describe,
+        )
+        host_service = self._host.register(server)
+        servicer = TrainingHostServicer(TrainingStart(self._host.sessions))
+        training_pb2_grpc.add_TrainingHostServiceServicer_to_server(servicer, server)
+        await self._host.start()
+        self._devices.start()
+        return [FULL_NAME, host_service]
+
+    async def begin_stop(self) -> None:
+        """Take no new trainings, and let watches end."""
+        if self._host is not None:
+            await self._host.begin_stop()
+
+    async def stop(self) -> None:
+        """Let go of the workers, or stop them, as the settings say."""
+        await self._devices.stop()
+        if self._host is not None:
+            await self._host.stop()
+
+    def _worker_command(self, session: SessionFolder) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "services.training_host.worker",
+            "--session",
+            str(session.path),
+            "--ib-host",
+            self._settings.ib_host,
+            "--threads",
+            str(self._settings.threads),
+        ]
