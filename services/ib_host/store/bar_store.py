@@ -16,6 +16,7 @@ from services.common.errors import ServiceError
 from services.common.files import sync_folder
 from services.ib_host.store.columns import SCHEMA, merge
 from services.ib_host.store.identity import bar_length, folder_of, title_of
+from services.ib_host.store.listing import place_of
 from services.ib_host.store.manifest import NAME, Manifest, Part, key_as_json
 from services.ib_host.store.parts import by_period, read_part, write_part
 from services.ib_host.store.snapshot import Snapshot
@@ -104,7 +105,7 @@ class BarStore:
             else:
                 if manifest is not None:
                     datasets.append(manifest.describe())
-        return Listing(sorted(datasets, key=_order), sorted(damaged))
+        return Listing(sorted(datasets, key=place_of), sorted(damaged))
 
     def _merge_locked(self, folder: Path, key: bars_pb2.DatasetKey, bars: pa.Table) -> MergeOutcome:
         public_path = self._public(folder)
@@ -174,11 +175,3 @@ def _remove_unused(folder: Path, used: set[str]) -> None:
     for path in folder.iterdir():
         if path.name not in used and (path.suffix == ".parquet" or path.name.endswith(".parquet.new")):
             path.unlink(missing_ok=True)
-
-
-def _order(dataset: bars_pb2.Dataset) -> tuple[str, int, int, int, int, bool]:
-    key = dataset.key
-    return (
-        *(key.instrument.symbol, key.instrument.contract_id, key.bar_size),
-        *(key.what_to_show, key.source, key.use_rth),
-    )

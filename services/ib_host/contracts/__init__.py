@@ -1,0 +1,1 @@
+"""Instruments: between the contract's words and the gateway's."""

@@ -1,0 +1,1 @@
+"""Loading bars: a long piece of work that survives its gateway, and its host."""

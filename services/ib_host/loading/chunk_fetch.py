@@ -1,0 +1,107 @@
+"""Fetching the bars of one chunk."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ktrdr.ib.v1 import bars_pb2
+
+from services.ib_host.bar_sizes import BarLength
+from services.ib_host.loading.persistence import Persistence
+from services.ib_host.planning.chunks import Ask, Chunk
+from services.ib_host.planning.coverage import ask_again, usual_pause
+from services.ib_host.requests.failures import FailureKind, GatewayFailure
+from services.ib_host.requests.history_query import HistoryQuery
+from services.ib_host.requests.requests import GatewayRequests, HistoryAnswer
+from services.ib_host.store.columns import ReceivedBar, bar_time, instant
+
+
+class Fetched(NamedTuple):
+    """What the gateway has of a chunk.
+
+    Attributes:
+        bars: of the chunk, and of around it; none where the gateway has none.
+        source: recorded or real; unspecified without bars.
+    """
+
+    bars: Sequence[ReceivedBar]
+    source: bars_pb2.Source.ValueType
+
+
+class ChunkFetch:
+    """Fetches chunks of one instrument.
+
+    Args:
+        requests: to the gateway.
+        persistence: how often they are sent.
+        instrument: as the gateway described it.
+        bar: length of the bars.
+        what: what they show, in IB's words.
+        use_rth: regular trading hours only.
+        told: called with what it waits for, and with "" when it goes on.
+    """
+
+    def __init__(
+        self,
+        requests: GatewayRequests,
+        persistence: Persistence,
+        *,
+        instrument: bars_pb2.Instrument,
+        bar: BarLength,
+        what: str,
+        use_rth: bool,
+        told: Callable[[str], None],
+    ) -> None:
+        self._requests = requests
+        self._persistence = persistence
+        self._instrument = instrument
+        self._bar = bar
+        self._what = what
+        self._use_rth = use_rth
+        self._told = told
+
+    async def fetch(self, chunk: Chunk) -> Fetched:
+        """Return the bars of a chunk; what an answer leaves out at its beginning is asked for until nothing comes.
+
+        Raises:
+            GatewayFailure: the gateway can't give them.
+        """
+        bars: list[ReceivedBar] = []
+        source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
+        pause = usual_pause(self._bar, self._instrument.security_type)
+        earliest: datetime | None = None
+        ask: Ask | None = chunk.ask
+        while ask is not None:
+            answer = await self._ask(ask)
+            if answer is None:
+                break
+            first = _earliest(answer.bars)
+            bars += answer.bars
+            source = answer.source
+            if earliest is not None and first >= earliest:
+                break
+            earliest = first
+            ask = ask_again(chunk, earliest, self._bar, pause)
+        return Fetched(bars, source)
+
+    async def _ask(self, ask: Ask) -> HistoryAnswer | None:
+        query = HistoryQuery(self._instrument, self._bar, self._what, self._use_rth, ask)
+        try:
+            answer = await self._persistence.ask(
+                lambda: self._requests.history(query, waiting=self._wait_for_pacing), farm="history", told=self._told
+            )
+        except GatewayFailure as failure:
+            if failure.kind is FailureKind.NO_DATA:
+                return None
+            raise
+        return answer if answer.bars else None
+
+    def _wait_for_pacing(self, seconds: float) -> None:
+        self._told(f"IB limits how fast history is asked for; going on in {max(1, round(seconds))} s")
+
+
+def _earliest(bars: Sequence[ReceivedBar]) -> datetime:
+    try:
+        return instant(min(bar_time(bar.date) for bar in bars))
+    except ValueError as error:
+        raise GatewayFailure(FailureKind.STREAM_BROKEN, str(error)) from error

@@ -1,0 +1,88 @@
+"""What a load tells of itself."""
+
+from datetime import timedelta
+
+from ktrdr.ib.v1 import bars_pb2
+from ktrdr_bridge import Bridge
+
+from services.ib_host.bar_sizes import BarLength
+from services.ib_host.contracts.instruments import title_of
+from services.ib_host.planning.chunks import Chunk
+
+
+class LoadProgress:
+    """Writes a load's phases, chunks and waits to its bridge.
+
+    Args:
+        bridge: of the session.
+        bar: length of the bars.
+    """
+
+    def __init__(self, bridge: Bridge, bar: BarLength) -> None:
+        self._bridge = bridge
+        self._bar = bar
+        self._waiting = ""
+        self._completed = 0
+        self._rows = 0
+
+    def begin_contracts(self, total: int) -> None:
+        """The instruments are looked up at the gateway."""
+        self._bridge.set_phase("contract", total=total, unit="instrument")
+        self._waiting = ""
+
+    def contract_found(self, completed: int, instrument: bars_pb2.Instrument) -> None:
+        """One of them is known now."""
+        self._bridge.advance(completed, step=f"{title_of(instrument)}: {instrument.long_name or 'found'}")
+
+    def begin_bars(self, total: int, *, completed: int, rows: int) -> None:
+        """The chunks are fetched; some may be done from an earlier life of the load.
+
+        Args:
+            total: all chunks of the load.
+            completed: those that are done.
+            rows: bars that they brought.
+        """
+        self._completed, self._rows = completed, rows
+        self._bridge.set_phase("bars", total=total, unit="chunk")
+        self._waiting = ""
+        if completed:
+            self._bridge.advance(completed, step=f"going on after {completed} of {total} chunks")
+
+    def chunk_over(
+        self,
+        instrument: bars_pb2.Instrument,
+        chunk: Chunk,
+        *,
+        rows: int,
+        seconds: float,
+        source: bars_pb2.Source.ValueType,
+    ) -> None:
+        """A chunk is stored, or known to be empty.
+
+        Args:
+            instrument: whose.
+            chunk: which.
+            rows: bars that it brought.
+            seconds: how long it took.
+            source: recorded or real.
+        """
+        self._completed += 1
+        self._rows += rows
+        replay = " (REPLAY)" if source == bars_pb2.SOURCE_REPLAY else ""
+        stretch = title_of_chunk(chunk, self._bar)
+        step = f"{title_of(instrument)} {self._bar.name} {stretch}, {self._rows:,} bars{replay}"
+        metrics = {"rows": float(self._rows), "chunk_seconds": seconds}
+        self._bridge.on_rows(self._completed, rows=self._rows, step=step, metrics=metrics)
+
+    def waits_for(self, text: str) -> None:
+        """The load waits; an empty text: it goes on."""
+        if text != self._waiting:
+            self._bridge.wait_reason(text)
+            self._waiting = text
+
+
+def title_of_chunk(chunk: Chunk, bar: BarLength) -> str:
+    """Return the stretch of a chunk for people: dates, the last one inclusive, or times."""
+    if bar.dated:
+        return f"{chunk.start:%Y-%m-%d} … {chunk.end - timedelta(days=1):%Y-%m-%d}"
+    return f"{chunk.start:%Y-%m-%d %H:%M} … {chunk.end:%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Keeping below what IB tolerates."""

@@ -1,0 +1,1 @@
+"""Asking the gateway, with exactly one typed outcome for each request."""

@@ -1,0 +1,64 @@
+"""What IB's error messages mean.
+
+One code may stand for several things: 162 is said for pacing, for missing bars and for a query that we cancelled
+ourselves, so its text decides. Texts are those of a gateway set to "Show API messages in English".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from services.ib_host.requests.failures import FailureKind
+
+_BY_CODE: Final[Mapping[int, FailureKind]] = {
+    100: FailureKind.PACING,
+    420: FailureKind.PACING,
+    354: FailureKind.NO_PERMISSION,
+    10089: FailureKind.NO_PERMISSION,
+    10090: FailureKind.NO_PERMISSION,
+    10186: FailureKind.NO_PERMISSION,
+    10189: FailureKind.NO_PERMISSION,
+    10197: FailureKind.COMPETING_SESSION,
+    320: FailureKind.REFUSED,
+    321: FailureKind.REFUSED,
+    322: FailureKind.REFUSED,
+    10314: FailureKind.REFUSED,
+    10339: FailureKind.REFUSED,
+    366: FailureKind.LINK_LOST,
+    502: FailureKind.DISCONNECTED,
+    504: FailureKind.DISCONNECTED,
+    507: FailureKind.STREAM_BROKEN,
+    1300: FailureKind.DISCONNECTED,
+}
+_BY_TEXT: Final[Sequence[tuple[str, FailureKind]]] = (
+    ("pacing violation", FailureKind.PACING),
+    ("simultaneous", FailureKind.PACING),
+    ("returned no data", FailureKind.NO_DATA),
+    ("no market data permissions", FailureKind.NO_PERMISSION),
+    ("not subscribed", FailureKind.NO_PERMISSION),
+    ("different ip address", FailureKind.COMPETING_SESSION),
+    ("invalid step", FailureKind.REFUSED),
+    ("query cancelled", FailureKind.CANCELLED),
+    ("query canceled", FailureKind.CANCELLED),
+)
+_DECIDED_BY_TEXT: Final = frozenset({162, 10187})
+_NOTICES: Final = frozenset({110, 165, 202, 399, 404, 434, 492, 10167})
+
+
+def is_notice(code: int) -> bool:
+    """Tell whether a message is only told, and its request goes on."""
+    return code in _NOTICES or 2100 <= code < 2200
+
+
+def classify(code: int, text: str) -> FailureKind:
+    """Return what an error means for the request that it came for.
+
+    Args:
+        code: IB's error code; not that of a notice.
+        text: IB's words.
+    """
+    lowered = text.lower()
+    if code == 200:
+        return FailureKind.AMBIGUOUS_INSTRUMENT if "ambiguous" in lowered else FailureKind.UNKNOWN_INSTRUMENT
+    if code in _DECIDED_BY_TEXT or (code == 322 and "simultaneous" in lowered):
+        return next((kind for part, kind in _BY_TEXT if part in lowered), FailureKind.SERVICE_TROUBLE)
+    return _BY_CODE.get(code, FailureKind.SERVICE_TROUBLE)

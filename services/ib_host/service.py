@@ -1,0 +1,110 @@
+"""The IB host, put together."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+from ktrdr.host.v1 import host_pb2
+from ktrdr.host.v1.session_pb2 import HostKind
+from ktrdr.ib.v1 import ib_pb2, ib_pb2_grpc
+
+from services.common.bootstrap import ServiceContext
+from services.host.assembly import build_host
+from services.host.host import Host
+from services.host.task_runner import TaskRunner
+from services.ib_host.connection.address import GatewayAddress
+from services.ib_host.connection.backoff import Backoff
+from services.ib_host.connection.gateway import GatewayConnection
+from services.ib_host.datasets import Datasets
+from services.ib_host.gateway_view import gateway_summary
+from services.ib_host.instrument_search import InstrumentSearch
+from services.ib_host.load_start import KIND, LoadStart
+from services.ib_host.loading.data_load import DataLoader
+from services.ib_host.loading.persistence import RetryPolicy
+from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.requests.heartbeat import Heartbeat
+from services.ib_host.requests.open_requests import OpenRequests
+from services.ib_host.requests.requests import GatewayRequests, RequestTimeouts
+from services.ib_host.servicer import IbHostServicer
+from services.ib_host.settings import IbHostSettings
+from services.ib_host.store.bar_store import BarStore
+
+FULL_NAME: Final = ib_pb2.DESCRIPTOR.services_by_name["IbHostService"].full_name
+
+
+class IbHostService:
+    """Serves IbHostService and HostService. A gateway that is absent is no reason not to start.
+
+    Args:
+        settings: of the host.
+        retries: how often failed requests of loads are sent again.
+    """
+
+    name = "ib-host"
+
+    def __init__(self, settings: IbHostSettings, *, retries: RetryPolicy | None = None) -> None:
+        self._settings = settings
+        self._retries = retries or RetryPolicy()
+        self._connection: GatewayConnection | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._host: Host | None = None
+
+    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
+        """Register the servicers, begin to connect, and go on with unfinished loads.
+
+        Raises:
+            CannotStartError: another host uses the folder.
+            OSError: the folder can't be used.
+        """
+        settings, clock = self._settings, context.clock
+        open_requests = OpenRequests()
+        connection = GatewayConnection(
+            GatewayAddress.parse(settings.gateway),
+            client_id=settings.client_id,
+            open_requests=open_requests,
+            clock=clock,
+            backoff=Backoff(first_seconds=settings.reconnect_seconds),
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+        )
+        timeouts = RequestTimeouts(settings.history_timeout_seconds, settings.request_timeout_seconds)
+        requests = GatewayRequests(
+            connection, open_requests=open_requests, budget=RequestBudget(clock), timeouts=timeouts, clock=clock
+        )
+        store = BarStore(settings.home)
+        loader = DataLoader(connection, requests, store, clock=clock, policy=self._retries)
+
+        def describe_gateway(host: host_pb2.Host) -> None:
+            host.gateway.CopyFrom(gateway_summary(connection.picture))
+
+        host = build_host(
+            settings,
+            kind=HostKind.HOST_KIND_IB,
+            runner=TaskRunner(KIND, loader.load, clock=clock),
+            clock=clock,
+            describe_more=describe_gateway,
+        )
+        servicer = IbHostServicer(
+            LoadStart(host.sessions), connection, InstrumentSearch(connection, requests), Datasets(store, clock)
+        )
+        ib_pb2_grpc.add_IbHostServiceServicer_to_server(servicer, server)
+        names = [FULL_NAME, host.register(server)]
+        self._connection, self._host = connection, host
+        self._heartbeat = Heartbeat(connection, requests, clock=clock, interval_seconds=settings.heartbeat_seconds)
+        await connection.start()
+        await self._heartbeat.start()
+        await host.start()
+        return names
+
+    async def begin_stop(self) -> None:
+        """Take no new loads; watches end themselves."""
+        if self._host is not None:
+            await self._host.begin_stop()
+
+    async def stop(self) -> None:
+        """Let go of the loads (the next start goes on with them), then of the gateway."""
+        if self._host is not None:
+            await self._host.stop()
+        if self._heartbeat is not None:
+            await self._heartbeat.stop()
+        if self._connection is not None:
+            await self._connection.stop()
