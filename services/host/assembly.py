@@ -35,7 +35,8 @@ def build_host(
         kind: Kind of the host.
         runner: What executes its sessions.
         clock: Time.
-        describe_more: Adds to the host's description what its kind has: `devices`, or `gateway`. Called with each answer, so cheap.
+        describe_more: Adds to the host's description what its kind has: `devices`, or `gateway`. Called with each
+            answer, so cheap.
 
     Returns:
         The host: register it on a server, start it, and stop it.

@@ -4,7 +4,7 @@ import asyncio
 
 
 class ChangeSignal:
-    """A counter of changes that can be waited for. Any number of tasks of one event loop wait; a change wakes them all."""
+    """A counter of changes that can be waited for. A change wakes all tasks of the event loop that wait."""
 
     def __init__(self) -> None:
         self._version = 0

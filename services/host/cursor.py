@@ -26,7 +26,8 @@ class SessionCursor:
         incarnation: The journal that it has read from; empty while there was none.
         seq: Next row to read.
         token: Digest of the state that it was told last.
-        target: Where the journal ended when the reader was first told of the session: what a snapshot has to reach. 0 once it has.
+        target: Where the journal ended when the reader was first told of the session: what a snapshot has to reach. 0
+            once it has.
     """
 
     incarnation: str
@@ -42,11 +43,12 @@ class Cursor:
     Attributes:
         host_uid: The host that it was made by.
         filter_digest: Digest of the session filter that it was made with.
-        finished_through: All sessions that finished with this number or an earlier one have been read to their end, so they need no
-            entry of their own.
+        finished_through: All sessions that finished with this number or an earlier one have been read to their end, so
+            they need no entry of their own.
         turn: Counts answers, so that each begins to share out points with another session.
         complete: The first reading of everything is done.
-        renewed: It took the place of a cursor of another host, so every session that it tells of for the first time is a reset.
+        renewed: It took the place of a cursor of another host, so every session that it tells of for the first time is
+            a reset.
         sessions: The sessions that are being read.
     """
 

@@ -97,7 +97,7 @@ class Host:
         self.status.begin_stop()
 
     async def stop(self) -> None:
-        """Leave running work to the next start of the host, or stop it, as the settings say; then give the folder back."""
+        """Leave running work to the next start of the host, or stop it, as the settings say; then free the folder."""
         if self._started:
             if self._settings.on_stop == "stop":
                 await self._execution.stop_running(reason=_STOP_REASON)

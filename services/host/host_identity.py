@@ -26,8 +26,8 @@ class IdentityRecord(Record):
 class HostIdentity:
     """The identity of a host, and the numbers that must never be used twice in its folder.
 
-    Finish numbers are reserved in blocks before they are given, so that one write serves a thousand sessions and neither a crash nor a
-    removed session brings a number back.
+    Finish numbers are reserved in blocks before they are given, so that one write serves a thousand sessions and
+    neither a crash nor a removed session brings a number back.
 
     Args:
         folder: The host's folder.
@@ -42,12 +42,15 @@ class HostIdentity:
         """Read the identity; a folder without one gets one.
 
         Raises:
-            CannotStartError: The file is there and cannot be understood. Another identity would make every reader begin anew.
+            CannotStartError: The file is there and cannot be understood. Another identity would make every reader begin
+                anew.
             OSError: The file cannot be read or written.
         """
         known = IdentityRecord.load(self._path)
         if known is None and self._path.exists():
-            message = f"{self._path} is damaged. Restore it from a backup; without one, remove it: the host then gets a new identity."
+            message = (
+                f"{self._path} is damaged. Restore it from a backup, or remove it: the host then gets a new identity."
+            )
             raise CannotStartError(message)
         if known is None:
             known = IdentityRecord(host_uid=secrets.token_hex(16))

@@ -44,18 +44,18 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
         self._describe = describe
         self._watches = watches
 
-    async def GetHost(self, request: host_pb2.GetHostRequest, context: Context) -> host_pb2.Host:
+    async def GetHost(self, _request: host_pb2.GetHostRequest, _context: Context) -> host_pb2.Host:  # noqa: N802 - the contract's name
         """Describe the host."""
         return self._describe()
 
-    async def GetStatus(self, request: host_pb2.GetStatusRequest, context: Context) -> host_pb2.GetStatusResponse:
+    async def GetStatus(self, request: host_pb2.GetStatusRequest, context: Context) -> host_pb2.GetStatusResponse:  # noqa: N802 - the contract's name
         """Tell what changed since the cursor; wait for it where the request says so."""
         response = await self._status.wait(_query(request), _wait_seconds(request, context.time_remaining()))
         response.host.CopyFrom(self._describe())
         return response
 
-    async def WatchStatus(
-        self, request: host_pb2.WatchStatusRequest, context: Context
+    async def WatchStatus(  # noqa: N802 - the contract's name
+        self, request: host_pb2.WatchStatusRequest, _context: Context
     ) -> AsyncIterator[host_pb2.WatchStatusResponse]:
         """Stream what changes until the client goes or the host stops."""
         with self._watches.hold():
@@ -64,18 +64,18 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
                     status.host.CopyFrom(self._describe())
                     yield host_pb2.WatchStatusResponse(status=status)
 
-    async def ListSessions(
-        self, request: host_pb2.ListSessionsRequest, context: Context
+    async def ListSessions(  # noqa: N802 - the contract's name
+        self, request: host_pb2.ListSessionsRequest, _context: Context
     ) -> host_pb2.ListSessionsResponse:
         """List sessions, newest first."""
         return self._listing.page(request.page_size, request.page_token)
 
-    async def GetSession(self, request: host_pb2.GetSessionRequest, context: Context) -> session_pb2.Session:
+    async def GetSession(self, request: host_pb2.GetSessionRequest, _context: Context) -> session_pb2.Session:  # noqa: N802 - the contract's name
         """Describe one session."""
         return self._sessions.get(request.session_id)
 
-    async def CancelSession(
-        self, request: host_pb2.CancelSessionRequest, context: Context
+    async def CancelSession(  # noqa: N802 - the contract's name
+        self, request: host_pb2.CancelSessionRequest, _context: Context
     ) -> host_pb2.CancelSessionResponse:
         """Ask a session to stop."""
         session = await self._sessions.cancel(request.session_id, reason=request.reason, now=request.now)

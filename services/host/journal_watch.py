@@ -15,8 +15,8 @@ LOOK_SECONDS: Final = 0.01
 class JournalWatch:
     """Turns what workers write into change signals.
 
-    A worker tells nobody that it wrote: that is what makes writing cheap. So the host looks, a hundred times a second while somebody waits for
-    news, and never otherwise.
+    A worker tells nobody that it wrote: that is what makes writing cheap. So the host looks, a hundred times a second
+    while somebody waits for news, and never otherwise.
 
     Args:
         table: The host's sessions.

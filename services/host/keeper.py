@@ -1,14 +1,16 @@
 """Start one worker, wait for it, and write down how it ended.
 
-Run as a script by the host, one for each session: `python -I -S keeper.py FOLDER LOCK_FD COMMAND…`. It imports nothing but the
-standard library, so it is small, starts at once and cannot be hurt by what hurts the worker. It leads a session of its own, so it
-outlives the host; the worker leads a process group of its own, so that it can be ended with all its children.
+Run as a script by the host, one for each session: `python -I -S keeper.py FOLDER LOCK_FD COMMAND…`. It imports nothing
+but the standard library, so it is small, starts at once and cannot be hurt by what hurts the worker. It leads a session
+of its own, so it outlives the host; the worker leads a process group of its own, so that it can be ended with all its
+children.
 
-LOCK_FD is the open and locked `keeper.lock`. The lock came with the descriptor, so it was held before this process began and is
-released by the kernel when it ends: whoever can take it knows that no keeper lives.
+LOCK_FD is the open and locked `keeper.lock`. The lock came with the descriptor, so it was held before this process
+began and is released by the kernel when it ends: whoever can take it knows that no keeper lives.
 """
 
-import datetime
+import contextlib
+import datetime as dt
 import json
 import os
 import signal
@@ -30,11 +32,17 @@ def _write(folder: str, name: str, content: dict[str, object]) -> None:
                 os.fsync(file.fileno())
             os.replace(temporary, path)  # noqa: PTH105 - as above
         except OSError as error:
-            print(f"keeper: cannot write {name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - stderr is the session's log
+            _log(f"cannot write {name}: {error}")
             if attempt + 1 < _WRITE_ATTEMPTS:
                 time.sleep(1.0)
         else:
             return
+
+
+def _log(text: str) -> None:
+    """Write to the session's log, which stderr is."""
+    sys.stderr.write(f"keeper: {text}\n")
+    sys.stderr.flush()
 
 
 def _read(path: str) -> str:
@@ -53,10 +61,9 @@ def _start_ticks(pid: int) -> int:
 
 def _end_group(group: int) -> None:
     """End what the worker left behind. Its own process is not reaped yet, so the number cannot have been reused."""
-    try:
+    # Nobody may be left; macOS refuses permission where only the ended worker is.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # nobody left; macOS says the latter when only the ended worker is
 
 
 def main() -> None:
@@ -81,7 +88,7 @@ def main() -> None:
             command[0], command, os.environ, setpgroup=0, setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
         )
     except OSError as error:
-        print(f"keeper: cannot start {command[0]}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - as above
+        _log(f"cannot start {command[0]}: {error}")
         code = 127  # what a shell answers for a command that cannot be run
     else:
         _write(folder, "worker.json", {**record, "worker_pid": worker, "worker_start_ticks": _start_ticks(worker)})
@@ -93,7 +100,7 @@ def main() -> None:
         else:
             code = os.waitstatus_to_exitcode(status)
         memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    ended_at = datetime.datetime.now(datetime.UTC).isoformat()
+    ended_at = dt.datetime.now(dt.UTC).isoformat()
     _write(folder, "exit.json", {"code": code, "signal": ended_by, "max_rss_bytes": memory, "ended_at": ended_at})
 
 

@@ -73,8 +73,8 @@ class JournalSource:
 def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Points]:
     """Read from several journals, and share the room among them.
 
-    Each gets an equal part; what one does not need goes to the others. A row is never split, so an answer may hold a few points more. Where
-    the room is too small for all, the first sources come first.
+    Each gets an equal part; what one does not need goes to the others. A row is never split, so an answer may hold a
+    few points more. Where the room is too small for all, the first sources come first.
 
     Args:
         sources: The journals.

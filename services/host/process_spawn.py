@@ -17,8 +17,8 @@ _KEEPER: Final = Path(__file__).with_name("keeper.py")
 def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Mapping[str, str]) -> None:
     """Start the keeper of a session. Blocks for the milliseconds that a fork takes: call it in a thread.
 
-    The keeper inherits a locked descriptor of `keeper.lock`. The lock is therefore held without a gap from before the keeper exists
-    until the kernel has ended it, and no process id has to be believed.
+    The keeper inherits a locked descriptor of `keeper.lock`. The lock is therefore held without a gap from before the
+    keeper exists until the kernel has ended it, and no process id has to be believed.
 
     Args:
         session: The session to work on.
@@ -47,8 +47,8 @@ def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Ma
             os.close(log)
     finally:
         os.close(lock)
-    # Somebody has to reap it while this process lives. How the session ended is read from its folder: a keeper that was adopted
-    # has no parent here, and both are looked at in the same way.
+    # Somebody has to reap it while this process lives. How the session ended is read from its folder: a keeper that was
+    # adopted has no parent here, and both are looked at in the same way.
     threading.Thread(target=keeper.wait, name=f"reap-{session.id}", daemon=True).start()
 
 

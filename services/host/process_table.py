@@ -17,7 +17,8 @@ def start_ticks(pid: int) -> int:
     """Return when a process began, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)).
 
     Returns:
-        0 where there is no such process, where it has ended and only waits to be reaped, or where the system does not tell.
+        0 where there is no such process, where it has ended and only waits to be reaped, or where the system does not
+        tell.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

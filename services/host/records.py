@@ -21,8 +21,8 @@ class Record(BaseModel):
         """Read the file.
 
         Returns:
-            The record, or None where there is no such file or it does not hold one: a reader of damaged files goes on with
-            what is left.
+            The record, or None where there is no such file or it does not hold one: a reader of damaged files goes on
+            with what is left.
         """
         try:
             return cls.model_validate_json(path.read_bytes())

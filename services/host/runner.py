@@ -47,7 +47,7 @@ class SessionRunner(Protocol):
         ...
 
     async def adopt(self, session: SessionFolder) -> None:
-        """Take a session over that was started in an earlier life of the host: serve what lives, begin again what can go on."""
+        """Take over a session of an earlier life of the host: leave what lives, begin again what can go on."""
         ...
 
     def watch(self, session: SessionFolder) -> AsyncIterator[WorkerView]:

@@ -205,6 +205,6 @@ def _snapshot(message: Session, updated_ns: int) -> Snapshot:
 
 
 def _ordinal(number: int) -> str:
-    """Return "1st", "2nd", "3rd", "4th", …, "11th", …"""
+    """Return a number as a place: "1st", "2nd", "3rd", "4th", "11th"."""
     suffix = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{suffix}"

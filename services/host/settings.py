@@ -25,5 +25,5 @@ class HostSettings(ServerSettings):
     )
     on_stop: Literal["leave", "stop"] = Field(
         default="leave",
-        description="What happens to running work when the host stops: leave it to the next start of the host, or stop it.",
+        description="What happens to running work when the host stops: leave it to its next start, or stop it.",
     )

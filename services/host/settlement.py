@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
 from google.protobuf import any_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.host.v1.session_pb2 import Session
+from ktrdr_bridge import read_control
 
 from services.common.errors import FieldViolation, ServiceError, reason_from_name
 from services.host.folder import SessionFolder
@@ -44,8 +46,8 @@ class Settlement:
 def judge(session: SessionFolder, *, cancel_reason: str | None) -> Settlement:
     """Tell how a session ended whose worker is gone. Reads files: call it in a thread.
 
-    The worker's own result comes first, whatever happened to its process afterwards: a request to stop, or a signal, may have come
-    just after the work was done.
+    The worker's own result comes first, whatever happened to its process afterwards: a request to stop, or a signal,
+    may have come just after the work was done.
 
     Args:
         session: The session.
@@ -55,7 +57,7 @@ def judge(session: SessionFolder, *, cancel_reason: str | None) -> Settlement:
     end_time = None if ended is None else ended.ended_at
     result = ResultRecord.load(session.result_record)
     if result is not None:
-        return _from_result(result, end_time, cancel_reason)
+        return _from_result(session, result, end_time, cancel_reason)
     killed_by = None if ended is None else ended.signal
     if cancel_reason is not None and (ended is None or killed_by in _OURS):
         return Settlement(Session.STATE_CANCELLED, end_time, cancelled(cancel_reason))
@@ -90,21 +92,29 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _from_result(record: ResultRecord, end_time: datetime | None, cancel_reason: str | None) -> Settlement:
+def _from_result(
+    session: SessionFolder, record: ResultRecord, end_time: datetime | None, cancel_reason: str | None
+) -> Settlement:
     state = _STATES[record.outcome]
     error = None
     if record.outcome == "failed":
         error = _from_record(record.error).status()
     elif record.outcome == "cancelled":
-        error = cancelled(cancel_reason or "the worker was told to stop")
-    result = None
-    if record.result is not None:
-        result = any_pb2.Any()
-        try:
-            json_format.ParseDict(record.result, result, ignore_unknown_fields=True)
-        except json_format.ParseError:
-            result = None
-    return Settlement(state, end_time, error, result)
+        asked = read_control(session.control) if cancel_reason is None else None
+        error = cancelled(cancel_reason or (asked.reason if asked is not None else ""))
+    return Settlement(state, end_time, error, _result(session, record))
+
+
+def _result(session: SessionFolder, record: ResultRecord) -> any_pb2.Any | None:
+    if record.result is None:
+        return None
+    result = any_pb2.Any()
+    try:
+        json_format.ParseDict(record.result, result, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        structlog.get_logger().warning("result_not_understood", session_id=session.id, error=str(error))
+        return None
+    return result
 
 
 def _from_record(record: ErrorRecord | None) -> ServiceError:
@@ -114,4 +124,5 @@ def _from_record(record: ErrorRecord | None) -> ServiceError:
             ErrorReason.ERROR_REASON_WORKER_EXITED, exit_code=0, detail="It gave a reason that is not known here."
         )
     fields = [FieldViolation(field.field, field.description) for field in record.fields]
-    return ServiceError(reason, fields=fields, **record.parameters)
+    # The names are those that another ServiceError was made with.
+    return ServiceError(reason, fields=fields, **record.parameters)  # type: ignore[arg-type]  # mypy takes them for any name

@@ -31,7 +31,8 @@ class _Case:
 class Settler:
     """Settles sessions durably, then shows it.
 
-    One at a time: finish numbers then become visible in their own order, and a reader that has seen one has seen all before it.
+    One at a time: finish numbers then become visible in their own order, and a reader that has seen one has seen all
+    before it.
 
     Args:
         identity: Where finish numbers come from.
@@ -83,7 +84,7 @@ class Settler:
             case.done.set_result(None)
 
     async def _record(self, case: _Case) -> SettledRecord:
-        """Store the final state; on a full disk try again until there is space: a final state must not be shown before it is kept."""
+        """Store the final state, which must not be shown before; on a full disk try again until there is space."""
         message = case.session.snapshot().message
         while True:
             try:

@@ -83,7 +83,7 @@ class StatusFeed:
                 await self._changes.wait(seen, left)
 
     async def stream(self, query: StatusQuery, heartbeat_seconds: float) -> AsyncGenerator[GetStatusResponse, None]:
-        """Yield everything since the cursor, then changes as they come, and an answer without sessions where nothing does.
+        """Yield everything since the cursor, then changes as they come, and in silences an answer without sessions.
 
         Changes that come faster than they are taken are told together. Ends when the host stops.
 
@@ -109,8 +109,8 @@ class StatusFeed:
     def _cursor(self, query: StatusQuery) -> Cursor:
         """Return where the reader stands.
 
-        A cursor of another host, or of a later life of this one that a restored backup knows nothing of, says nothing about the sessions here:
-        the reader begins anew, and is told so with each session.
+        A cursor of another host, or of a later life of this one that a restored backup knows nothing of, says nothing
+        about the sessions here: the reader begins anew, and is told so with each session.
         """
         digest = filter_digest(query.session_ids)
         if not query.cursor:

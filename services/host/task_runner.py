@@ -23,7 +23,8 @@ _RETRY_SECONDS: Final = 1.0
 class TaskSession:
     """A session from inside its task.
 
-    The work returns its result (COMPLETED), raises `ServiceError` (FAILED with its reason) or `ktrdr_bridge.Cancelled` (CANCELLED).
+    The work returns its result (COMPLETED), raises `ServiceError` (FAILED with its reason) or `ktrdr_bridge.Cancelled`
+    (CANCELLED).
 
     Attributes:
         folder: The session's folder.
@@ -45,7 +46,9 @@ class TaskSession:
 
 
 class TaskRunner:
-    """Runs sessions as tasks. One that the host's end cut off begins again after the restart, in the same session and journal.
+    """Runs sessions as tasks.
+
+    One that the host's end cut off begins again after the restart, in the same session and journal.
 
     Args:
         kind: Kind of work.

@@ -25,8 +25,8 @@ class WorkerSession:
     - `complete(result)` was called: COMPLETED, whatever comes after it;
     - a `ServiceError` is raised: FAILED with its reason;
     - `ktrdr_bridge.Cancelled` is raised (by `bridge.raise_if_cancelled()`, or by SIGTERM): CANCELLED;
-    - any other exception: it leaves the `with` block, the interpreter prints it to the session's log and exits with 1: FAILED with
-      WORKER_EXITED and the end of the log.
+    - any other exception: it leaves the `with` block, the interpreter prints it to the session's log and exits with 1:
+      FAILED with WORKER_EXITED and the end of the log.
 
     Attributes:
         folder: The session's folder.

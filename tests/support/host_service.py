@@ -5,17 +5,18 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import grpc
 import psutil
-from pydantic import Field
-
 from ktrdr.host.v1 import host_pb2_grpc
 from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING
-from services.common.bootstrap import ServiceContext, running_server
+from pydantic import Field
+
+from services.common.bootstrap import ServiceContext, running_server, serve
 from services.common.channel import open_channel
 from services.common.clock import SystemClock
+from services.common.serve_command import make_serve_command
 from services.common.settings import Port
 from services.host.assembly import build_host
 from services.host.folder import SessionFolder
@@ -47,7 +48,7 @@ class ProbeHost:
     def __init__(self, settings: HostSettings, runner: SessionRunner | None = None) -> None:
         self.host = make_host(settings, runner)
 
-    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
+    async def start(self, server: grpc.aio.Server, _context: ServiceContext) -> Sequence[str]:
         name = self.host.register(server)
         await self.host.start()
         return [name]
@@ -94,7 +95,12 @@ async def served_host(
     """Run a host behind a real server, with a stub connected to it."""
     service = ProbeHost(settings, runner)
     async with running_server(service, settings) as server, open_channel(server.address) as channel:
-        yield service.host, host_pb2_grpc.HostServiceStub(channel)
+        yield service.host, cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
+
+
+def sigkill(pid: int) -> None:
+    """End one process at once, as a crash would."""
+    psutil.Process(pid).kill()
 
 
 def session_processes(home: Path) -> list[psutil.Process]:
@@ -113,3 +119,15 @@ def end_session_processes(home: Path) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     eventually_sync(lambda: not session_processes(home))
+
+
+async def _run(settings: ProbeHostSettings) -> int:
+    return await serve(ProbeHost(settings), settings)
+
+
+command = make_serve_command(
+    name="training-host", settings=ProbeHostSettings, run=_run, help_text="Serve a host that starts nothing by itself."
+)
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -4,8 +4,9 @@ The spec is a google.protobuf.Struct:
 
 - `epochs`: rows with a loss and an accuracy to write (default 3), `batches`: rows before each of them (default 0);
 - `hold`: after this many epochs wait until the file `go` appears in the session's folder;
-- `end`: "complete", "exit" (with `code`), "segfault", "fail", "crash", "wait" (until cancelled), "sleep" (as if it never looked at its
-  bridge), "hang" (ignoring SIGTERM, too), "spawn" (start a child that hangs, then wait), "damage" (leave a journal of another layout).
+- `end`: "complete", "exit" (with `code`), "segfault", "fail", "crash", "wait" (until cancelled), "sleep" (as if it never
+  looked at its bridge), "hang" (ignoring SIGTERM, too), "spawn" (start a child that hangs, then wait), "damage" (leave a
+  journal of another layout).
 """
 
 import os
@@ -13,13 +14,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
-
 from ktrdr.host.v1.errors_pb2 import ErrorReason
+
 from services.common.errors import FieldViolation, ServiceError
 from services.host.worker import WorkerSession
 
@@ -41,7 +43,7 @@ def main(folder: Path) -> None:
         end(session, do)
 
 
-def write_epochs(session: WorkerSession, do: dict[str, object]) -> None:
+def write_epochs(session: WorkerSession, do: Mapping[str, object]) -> None:
     epochs, batches = number(do, "epochs", 3), number(do, "batches", 0)
     session.bridge.set_phase("train", total=epochs, unit="epochs")
     for epoch in range(1, epochs + 1):
@@ -54,9 +56,10 @@ def write_epochs(session: WorkerSession, do: dict[str, object]) -> None:
                 time.sleep(PAUSE_SECONDS)
 
 
-def end(session: WorkerSession, do: dict[str, object]) -> None:
+def end(session: WorkerSession, do: Mapping[str, object]) -> None:
     how = do.get("end", "complete")
-    print(f"worker ends: {how}", flush=True)
+    sys.stdout.write(f"worker ends: {how}\n")
+    sys.stdout.flush()
     if how == "complete":
         session.complete(worker_spec(epochs=number(do, "epochs", 3)))
     elif how == "exit":
@@ -94,7 +97,7 @@ def stay(session: WorkerSession, how: str) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def number(do: dict[str, object], name: str, default: int) -> int:
+def number(do: Mapping[str, object], name: str, default: int) -> int:
     value = do.get(name, default)
     assert isinstance(value, int | float)
     return int(value)
