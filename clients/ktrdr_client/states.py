@@ -93,3 +93,8 @@ def _word(text: str, allowed: tuple[str, ...], what: str) -> str:
         message = f"{text!r} is no {what}; choose from {', '.join(each.lower() for each in allowed)}"
         raise ValueError(message)
     return word
+
+
+def security_type_name(kind: "bars_pb2.SecurityType.ValueType") -> str:
+    """Return the kind of an instrument: "stock"."""
+    return "stock" if not kind else bars_pb2.SecurityType.Name(kind).removeprefix("SECURITY_TYPE_").lower()

@@ -17,6 +17,14 @@ class Entry(NamedTuple):
     """Module with its typer app named `app`; empty for commands that services bring along."""
 
 
+SERVICES: Final = {
+    "operations": "The registry of all operations on all hosts",
+    "training-host": "Trains strategies on this machine",
+    "ib-host": "Loads bars through an Interactive Brokers gateway, and serves them",
+    "replay-gateway": "Plays an Interactive Brokers gateway from recorded history",
+}
+"""What `ktrdr serve` can run; one that is missing here is listed by its name."""
+
 COMMANDS: Final = {
     "up": Entry("Start all services on this machine, and stop them together", RUN, "ktrdr_client.cli.up"),
     "serve": Entry("Run one service: operations, training-host, ib-host, replay-gateway", RUN),

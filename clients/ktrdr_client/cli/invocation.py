@@ -57,7 +57,7 @@ class Invocation:
     timeout: timedelta | None = None
     """Longest time to wait for work; None waits for ever."""
     config: Path | None = None
-    """Configuration file, if one was named or found."""
+    """Configuration file, if one was named."""
     environment: Mapping[str, str] = field(default_factory=dict)
     on_interrupt: list[str] = field(default_factory=list)
     """What to say when Ctrl-C ends the waiting."""
@@ -100,7 +100,7 @@ def make_invocation(flags: GlobalFlags, environment: Mapping[str, str]) -> Invoc
         quiet=bool(flags.quiet),
         color=not flags.no_color and not environment.get("NO_COLOR"),
         timeout=flags.timeout,
-        config=config if must_exist or config.exists() else None,
+        config=config if must_exist else None,
         environment=environment,
     )
 

@@ -1,91 +1,19 @@
 """The tree of commands, of which only the one that is called gets imported."""
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from ktrdr_client.cli.catalog import COMMANDS
+from ktrdr_client.cli.catalog import COMMANDS, SERVICES
 from ktrdr_client.cli.command import with_flags
-from ktrdr_client.cli.invocation import GlobalFlags
+from ktrdr_client.cli.invocation import GlobalFlags, UsageProblem
+from ktrdr_client.cli.lazy_group import LazyCommand, LazyGroup
 
 ENTRY_POINTS: Final = "ktrdr.commands"
-_FORWARD: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
-
-
-class LazyGroup(TyperGroup):
-    """The commands below `ktrdr`, imported when they are called; the help is written from the catalog."""
-
-    _listing = False
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Return the names."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
-        """Return a command, imported, or as its entry of the help while that is written."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        if self._listing:
-            return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.panel)
-        if not entry.module:
-            return extension_command(cmd_name)
-        app: typer.Typer = import_module(entry.module).app
-        loaded = get_command(app)
-        loaded.name = cmd_name
-        return loaded
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help without importing what it tells of."""
-        self._listing = True
-        try:
-            super().format_help(ctx, formatter)
-        finally:
-            self._listing = False
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; a wrong name gets suggestions from the whole catalog."""
-        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # only the names are looked at
-        return super().resolve_command(ctx, args)
-
-
-def extension_command(name: str) -> Any:
-    """Return the command that installed services bring along as `name`, or the group of those named `name …`.
-
-    Services add theirs through the entry-point group `ktrdr.commands`; the client knows none of them.
-    """
-    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if name in points:
-        return _forwarding(name, f"ktrdr {name}", points[name])
-    group = TyperGroup(name=name, help=COMMANDS[name].help, no_args_is_help=True)
-    for full_name, point in sorted(points.items()):
-        noun, _, verb = full_name.partition(" ")
-        if noun == name and verb:
-            group.add_command(_forwarding(verb, f"ktrdr {full_name}", point))
-    return group
-
-
-def _forwarding(name: str, program: str, point: EntryPoint) -> TyperCommand:
-    """Return a command that imports another one when it is called, and hands it all words.
-
-    The other one reads them itself: whether it is made with typer or with click is its own affair.
-    """
-
-    def forward(ctx: typer.Context) -> None:
-        point.load().main(args=ctx.args, prog_name=program)
-
-    app = typer.Typer(add_completion=False)
-    summary = f"Run the {name.replace('-', ' ')}" if program.startswith("ktrdr serve ") else COMMANDS[name].help
-    app.command(name, help=summary, context_settings=_FORWARD, add_help_option=False)(forward)
-    loaded = get_command(app)
-    if not isinstance(loaded, TyperCommand):
-        raise TypeError(name)
-    loaded.name = name
-    return loaded
 
 
 def root_command() -> Any:
@@ -106,4 +34,54 @@ def root_command() -> Any:
             raise typer.Exit
 
     app.callback(invoke_without_command=True)(with_flags(ktrdr))
-    return get_command(app)
+    root = get_command(app)
+    if isinstance(root, LazyGroup):
+        root.lazy = {name: LazyCommand(entry.help, _loader(name), entry.panel) for name, entry in COMMANDS.items()}
+    return root
+
+
+def _loader(name: str) -> Callable[[], Any]:
+    module = COMMANDS[name].module
+    if module:
+        return lambda: import_module(module).app
+    return lambda: extension_command(name)
+
+
+def extension_command(name: str) -> Any:
+    """Return the command that installed services bring along as `name`, or the group of those named `name …`.
+
+    Services add theirs through the entry-point group `ktrdr.commands`; the client knows none of them.
+
+    Raises:
+        UsageProblem: No installed service has such a command.
+    """
+    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name in points:
+        return _load(points[name])
+    group = LazyGroup(name=name, help=COMMANDS[name].help, no_args_is_help=True)
+    for full_name, point in sorted(points.items()):
+        noun, _, verb = full_name.partition(" ")
+        if noun == name and verb:
+            group.lazy[verb] = LazyCommand(_summary(noun, verb), _point_loader(point))
+    if not group.lazy:
+        message = f"ktrdr {name} comes with the services, which are not installed here"
+        raise UsageProblem(message)
+    return group
+
+
+def _summary(noun: str, verb: str) -> str:
+    return SERVICES.get(verb, f"{noun} {verb}")
+
+
+def _point_loader(point: EntryPoint) -> Callable[[], Any]:
+    return lambda: _load(point)
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        extra = "ib" if ".ib_host" in point.value else "training" if ".training_host" in point.value else ""
+        hint = f"; install it with: pip install 'ktrdr[{extra}]'" if extra else ""
+        message = f"ktrdr {point.name} needs the library {error.name}, which is not installed{hint}"
+        raise UsageProblem(message) from error

@@ -1,0 +1,145 @@
+"""`ktrdr hosts`: the hosts that the operations service follows."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+from ktrdr.operations.v1.operations_pb2 import HostRecord
+from rich.text import Text
+
+from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.command import command, default_command
+from ktrdr_client.cli.invocation import Invocation, OutputFormat
+from ktrdr_client.cli.printer import Printer, message_values
+from ktrdr_client.cli.summary import fact
+from ktrdr_client.cli.tables import Column
+from ktrdr_client.cli.words import time_text
+from ktrdr_client.errors import NotFound
+from ktrdr_client.states import host_kind_name, host_state_name
+from ktrdr_client.times import duration_text
+
+app = typer.Typer(add_completion=False, help="List hosts, and take them out of service.")
+_COLUMNS: Final = (
+    Column("NAME"),
+    Column("KIND"),
+    Column("STATE"),
+    Column("ADDRESS"),
+    Column("BUSY", align="right"),
+    Column("SEEN", align="right"),
+    Column("NOTE", flexible=True),
+)
+_STYLES: Final = {"UP": "green", "NEW": "yellow", "STALE": "yellow", "UNREACHABLE": "bold red"}
+
+
+@command(app, "list")
+async def list_(invocation: Invocation) -> None:
+    """List the hosts: whether they answer, and what they are busy with."""
+    async with AsyncClient(invocation.server) as client:
+        _print(Printer(invocation), await client.hosts())
+
+
+@command(app, "get")
+async def get(
+    invocation: Invocation, names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of hosts.")]
+) -> None:
+    """Show all that is known of hosts."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        records = {record.name: record for record in await client.hosts()}
+    found = [_named(records, name) for name in names]
+    if printer.format is OutputFormat.JSON and len(found) == 1:
+        printer.json(message_values(found[0]))
+    elif printer.format is not OutputFormat.TABLE:
+        _print(printer, found)
+    else:
+        for record in found:
+            for line in _detail_lines(record):
+                printer.text(line)
+
+
+@command(app, "drain")
+async def drain(
+    invocation: Invocation,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a host.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Place new operations on it again.")] = False,
+) -> None:
+    """Place no new operations on a host; what runs there goes on."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        record = await client.drain(name, undo=undo)
+    if undo:
+        printer.message(f"{name} takes new operations again")
+    else:
+        printer.message(
+            f"{name} takes no new operations; what runs there goes on\n  undo:  ktrdr hosts drain {name} --undo"
+        )
+    if printer.format is not OutputFormat.TABLE:
+        _print(printer, [record])
+
+
+default_command(app, list_)
+
+
+def _named(records: dict[str, HostRecord], name: str) -> HostRecord:
+    if name not in records:
+        message = f"there is no host {name!r}; known: {', '.join(records) or 'none'}"
+        raise NotFound(message, reason="HOST_NOT_FOUND")
+    return records[name]
+
+
+def _print(printer: Printer, records: Sequence[HostRecord]) -> None:
+    printer.rows(
+        _COLUMNS,
+        [_row(record) for record in records],
+        [message_values(record) for record in records],
+        name="hosts",
+        empty="the operations service follows no hosts",
+    )
+
+
+def _row(record: HostRecord) -> list[str | Text]:
+    state = host_state_name(record)
+    host = record.host
+    busy = f"{host.running_sessions}/{host.slots}" if host.slots else ""
+    busy += f" +{host.queued_sessions}" if host.queued_sessions else ""
+    styled = Text(state, style=_STYLES.get(state, ""))
+    return [record.name, host_kind_name(record.kind), styled, record.address, busy, _seen(record), _note(record)]
+
+
+def _seen(record: HostRecord) -> str:
+    if not record.HasField("last_success_age"):
+        return "never"
+    return duration_text(record.last_success_age.ToTimedelta())
+
+
+def _note(record: HostRecord) -> str:
+    notes = ["draining"] if record.draining else []
+    if record.host.HasField("gateway"):
+        notes.append("REPLAY gateway" if record.host.gateway.replay else "gateway")
+        notes.append(record.host.gateway.state)
+    notes += [record.problem, "stopping" if record.host.stopping else ""]
+    return " · ".join(note for note in notes if note)
+
+
+def _detail_lines(record: HostRecord) -> list[Text]:
+    host = record.host
+    state = host_state_name(record)
+    lines = [Text.assemble(record.name, "  ", (state, _STYLES.get(state, "")))]
+    lines.append(fact("kind", host_kind_name(record.kind) or "not known yet"))
+    lines.append(fact("address", record.address))
+    lines.append(fact("seen", _seen(record) if _seen(record) == "never" else f"{_seen(record)} ago"))
+    if record.HasField("poll_interval"):
+        lines.append(fact("asked every", duration_text(record.poll_interval.ToTimedelta())))
+    if note := _note(record):
+        lines.append(fact("note", note))
+    if record.HasField("host"):
+        lines.append(
+            fact("sessions", f"{host.running_sessions} running, {host.queued_sessions} queued, {host.slots} slots")
+        )
+        lines.append(fact("version", f"{host.version}, up since {time_text(host.start_time)} UTC"))
+        lines.append(fact("identity", host.host_uid))
+        if host.disk.total_bytes:
+            free, total = host.disk.free_bytes / 2**30, host.disk.total_bytes / 2**30
+            lines.append(fact("disk", f"{free:,.1f} GiB free of {total:,.1f}"))
+        lines += [fact("device", f"{device.name}: {device.description}") for device in host.devices]
+    return lines

@@ -1,0 +1,44 @@
+"""Ask services whether they are healthy."""
+
+import asyncio
+import time
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from ktrdr_client.channel import open_channel
+from ktrdr_client.errors import Unavailable
+
+_CHECK = "/grpc.health.v1.Health/Check"
+_PAUSE_SECONDS = 0.05
+
+
+async def wait_until_healthy(name: str, address: str, *, timeout_seconds: float) -> None:
+    """Return once a service says that it serves.
+
+    Raises:
+        Unavailable: It did not say so in time.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    channel = open_channel(address)
+    try:
+        check = channel.unary_unary(
+            _CHECK,
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        while True:
+            try:
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=5.0)
+            except grpc.aio.AioRpcError as error:
+                state = error.code().name
+            else:
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+                state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+            if time.monotonic() > deadline:
+                message = f"{name} at {address} is not healthy after {timeout_seconds:g} s: {state}"
+                raise Unavailable(message)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        await channel.close()
