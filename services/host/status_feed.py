@@ -46,6 +46,11 @@ class StatusFeed:
         self._clock = clock
         self._stopping = False
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits for news, so that the journals are looked at."""
+        return self._watch.is_looking
+
     def begin_stop(self) -> None:
         """End all waiting: watches end themselves, long-polls answer."""
         self._stopping = True
