@@ -117,17 +117,21 @@ async def running_server(
     logger = structlog.get_logger().bind(service=service.name)
     stopping = stopping or asyncio.Event()
     context = ServiceContext(settings=settings, clock=clock or SystemClock(), stopping=stopping, logger=logger)
+    started = False
     try:
         names = await _start(service, server, context)
         _add_standard_services(server, names, health, settings)
         await server.start()
+        started = True
         health.set_serving(names)
         yield RunningServer(address=_address(settings, port), port=port)
     finally:
         health.enter_graceful_shutdown()
         stopping.set()
         await _step("begin_stop", service.begin_stop(), logger)
-        await server.stop(settings.grace_seconds)
+        if not started:
+            await server.start()  # only a server that was started gives its port back
+        await server.stop(settings.grace_seconds if started else None)
         left = await open_calls.wait_until_none(CLEANUP_SECONDS)
         if left:
             logger.warning("calls_still_cleaning_up", calls=left)

@@ -15,10 +15,13 @@ from services.common.catalogue import CATALOGUE
 DOMAIN: Final = "ktrdr"
 PREFIX: Final = "ERROR_REASON_"
 
-# A status travels in HTTP/2 trailers, which many clients limit to 8 KiB; twice: as text, and in base64 with details.
+# A status travels in HTTP/2 trailers, which clients limit to 8 KiB by default: over it, they see another error instead.
+# It is there twice: its message as percent-encoded text, and the whole in base64. The limits are in bytes of such text.
 MESSAGE_LIMIT: Final = 1_000
 PARAMETER_LIMIT: Final = 300
-VIOLATIONS_BYTES_LIMIT: Final = 2_500
+METADATA_LIMIT: Final = 1_000
+VIOLATIONS_LIMIT: Final = 2_000
+_ELLIPSIS_SIZE: Final = 9
 
 
 class FieldViolation(NamedTuple):
@@ -60,12 +63,13 @@ class ServiceError(StatusError):
         self.fields = tuple(fields)
         self.retry_after = retry_after
         self.parameters: Mapping[str, str | float] = {
-            name: _shorten(value, PARAMETER_LIMIT) if isinstance(value, str) and name != "detail" else value
+            name: shorten(value, PARAMETER_LIMIT) if isinstance(value, str) and name != "detail" else value
             for name, value in parameters.items()
         }
         named = {"detail": _named(self.fields)} if self.fields and "detail" not in parameters else {}
-        text = CATALOGUE[reason].render({**self.parameters, **named})
-        self.message = _shorten(text, MESSAGE_LIMIT)
+        said = {"detail": shorten(str(parameters["detail"]), MESSAGE_LIMIT // 2)} if "detail" in parameters else named
+        text = CATALOGUE[reason].render({**self.parameters, **said})
+        self.message = shorten(text, MESSAGE_LIMIT)
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -74,10 +78,7 @@ class ServiceError(StatusError):
 
     def status(self) -> status_pb2.Status:
         """Return code, message, ErrorInfo and, where they apply, BadRequest and RetryInfo."""
-        metadata = {name: _shorten(str(value), PARAMETER_LIMIT) for name, value in self.parameters.items()}
-        details: list[message.Message] = [
-            error_details_pb2.ErrorInfo(reason=reason_name(self.reason), domain=DOMAIN, metadata=metadata)
-        ]
+        details: list[message.Message] = [_error_info(self.reason, self.parameters)]
         if self.fields:
             details.append(_bad_request(self.fields))
         if self.retry_after is not None:
@@ -133,8 +134,11 @@ def status_of_call(error: grpc.RpcError) -> status_pb2.Status | None:
     """Return the rich status of a failed call, None if the server (or the transport) sent none."""
     if not isinstance(error, grpc.aio.AioRpcError):
         return None
-    # The annotation of from_call knows the synchronous call only; an AioRpcError has the same three methods.
-    status: status_pb2.Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]
+    try:
+        # The annotation of from_call knows the synchronous call only; an AioRpcError has the same three methods.
+        status: status_pb2.Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]
+    except (ValueError, message.DecodeError):
+        return None  # the details contradict the call's own code or message, or are no status
     return status
 
 
@@ -147,7 +151,7 @@ def _named(fields: Sequence[FieldViolation]) -> str:
     """Name the fields in a sentence, for people who see the message only."""
     named = "; ".join(f"{field}: {description.rstrip('.')}" for field, description in fields[:3])
     more = f"; and {len(fields) - 3} more" if len(fields) > 3 else ""
-    return _shorten(named, MESSAGE_LIMIT // 2) + more
+    return shorten(named, MESSAGE_LIMIT // 2) + more
 
 
 def _rebuild(
@@ -159,13 +163,23 @@ def _rebuild(
     return ServiceError(reason, fields=fields, retry_after=retry_after, **parameters)
 
 
+def _error_info(reason: "ErrorReason.ValueType", parameters: Mapping[str, str | float]) -> error_details_pb2.ErrorInfo:
+    info = error_details_pb2.ErrorInfo(reason=reason_name(reason), domain=DOMAIN)
+    for name, value in parameters.items():
+        text = shorten(str(value), PARAMETER_LIMIT)
+        # The detail is a sentence of the message already.
+        if name != "detail" and info.ByteSize() + len(text.encode()) <= METADATA_LIMIT:
+            info.metadata[name] = text
+    return info
+
+
 def _bad_request(fields: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
     bad_request = error_details_pb2.BadRequest()
     for position, (field, description) in enumerate(fields):
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=_shorten(field, PARAMETER_LIMIT), description=_shorten(description, PARAMETER_LIMIT)
+            field=shorten(field, PARAMETER_LIMIT), description=shorten(description, PARAMETER_LIMIT)
         )
-        if bad_request.ByteSize() + violation.ByteSize() > VIOLATIONS_BYTES_LIMIT:
+        if bad_request.ByteSize() + violation.ByteSize() > VIOLATIONS_LIMIT:
             left = len(fields) - position
             bad_request.field_violations.add(field="", description=f"and {left} more; correct these first")
             break
@@ -179,5 +193,16 @@ def _packed(detail: message.Message) -> any_pb2.Any:
     return packed
 
 
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def shorten(text: str, limit: int) -> str:
+    """Cut a text so that it takes at most `limit` bytes percent-encoded; one that was cut ends with an ellipsis."""
+    # Names of files can have characters that no encoding knows; they would make the whole status impossible to send.
+    text = text[: limit + 1].encode(errors="replace").decode()
+    size = 0
+    kept = 0
+    for position, character in enumerate(text):
+        size += 1 if " " <= character <= "~" and character != "%" else 3 * len(character.encode())
+        if size > limit:
+            return text[:kept] + "…"
+        if size <= limit - _ELLIPSIS_SIZE:
+            kept = position + 1
+    return text

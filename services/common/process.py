@@ -14,7 +14,7 @@ import structlog
 from services.common.files import write_atomically
 from services.common.preconditions import reason
 from services.common.settings import ServerSettings
-from services.common.startup import CannotStartError
+from services.common.startup import CannotStartError, ConfigurationError
 
 Serving = Callable[[asyncio.Event], AbstractAsyncContextManager[str]]
 """Makes the server as an async context manager: entered, it answers at the address that it gives; left, it has stopped.
@@ -32,7 +32,8 @@ async def run_until_stopped(settings: ServerSettings, serving: Serving) -> int:
         serving: Makes the server.
 
     Raises:
-        CannotStartError: As the server raises it, or the ready file can't be written or the lifeline is no open file.
+        CannotStartError: As the server raises it, or the ready file can't be written.
+        ConfigurationError: The lifeline is no open pipe.
     """
     logger = structlog.get_logger()
     async with stop_requests(settings.lifeline_fd) as stopping:
@@ -142,7 +143,7 @@ def _lifeline(loop: asyncio.AbstractEventLoop, descriptor: int | None, stopping:
         os.set_inheritable(descriptor, False)
         loop.add_reader(descriptor, look)
     except OSError as error:
-        raise CannotStartError(f"--lifeline-fd {descriptor} is no open pipe: {reason(error)}.") from error
+        raise ConfigurationError(f"--lifeline-fd {descriptor} is no open pipe: {reason(error)}.") from error
     try:
         yield
     finally:

@@ -3,25 +3,28 @@
 It speaks raw bytes: each handler reads and writes exactly what a test sends.
 """
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import grpc
 from pydantic import Field
 
-from services.common.bootstrap import ServiceContext, serve
+from services.common.bootstrap import ServiceContext, running_server, serve
+from services.common.channel import open_channel
 from services.common.serve_command import make_serve_command
 from services.common.settings import Port, ServerSettings
 
 SERVICE: Final = "ktrdr.tests.v1.Probe"
 Context = grpc.aio.ServicerContext[bytes, bytes]
-Handler = Callable[[Any, Context], Any]
+Behaviour = Callable[[Any, Context], Any]
 
 
 class ProbeSettings(ServerSettings):
-    """Settings of the probe, with a list and a choice of its own."""
+    """Settings of the probe, with a list of its own and a start that can be slow."""
 
     service: ClassVar[str] = "operations"
     port: Port = Field(default=5003, description="Port to listen on; 0 lets the system choose.")
@@ -30,6 +33,7 @@ class ProbeSettings(ServerSettings):
         description="Hosts to follow.",
         json_schema_extra={"flag": "--host", "metavar": "NAME=HOST:PORT"},
     )
+    slow_start: bool = Field(default=False, description="Never finish starting.")
 
 
 class ProbeService:
@@ -38,20 +42,28 @@ class ProbeService:
     Args:
         unary: Unary handlers by name.
         streams: Handlers that stream their answer.
+        handlers: Handlers that are made already, with messages of their own.
         fail_start: Raised by `start`.
+        slow_start: `start` never ends by itself.
     """
 
     def __init__(
         self,
-        unary: dict[str, Handler] | None = None,
-        streams: dict[str, Handler] | None = None,
         *,
+        unary: dict[str, Behaviour] | None = None,
+        streams: dict[str, Behaviour] | None = None,
+        handlers: dict[str, Any] | None = None,
         fail_start: BaseException | None = None,
+        slow_start: bool = False,
     ) -> None:
-        self._unary = {"Echo": echo} | (unary or {})
-        self._streams = streams or {}
+        self._handlers: dict[str, Any] = {
+            **{name: grpc.unary_unary_rpc_method_handler(it) for name, it in {"Echo": echo, **(unary or {})}.items()},
+            **{name: grpc.unary_stream_rpc_method_handler(it) for name, it in (streams or {}).items()},
+            **(handlers or {}),
+        }
         self._fail_start = fail_start
-        self.context: ServiceContext | None = None
+        self._slow_start = slow_start
+        self.stopping = asyncio.Event()
         self.events: list[str] = []
 
     @property
@@ -60,14 +72,13 @@ class ProbeService:
 
     async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
         self.events.append("start")
+        if self._slow_start:
+            context.logger.info("starting_slowly")
+            await asyncio.Event().wait()
         if self._fail_start is not None:
             raise self._fail_start
-        self.context = context
-        handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(handler) for name, handler in self._unary.items()
-        }
-        handlers |= {name: grpc.unary_stream_rpc_method_handler(handler) for name, handler in self._streams.items()}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self.stopping = context.stopping
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self._handlers),))
         return [SERVICE]
 
     async def begin_stop(self) -> None:
@@ -81,20 +92,42 @@ async def echo(request: bytes, _context: Context) -> bytes:
     return request
 
 
+async def wait(_request: bytes, context: Context) -> bytes:
+    await context.send_initial_metadata(())
+    await asyncio.Event().wait()
+    return b""
+
+
+@contextlib.asynccontextmanager
+async def probing(service: ProbeService, home: Path, **settings: Any) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve the probe as a process would, and give a channel to it."""
+    async with (
+        running_server(service, ProbeSettings(home=home, port=0, **settings)) as server,
+        open_channel(server.address) as channel,
+    ):
+        yield channel
+
+
 async def call(channel: grpc.aio.Channel, method: str, request: bytes = b"", **options: Any) -> bytes:
     """Call a unary method of the probe."""
-    callable_: Any = channel.unary_unary(f"/{SERVICE}/{method}")
-    answer: bytes = await callable_(request, **options)
+    answer: bytes = await unary_call(channel, method, request, **options)
     return answer
+
+
+def unary_call(channel: grpc.aio.Channel, method: str, request: bytes = b"", **options: Any) -> Any:
+    """Begin a unary call of the probe, or of any method by its full name."""
+    path = method if method.startswith("/") else f"/{SERVICE}/{method}"
+    begin: Any = channel.unary_unary(path)
+    return begin(request, **options)
 
 
 @contextlib.asynccontextmanager
 async def stream(
-    channel: grpc.aio.Channel, method: str, request: bytes = b""
+    channel: grpc.aio.Channel, method: str, request: bytes = b"", **options: Any
 ) -> AsyncIterator["grpc.aio.UnaryStreamCall[bytes, bytes]"]:
     """Open a stream of the probe, and cancel it after the block."""
-    callable_: Any = channel.unary_stream(f"/{SERVICE}/{method}")
-    opened: grpc.aio.UnaryStreamCall[bytes, bytes] = callable_(request)
+    begin: Any = channel.unary_stream(f"/{SERVICE}/{method}")
+    opened: grpc.aio.UnaryStreamCall[bytes, bytes] = begin(request, **options)
     try:
         yield opened
     finally:
@@ -102,7 +135,7 @@ async def stream(
 
 
 async def _run(settings: ProbeSettings) -> int:
-    return await serve(ProbeService(), settings)
+    return await serve(ProbeService(unary={"Wait": wait}, slow_start=settings.slow_start), settings)
 
 
 command = make_serve_command(
