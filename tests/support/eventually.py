@@ -3,11 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(
+    probe: Callable[[], Awaitable[T]], *, timeout_seconds: float = ..., interval_seconds: float = ...
+) -> T: ...
+@overload
+async def eventually(probe: Callable[[], T], *, timeout_seconds: float = ..., interval_seconds: float = ...) -> T: ...
 async def eventually(
     probe: Callable[[], T | Awaitable[T]], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02
 ) -> T:
