@@ -223,7 +223,7 @@ class Bridge:
             ForkedBridge: This process is a forked child of the writer.
         """
         with self._turn():
-            event = Event(Kind.ROWS, completed, metrics or {}, self._file.state.ordinal, 0, _integer("rows", rows))
+            event = Event(Kind.ROWS, completed, metrics or {}, self._file.state.ordinal, _integer("rows", rows))
             self._report(event)
             self._set_completed(completed)
             if step:
@@ -255,10 +255,7 @@ class Bridge:
                 self._write_batch(batch, total, metrics)
                 return
             writer = self._tape.writer(Kind.BATCH, metrics, self._report_batch)
-            completed = self._tape.completed
-            self._report(
-                Event(Kind.BATCH, batch, metrics, self._file.state.ordinal, completed, _integer("total", total))
-            )
+            self._report(Event(Kind.BATCH, batch, metrics, self._file.state.ordinal, _integer("total", total)))
             if writer is not None:
                 self._write_batch = writer
                 if self._lock is None:
@@ -267,7 +264,7 @@ class Bridge:
     def _report_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         with self._turn():
             writer = self._tape.writer(Kind.EPOCH, metrics, self._report_epoch)
-            self._report(Event(Kind.EPOCH, epoch, metrics, self._file.state.ordinal, 0, 0))
+            self._report(Event(Kind.EPOCH, epoch, metrics, self._file.state.ordinal, 0))
             self._set_completed(epoch)
             if writer is not None:
                 self._write_epoch = writer
@@ -278,7 +275,7 @@ class Bridge:
         """Write one row the general way, or its progress alone when nothing is recorded any more."""
         if not self._tape.append(event):
             state = self._file.state
-            completed, step = describe(state, event.kind, event.step, event.base, event.detail)
+            completed, step = describe(state, event.kind, event.step, event.detail, self._tape.completed)
             self._publish(mark=self._tape.next_seq, completed=completed, step=step)
 
     def _publish(self, **changes: object) -> None:

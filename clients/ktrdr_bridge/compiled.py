@@ -9,20 +9,22 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from mmap import mmap
 from types import CellType, FunctionType
-from typing import Any, cast
+from typing import Any
 
 from ktrdr_bridge.layout import Kind, body_struct, row_bytes, row_struct
 
 BatchWriter = Callable[[int, int, Mapping[str, float]], None]
 EpochWriter = Callable[[int, Mapping[str, float]], None]
-Cells = dict[str, CellType]
 
-# `size` is the number of names, or -1 once the function must not write any more (another context, segment or schema).
-# A missing name, a value that isn't a number, a step out of range and the segment's end all end in `other`, the general
-# path.
+# The function's globals are a namespace of its own, whose `size` and `context` the general path sets; `size` is the
+# number of names, or -1 once it must not write any more (another context, segment or schema). A missing name, a value
+# that isn't a number, a step out of range and the segment's end all end in `other`, the general path. The last three
+# lines hold no call, so no signal handler can run between them and find position and count apart.
 _TEMPLATE = """
-def make({free}):
+def make(position, rows, completed):
     def {name}({arguments}):
         nonlocal position, rows{changes}
         if len(metrics) != size{same}:
@@ -37,12 +39,6 @@ def make({free}):
         published[0] = rows{after}
     return {name}
 """
-NEVER = object()
-"""Equals no total: the next batch goes down the general path."""
-_FREE = (
-    "position", "rows", "mapping", "published", "completed", "batch_total", "size", "context",
-    "other", "pack", "pack_into", "crc32", "clock", "unfit", "never",
-)  # fmt: skip
 _FORMS = {
     Kind.BATCH: {
         "name": "on_batch",
@@ -52,49 +48,88 @@ _FORMS = {
         "step": "batch",
         "after": "",
     },
-    # A batch row carries the epochs completed before it, so the next one needs a new context.
     Kind.EPOCH: {
         "name": "on_epoch",
         "arguments": "epoch, metrics",
-        "changes": ", completed, batch_total",
+        "changes": ", completed",
         "same": "",
         "step": "epoch",
-        "after": "\n        completed = epoch\n        batch_total = never",
+        "after": "\n        completed = epoch",
     },
 }
-_UNFIT = (KeyError, struct.error, TypeError, ValueError, OverflowError)
+_CONSTANTS = {
+    "len": len,
+    "clock": time.time,
+    "crc32": zlib.crc32,
+    "unfit": (KeyError, struct.error, TypeError, ValueError, OverflowError),
+}
 
 
-def compile_writer(kind: Kind, names: tuple[str, ...], shared: Cells, own: Cells, other: Callable[..., None]) -> Any:
-    """Return the function that writes one event of `kind` with exactly these metrics.
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What changes with every event, shared by all writers of a journal.
+
+    They are closure cells, because closure variables are the fastest state that functions can share in Python.
+
+    Attributes:
+        position: Where the next row starts in the segment.
+        rows: Rows of the segment.
+        completed: Units of the phase that are done.
+    """
+
+    position: CellType
+    rows: CellType
+    completed: CellType
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledWriter:
+    """A function that writes one event of one kind with exactly these metrics, while it is switched on.
+
+    Attributes:
+        write: A `BatchWriter` or an `EpochWriter`.
+        variables: Its global variables.
+    """
+
+    write: Any
+    variables: dict[str, Any]
+
+    def switch_on(self, mapping: mmap, published: memoryview, size: int, context: bytes, total: int) -> None:
+        """Let it write: into this segment, with this context and (batches) as long as there are `total`."""
+        self.variables.update(mapping=mapping, published=published, size=size, context=context, batch_total=total)
+
+    def switch_off(self) -> None:
+        """Send every event down the general path; the segment may be unmapped then."""
+        self.variables.update(mapping=None, published=None, size=-1)
+
+
+def compile_writer(
+    kind: Kind, names: tuple[str, ...], counters: Counters, other: Callable[..., None]
+) -> CompiledWriter:
+    """Compile the writer of one kind and one set of names; it is switched off.
 
     Args:
-        kind: `BATCH` (a `BatchWriter`) or `EPOCH` (an `EpochWriter`).
+        kind: `BATCH` or `EPOCH`.
         names: The metric names, in the order of the schema.
-        shared: Variables that all writers of a journal share: position, rows, mapping, published, completed,
-            batch_total. Closure cells, because local variables are the fastest state that Python has.
-        own: Variables of this writer: size and context.
+        counters: Shared by all writers of the journal.
         other: The general path, called with the same arguments whenever the compiled code doesn't fit.
     """
     body = body_struct(len(names), wide=False)
     source = _TEMPLATE.format(
-        free=", ".join(_FREE),
-        values=", ".join(f"metrics[{name!r}]" for name in names),
-        row_bytes=row_bytes(body.size),
-        **_FORMS[kind],
+        values=", ".join(f"metrics[{name!r}]" for name in names), row_bytes=row_bytes(body.size), **_FORMS[kind]
     )
-    namespace: dict[str, Any] = {}
-    exec(compile(source, f"<{kind.name.lower()} event of {len(names)} metrics>", "exec"), namespace)
-    template = namespace["make"](*[None] * len(_FREE))
-    constants = {
+    made: dict[str, Any] = {}
+    exec(compile(source, f"<{kind.name.lower()} event of {len(names)} metrics>", "exec"), made)
+    template = made["make"](None, None, None)
+    variables = {
+        **_CONSTANTS,
         "other": other,
         "pack": body.pack,
         "pack_into": row_struct(body.size).pack_into,
-        "crc32": zlib.crc32,
-        "clock": time.time,
-        "unfit": _UNFIT,
-        "never": NEVER,
+        "context": b"",
+        "batch_total": None,
     }
-    cells = {**{name: CellType(value) for name, value in constants.items()}, **shared, **own}
-    closure = tuple(cells[name] for name in template.__code__.co_freevars)
-    return cast("Any", FunctionType(template.__code__, {"len": len}, template.__name__, None, closure))
+    closure = tuple(getattr(counters, name) for name in template.__code__.co_freevars)
+    writer = CompiledWriter(FunctionType(template.__code__, variables, template.__name__, None, closure), variables)
+    writer.switch_off()
+    return writer

@@ -19,15 +19,14 @@ from ktrdr_bridge.layout import (
     SEGMENT_GRAIN_BYTES,
     SLOT_OFFSETS,
     Identity,
-    Kind,
     UnreadableJournal,
     decode_identity,
     decode_segment,
     segment_offset,
 )
-from ktrdr_bridge.progress import newer_than_state
+from ktrdr_bridge.progress import completed_units
 from ktrdr_bridge.reserve import Reserve
-from ktrdr_bridge.rows import Row, SegmentWalker
+from ktrdr_bridge.rows import SegmentWalker
 from ktrdr_bridge.segments import Segments
 from ktrdr_bridge.state import State, newest_state
 from ktrdr_bridge.tape import Tape
@@ -69,7 +68,7 @@ class JournalFile:
 
     def start(self) -> None:
         """Make a new journal readable: the first segment, then the identity."""
-        self.tape.start()
+        self.tape.start(phase=0)
         identity = self.identity.encode()
         self._header[: len(identity)] = identity
 
@@ -81,14 +80,11 @@ class JournalFile:
         """
         self._flags[0] = 0
         self.state = newest_state(self._header[:HEADER_READ_BYTES])
-        completed = int(self.state.completed)
         if self.segment_count == 0:
-            self.tape.start()
+            self.tape.completed = int(self.state.completed)
+            self.tape.start(self.state.ordinal)
         else:
-            last, seq = self._continue_last_segment()
-            if last is not None and newer_than_state(last, seq, self.state):
-                completed = last.context.base if last.context.kind is Kind.BATCH else last.step
-        self.tape.completed = completed
+            self._continue_last_segment()
 
     def write_state(self, **changes: object) -> None:
         """Publish the next state snapshot: into the slot that doesn't hold the newest one."""
@@ -126,26 +122,27 @@ class JournalFile:
     def _stop_recording(self, flag: int) -> None:
         self._flags[0] |= flag
 
-    def _continue_last_segment(self) -> tuple[Row | None, int]:
-        number = self.segment_count - 1
-        size = self.identity.segment_bytes
+    def _continue_last_segment(self) -> None:
+        number, size = self.segment_count - 1, self.identity.segment_bytes
         segment = os.pread(self._descriptor, size, segment_offset(number, size))
-        header = decode_segment(segment, number, self.identity.incarnation)
-        if header is None:
+        found = decode_segment(segment, number, self.identity.incarnation)
+        if found is None:
             raise UnreadableJournal("the journal's last segment is damaged")
-        first_seq, published = header
-        walker = SegmentWalker()
+        head, published = found
+        walker = SegmentWalker(head)
         capacity = (size - ROWS_OFFSET) // 8
         while walker.step(segment, 0, capacity) or walker.find(segment, 0, capacity):
             pass
+        units = completed_units(self.state, walker.last, head.first_seq + walker.index - 1, walker.completed)
+        self.tape.completed = int(self.state.completed if units is None else units)
+        # Rows that were published and are damaged now keep their seqs: readers may have had them.
         rows = max(walker.index, published if published < capacity else 0)
         try:
             mapping = self._segments.existing(number)
         except OSError:
             self._stop_recording(FLAG_NO_SPACE)
             mapping = None
-        self.tape.continue_in(mapping, number, first_seq, rows, walker.position)
-        return walker.last, first_seq + walker.index - 1
+        self.tape.continue_in(mapping, number, head.first_seq, rows, walker.position)
 
 
 def create_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve: Reserve) -> JournalFile:

@@ -32,14 +32,14 @@ FLAG_STOPPED = FLAG_BOUND_REACHED | FLAG_NO_SPACE
 FLAG_CLOSED = 4
 
 SEGMENT_MAGIC = b"KSEG"
-# magic, CRC-32 of the rest, number, first seq, first half of the incarnation
-_SEGMENT = struct.Struct("<4sIQQ8s")
+# magic, CRC-32 of the rest, number, first seq, first half of the incarnation, completed, phase
+_SEGMENT = struct.Struct("<4sIQQ8sqQ")
 PUBLISHED_OFFSET = 64
 ROWS_OFFSET = 128
 
 # Row: CRC-32 of the body, context, body. The context is the same for a run of rows and carries a CRC-32 of its own.
-# context: CRC-32 of the rest, length of the row in 8-byte words, kind, flags, schema, phase, base, detail
-_CONTEXT = struct.Struct("<IHBBHHqq")
+# context: CRC-32 of the rest, length of the row in 8-byte words, kind, flags, schema, phase, detail
+_CONTEXT = struct.Struct("<IHBBHHq")
 CONTEXT_BYTES = _CONTEXT.size
 ROW_HEAD = struct.Struct(f"<I{CONTEXT_BYTES}s")
 BODY_OFFSET = ROW_HEAD.size
@@ -105,22 +105,40 @@ def segment_offset(number: int, segment_bytes: int) -> int:
     return HEADER_BYTES + number * segment_bytes
 
 
-def encode_segment(number: int, first_seq: int, incarnation: bytes) -> bytes:
-    """Return the constant part of a segment's header."""
-    rest = _SEGMENT.pack(SEGMENT_MAGIC, 0, number, first_seq, incarnation[:8])[8:]
-    return SEGMENT_MAGIC + struct.pack("<I", zlib.crc32(rest)) + rest
+@dataclass(frozen=True, slots=True)
+class SegmentHead:
+    """The constant part of a segment's header.
+
+    Attributes:
+        number: Counts the segments of a journal from 0.
+        first_seq: Seq of its first row.
+        completed: Units of the phase that were done when it was started: batches count from there.
+        phase: The phase then.
+    """
+
+    number: int
+    first_seq: int
+    completed: int
+    phase: int
+
+    def encode(self, incarnation: bytes) -> bytes:
+        """Return the bytes that start the segment."""
+        values = self.number, self.first_seq, incarnation[:8], self.completed, self.phase
+        rest = _SEGMENT.pack(SEGMENT_MAGIC, 0, *values)[8:]
+        return SEGMENT_MAGIC + struct.pack("<I", zlib.crc32(rest)) + rest
 
 
-def decode_segment(data: bytes, number: int, incarnation: bytes) -> tuple[int, int] | None:
-    """Return (first seq, published rows) of a segment, or None when its header is damaged."""
+def decode_segment(data: bytes, number: int, incarnation: bytes) -> tuple[SegmentHead, int] | None:
+    """Return (constant part, published rows) of a segment's header, or None when it is damaged."""
     if len(data) < PUBLISHED_OFFSET + 8:
         return None
-    magic, crc, stored_number, first_seq, owner = _SEGMENT.unpack_from(data)
+    magic, crc, stored_number, first_seq, owner, completed, phase = _SEGMENT.unpack_from(data)
     if magic != SEGMENT_MAGIC or crc != zlib.crc32(data[8 : _SEGMENT.size]):
         return None
     if stored_number != number or owner != incarnation[:8]:
         return None
-    return first_seq, int.from_bytes(data[PUBLISHED_OFFSET : PUBLISHED_OFFSET + 8], "little")
+    published = int.from_bytes(data[PUBLISHED_OFFSET : PUBLISHED_OFFSET + 8], "little")
+    return SegmentHead(number, first_seq, completed, phase), published
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +150,13 @@ class Context:
     wide: bool
     schema: int
     phase: int
-    base: int
     detail: int
 
     def encode(self) -> bytes:
         """Return the context's bytes, its CRC first."""
         flags = ROW_WIDE if self.wide else 0
         words = self.row_bytes // 8
-        rest = _CONTEXT.pack(0, words, self.kind, flags, self.schema, self.phase & 0xFFFF, self.base, self.detail)[4:]
+        rest = _CONTEXT.pack(0, words, self.kind, flags, self.schema, self.phase & 0xFFFF, self.detail)[4:]
         return struct.pack("<I", zlib.crc32(rest)) + rest
 
 
@@ -148,10 +165,10 @@ def decode_context(data: bytes) -> Context | None:
     """Return a row's context, or None when it is damaged (or all zeros: no row yet)."""
     if len(data) != CONTEXT_BYTES:
         return None
-    crc, words, kind, flags, schema, phase, base, detail = _CONTEXT.unpack(data)
+    crc, words, kind, flags, schema, phase, detail = _CONTEXT.unpack(data)
     if crc != zlib.crc32(data[4:]) or kind > Kind.ROWS or words * 8 <= BODY_OFFSET:
         return None
-    return Context(words * 8, Kind(kind), bool(flags & ROW_WIDE), schema, phase, base, detail)
+    return Context(words * 8, Kind(kind), bool(flags & ROW_WIDE), schema, phase, detail)
 
 
 @lru_cache(maxsize=1_024)

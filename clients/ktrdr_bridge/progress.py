@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ktrdr_bridge.layout import Kind
-from ktrdr_bridge.rows import Row
+from ktrdr_bridge.rows import Completed, Row
 from ktrdr_bridge.state import State
 
 
@@ -34,18 +34,32 @@ class ProgressSnapshot:
     eta_seconds: float | None = None
 
 
-def newer_than_state(row: Row, seq: int, state: State) -> bool:
-    """Tell whether a row came after the state's `completed` and `step`."""
-    return seq >= state.mark and row.context.phase == state.ordinal & 0xFFFF
+def completed_units(state: State, row: Row | None, seq: int, known: Completed | None) -> float | None:
+    """Return the whole units that were done before, or with, the last row; None when damage hides it.
+
+    Args:
+        state: The newest state.
+        row: The last row, if any.
+        seq: Its seq.
+        known: What the rows and the header of its segment tell.
+    """
+    if row is None or not _newer(row, seq, state):
+        return state.completed
+    if known is None:
+        return None
+    if known.phase != row.context.phase or state.mark > known.seq:
+        return state.completed
+    return known.units
 
 
-def derive_progress(state: State, row: Row | None, seq: int) -> ProgressSnapshot:
-    """Return the progress that the last row (with its seq) and the newest state tell together."""
+def derive_progress(state: State, row: Row | None, seq: int, known: Completed | None) -> ProgressSnapshot:
+    """Return the progress that the newest state and the last row tell together; arguments as `completed_units`."""
     completed, step, updated_ns = state.completed, state.step, state.updated_ns
     if row is not None:
         updated_ns = max(updated_ns, row.time_ns)
-        if newer_than_state(row, seq, state):
-            completed, step = describe(state, row.context.kind, row.step, row.context.base, row.context.detail)
+        if _newer(row, seq, state):
+            units = completed_units(state, row, seq, known)
+            completed, step = describe(state, row.context.kind, row.step, row.context.detail, units)
     fraction = None
     if state.total is not None:
         fraction = min(max(completed / state.total, 0.0), 1.0) if state.total else 1.0
@@ -62,8 +76,16 @@ def derive_progress(state: State, row: Row | None, seq: int) -> ProgressSnapshot
     )
 
 
-def describe(state: State, kind: Kind, step: int, base: int, detail: int) -> tuple[float, str]:
-    """Return (completed units, step text) after an event; the arguments are those of a row in docs/journal.md."""
+def describe(state: State, kind: Kind, step: int, detail: int, units: float | None) -> tuple[float, str]:
+    """Return (completed units, step text) after an event.
+
+    Args:
+        state: Whose phase it belongs to.
+        kind: Of the event.
+        step: Epoch, batch or completed units.
+        detail: Batches of the epoch, or rows so far.
+        units: What was done before a batch, if known.
+    """
     of_total = "" if state.total is None else f"/{state.total}"
     if kind is Kind.EPOCH:
         return float(step), f"epoch {step}{of_total}"
@@ -72,7 +94,13 @@ def describe(state: State, kind: Kind, step: int, base: int, detail: int) -> tup
         return float(step), f"{step}{of_total}{unit}, {detail:,} rows"
     if state.unit == "batches":
         return float(step), f"batch {step}/{detail}"
-    return base + (step / detail if detail else 0.0), f"epoch {base + 1}{of_total}, batch {step}/{detail}"
+    if units is None:
+        return state.completed, f"batch {step}/{detail}"
+    return units + (step / detail if detail else 0.0), f"epoch {int(units) + 1}{of_total}, batch {step}/{detail}"
+
+
+def _newer(row: Row, seq: int, state: State) -> bool:
+    return seq >= state.mark and row.context.phase == state.ordinal & 0xFFFF
 
 
 def _eta_seconds(state: State, completed: float, updated_ns: int) -> float | None:

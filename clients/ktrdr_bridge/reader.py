@@ -14,6 +14,7 @@ from ktrdr_bridge.layout import (
     PUBLISHED_OFFSET,
     SEGMENT_COUNT_OFFSET,
     Identity,
+    SegmentHead,
     UnreadableJournal,
     decode_identity,
     decode_segment,
@@ -21,7 +22,7 @@ from ktrdr_bridge.layout import (
 )
 from ktrdr_bridge.points import PointColumns, Series
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
-from ktrdr_bridge.rows import Row, SegmentWalker
+from ktrdr_bridge.rows import SegmentWalker
 from ktrdr_bridge.state import State, newest_state
 
 
@@ -60,8 +61,12 @@ class JournalRead:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    first_seq: int
+    head: SegmentHead
     published: int
+
+    @property
+    def first_seq(self) -> int:
+        return self.head.first_seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,6 @@ class _Header:
         return next((s.first_seq + s.published for s in reversed(self.segments) if s is not None), 0)
 
 
-@dataclass(slots=True)
-class _Place:
-    """A walker in one segment."""
-
-    number: int
-    walker: SegmentWalker
-
-
 class JournalReader:
     """Reads one journal, any number of times, from any position; several readers don't know of each other.
 
@@ -101,9 +98,10 @@ class JournalReader:
         self._path = path
         self._descriptor = -1
         self._file_key = (-1, -1)
+        self._incarnation = b""
         self._complete: dict[int, _Segment] = {}
-        self._place: _Place | None = None
-        self._tail: _Place | None = None
+        self._walker: SegmentWalker | None = None
+        self._tail: SegmentWalker | None = None
 
     def read(self, after: Position | None = None, *, max_points: int = 10_000) -> JournalRead:
         """Return the points after a position, and the progress now.
@@ -151,7 +149,7 @@ class JournalReader:
 
     def _forget(self) -> None:
         self._complete.clear()
-        self._place = self._tail = None
+        self._walker = self._tail = None
 
     def _open(self) -> bool:
         """Open the file that the path names now; it may have been replaced since the last read."""
@@ -174,6 +172,9 @@ class JournalReader:
         if not data.strip(b"\0"):
             return None
         identity = decode_identity(data)
+        if identity.incarnation != self._incarnation:
+            self._forget()
+            self._incarnation = identity.incarnation
         flags = int.from_bytes(data[FLAGS_OFFSET : FLAGS_OFFSET + 8], "little")
         count = int.from_bytes(data[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8], "little")
         size = os.fstat(self._descriptor).st_size
@@ -210,14 +211,17 @@ class JournalReader:
             if segment.first_seq > seq:
                 losses.add(seq, segment.first_seq - 1)
                 seq = segment.first_seq
-            place = self._place_for(number, seq - segment.first_seq)
-            index = self._walk(header, place, segment, seq - segment.first_seq, losses, columns, max_points)
-            self._place = place
+            walker = self._walker_for(segment.head, seq - segment.first_seq)
+            index = self._walk(header, walker, segment, seq - segment.first_seq, losses, columns, max_points)
+            self._walker = walker
             stuck = columns.points < max_points and index < segment.published
             seq = segment.first_seq + (index if number == len(header.segments) - 1 or not stuck else segment.published)
             if columns.points >= max_points:
                 break
-        last = self._last_row(header)
+        tail = self._walk_to_end(header)
+        row = tail.last if tail is not None else None
+        seq_of_row = tail.head.first_seq + row.index if tail is not None and row is not None else 0
+        # Read after the rows: a state older than the last row would belong to another phase.
         state = newest_state(os.pread(self._descriptor, HEADER_READ_BYTES, 0))
         return JournalRead(
             incarnation=header.incarnation,
@@ -225,37 +229,32 @@ class JournalReader:
             more=seq < header.end_seq and not stuck,
             reset=reset,
             series=columns.series(),
-            progress=derive_progress(state, last[1] if last else None, last[0] if last else 0),
+            progress=derive_progress(state, row, seq_of_row, tail.completed if tail is not None else None),
             recording=not header.flags & FLAG_STOPPED,
             damage=losses.sentence(cut_off=header.cut_off),
         )
 
-    def _place_for(self, number: int, index: int) -> _Place:
-        place = self._place
-        if place is not None and place.number == number and place.walker.index <= index:
-            return place
-        return _Place(number, SegmentWalker())
+    def _walker_for(self, head: SegmentHead, index: int) -> SegmentWalker:
+        walker = self._walker
+        return walker if walker is not None and walker.head == head and walker.index <= index else SegmentWalker(head)
 
-    def _last_row(self, header: _Header) -> tuple[int, Row] | None:
-        for number in reversed(range(len(header.segments))):
-            segment = header.segments[number]
-            if segment is None or segment.published == 0:
-                continue
-            place = self._place
-            if place is None or place.number != number or place.walker.index < segment.published:
-                place = self._tail
-                if place is None or place.number != number:
-                    place = self._tail = _Place(number, SegmentWalker())
-                self._walk(header, place, segment, segment.published, _Losses(), None, 0)
-            row = place.walker.last
-            if row is not None:
-                return segment.first_seq + row.index, row
-        return None
+    def _walk_to_end(self, header: _Header) -> SegmentWalker | None:
+        """Return a walker behind the journal's last row."""
+        segment = next((s for s in reversed(header.segments) if s is not None and s.published), None)
+        if segment is None:
+            return None
+        walker = self._walker
+        if walker is not None and walker.head == segment.head and walker.index >= segment.published:
+            return walker
+        if self._tail is None or self._tail.head != segment.head:
+            self._tail = SegmentWalker(segment.head)
+        self._walk(header, self._tail, segment, segment.published, _Losses(), None, 0)
+        return self._tail
 
     def _walk(
         self,
         header: _Header,
-        place: _Place,
+        walker: SegmentWalker,
         segment: _Segment,
         wanted: int,
         losses: "_Losses",
@@ -263,8 +262,8 @@ class JournalReader:
         max_points: int,
     ) -> int:
         """Walk a segment to its published end, or until there are enough points; return the index reached."""
-        walker, published = place.walker, segment.published
-        block = _Block(self._descriptor, header.identity.segment_bytes, place.number)
+        published = segment.published
+        block = _Block(self._descriptor, header.identity.segment_bytes, segment.head.number)
         while walker.index < published and (columns is None or columns.points < max_points):
             expected = walker.index
             row = walker.step(block.data, block.start, published)

@@ -10,6 +10,7 @@ from ktrdr_bridge.layout import (
     ROWS_OFFSET,
     Context,
     Kind,
+    SegmentHead,
     body_struct,
     decode_context,
 )
@@ -27,20 +28,37 @@ class Row:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Units of a phase that were done after the row `seq`."""
+
+    units: int
+    phase: int
+    seq: int
+
+
 @dataclass(slots=True)
 class SegmentWalker:
-    """A place in a segment, and the metric names defined up to it.
+    """A place in a segment, and what the rows up to it told.
 
     Attributes:
+        head: The segment's header.
         position: Offset of the next row in the segment.
         index: The next row's index.
         last: The row before, when it was walked over.
+        completed: Where the phase stood after these rows, by the header and the rows that say so.
+        schemas: The metric names defined so far, by schema number.
     """
 
+    head: SegmentHead
     position: int = ROWS_OFFSET
     index: int = 0
     last: Row | None = None
+    completed: "Completed | None" = None
     schemas: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.completed = Completed(self.head.completed, self.head.phase & 0xFFFF, self.head.first_seq - 1)
 
     def step(self, segment: bytes, start: int, published: int) -> Row | None:
         """Move over the next row and return it.
@@ -68,8 +86,12 @@ class SegmentWalker:
         row = self._decode(segment, here, context, published)
         if row is not None:
             self.position += context.row_bytes
+            if row.index > self.index:
+                self.completed = None
             self.index = row.index + 1
             self.last = row
+            if context.kind is not Kind.BATCH:
+                self.completed = Completed(row.step, context.phase, self.head.first_seq + row.index)
         return row
 
     def find(self, segment: bytes, start: int, published: int) -> Row | None:

@@ -5,19 +5,19 @@ import operator
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CellType
 from typing import Any
 
-from ktrdr_bridge.compiled import NEVER, Cells, compile_writer
+from ktrdr_bridge.compiled import CompiledWriter, Counters, compile_writer
 from ktrdr_bridge.layout import (
     MAX_ROW_BYTES,
     PUBLISHED_OFFSET,
     ROWS_OFFSET,
     Context,
     Kind,
+    SegmentHead,
     body_struct,
-    encode_segment,
     row_bytes,
     row_struct,
 )
@@ -29,21 +29,28 @@ _MAX_COMPILED = 64
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event on the general path; `base` and `detail` as in docs/journal.md."""
+    """One event on the general path; `detail` as in docs/journal.md."""
 
     kind: Kind
     step: int
     metrics: Mapping[str, float]
     phase: int
-    base: int
     detail: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """The segment that is written to, and its published count."""
+
+    mapping: mmap.mmap
+    published: memoryview
 
 
 @dataclass(slots=True)
 class _Active:
     """The one compiled writer of a kind that may write now, and what its rows have in common."""
 
-    own: Cells
+    writer: CompiledWriter
     context: Context
 
 
@@ -76,50 +83,36 @@ class Tape:
         self._on_refusal = on_refusal
         self._number = -1
         self._first_seq = 0
-        self._published: memoryview | None = None
-        self._mapping: mmap.mmap | None = None
+        self._segment: _Mapped | None = None
         self._schemas = Schemas()
         self._ids: dict[Schema, int] = {}
-        self._compiled: dict[tuple[Kind, Schema], tuple[Any, Cells]] = {}
+        self._compiled: dict[tuple[Kind, Schema], CompiledWriter] = {}
         self._active: dict[Kind, _Active] = {}
-        # What the compiled writers share; see compile_writer.
-        self._position = CellType(segment_bytes)
-        self._rows = CellType(0)
-        self._completed = CellType(0)
-        self._batch_total = CellType(NEVER)
-        self._shared: Cells = {
-            "position": self._position,
-            "rows": self._rows,
-            "completed": self._completed,
-            "batch_total": self._batch_total,
-            "mapping": CellType(None),
-            "published": CellType(None),
-        }
+        self._counters = Counters(CellType(segment_bytes), CellType(0), CellType(0))
         self.recording = True
 
     @property
     def next_seq(self) -> int:
         """Seq of the next row."""
-        return self._first_seq + int(self._rows.cell_contents)
+        return self._first_seq + int(self._counters.rows.cell_contents)
 
     @property
     def end_offset(self) -> int:
         """Where the rows of the last segment end, counted from its start."""
-        return int(self._position.cell_contents)
+        return int(self._counters.position.cell_contents)
 
     @property
     def completed(self) -> int:
         """Units of the phase that are done."""
-        return int(self._completed.cell_contents)
+        return int(self._counters.completed.cell_contents)
 
     @completed.setter
     def completed(self, value: int) -> None:
-        self._completed.cell_contents = operator.index(value)
-        self._batch_total.cell_contents = NEVER
+        self._counters.completed.cell_contents = operator.index(value)
 
-    def start(self) -> None:
-        """Open the first segment of a new journal."""
-        self._roll()
+    def start(self, phase: int) -> None:
+        """Open the first segment of a journal."""
+        self._roll(phase)
 
     def continue_in(self, mapping: mmap.mmap | None, number: int, first_seq: int, rows: int, position: int) -> None:
         """Go on in an existing segment, after its last valid row; what lies behind it is zeroed.
@@ -132,7 +125,7 @@ class Tape:
             return
         self.recording = False
         self._number, self._first_seq = number, first_seq
-        self._position.cell_contents, self._rows.cell_contents = position, rows
+        self._counters.position.cell_contents, self._counters.rows.cell_contents = position, rows
 
     def append(self, event: Event) -> bool:
         """Write one row the general way.
@@ -150,14 +143,16 @@ class Tape:
         if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (self._segment_bytes - ROWS_OFFSET) // 2):
             message = f"{len(schema.names)} metrics in one event don't fit into segments of {self._segment_bytes} bytes"
             raise ValueError(message)
-        if not (self.recording and self._make_room(size, schema)):
+        segment = self._make_room(size, schema, event.phase) if self.recording else None
+        if segment is None:
             return False
-        context = Context(size, event.kind, wide, self._ids[schema], event.phase, event.base, event.detail)
-        rows = self._rows.cell_contents
-        end = self._put(context.encode(), schema.pack(time.time(), rows, step, event.metrics, wide=wide), size)
-        self._position.cell_contents = end
-        self._rows.cell_contents = rows + 1
-        self._shared["published"].cell_contents[0] = rows + 1
+        context = Context(size, event.kind, wide, self._ids[schema], event.phase, event.detail)
+        rows = self._counters.rows.cell_contents
+        body = schema.pack(time.time(), rows, step, event.metrics, wide=wide)
+        end = self._put(segment.mapping, context.encode(), body, size)
+        self._counters.position.cell_contents = end
+        self._counters.rows.cell_contents = rows + 1
+        segment.published[0] = rows + 1
         if end > self._segment_bytes // 2:
             self._segments.prepare_ahead(self._number + 1)
         self._activate(schema, context)
@@ -174,30 +169,26 @@ class Tape:
         if found is None:
             if len(self._compiled) >= _MAX_COMPILED:
                 return None
-            own: Cells = {"size": CellType(-1), "context": CellType(b"")}
-            found = self._compiled[kind, schema] = compile_writer(kind, schema.names, self._shared, own, other), own
-        return found[0]
+            found = self._compiled[kind, schema] = compile_writer(kind, schema.names, self._counters, other)
+        return found.write
 
     def refresh_batches(self, total: int) -> bool:
-        """Let the compiled batch writer go on after an epoch ended, or with another total.
+        """Let the compiled batch writer go on with another total.
 
         Returns:
             False when that isn't what kept it from writing.
         """
         active = self._active.get(Kind.BATCH)
-        if active is None or type(total) is not int or self._batch_total.cell_contents == total:
+        if active is None or type(total) is not int or active.context.detail == total:
             return False
-        old = active.context
-        context = Context(old.row_bytes, old.kind, old.wide, old.schema, old.phase, self.completed, total)
-        active.own["context"].cell_contents = context.encode()
-        active.context = context
-        self._batch_total.cell_contents = total
+        active.context = replace(active.context, detail=total)
+        active.writer.variables.update(context=active.context.encode(), batch_total=total)
         return True
 
     def invalidate(self) -> None:
         """Send the next event of each kind down the general path: its context has changed."""
         for active in self._active.values():
-            active.own["size"].cell_contents = -1
+            active.writer.switch_off()
         self._active.clear()
 
     def close(self) -> None:
@@ -209,70 +200,63 @@ class Tape:
     def _activate(self, schema: Schema, context: Context) -> None:
         before = self._active.pop(context.kind, None)
         if before is not None:
-            before.own["size"].cell_contents = -1
-        found = self._compiled.get((context.kind, schema))
-        if found is None or context.wide:
+            before.writer.switch_off()
+        writer = self._compiled.get((context.kind, schema))
+        segment = self._segment
+        if writer is None or context.wide or segment is None:
             return
-        own = found[1]
-        self._active[context.kind] = _Active(own, context)
-        own["context"].cell_contents = context.encode()
-        own["size"].cell_contents = len(schema.names)
-        if context.kind is Kind.BATCH:
-            self._batch_total.cell_contents = context.detail
+        self._active[context.kind] = _Active(writer, context)
+        writer.switch_on(segment.mapping, segment.published, len(schema.names), context.encode(), context.detail)
 
-    def _make_room(self, size: int, schema: Schema) -> bool:
+    def _make_room(self, size: int, schema: Schema, phase: int) -> _Mapped | None:
         needed = size + (0 if schema in self._ids else schema.definition_bytes)
-        if self._position.cell_contents + needed > self._segment_bytes and not self._roll():
-            return False
-        if schema not in self._ids:
+        if self._counters.position.cell_contents + needed > self._segment_bytes:
+            self._roll(phase)
+        segment = self._segment if self.recording else None
+        if segment is not None and schema not in self._ids:
             number, length = len(self._ids), schema.definition_bytes
-            context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, base=0, detail=0)
-            self._position.cell_contents = self._put(context.encode(), schema.definition, length)
+            context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, detail=0).encode()
+            self._counters.position.cell_contents = self._put(segment.mapping, context, schema.definition, length)
             self._ids[schema] = number
-        return True
+        return segment
 
-    def _put(self, context: bytes, body: bytes, size: int) -> int:
+    def _put(self, mapping: mmap.mmap, context: bytes, body: bytes, size: int) -> int:
         """Write a row behind the last one, unpublished; return where it ends.
 
         The caller moves the position, in one go with the count: an interrupt between would leave two rows of one seq.
         """
-        position = int(self._position.cell_contents)
-        mapping = self._shared["mapping"].cell_contents
+        position = int(self._counters.position.cell_contents)
         row_struct(len(body)).pack_into(mapping, position, zlib.crc32(body), context, body)
         return position + size
 
-    def _roll(self) -> bool:
+    def _roll(self, phase: int) -> None:
         number, first_seq = self._number + 1, self.next_seq
         taken = self._segments.take(number)
         if isinstance(taken, Refusal):
             self.recording = False
             self.invalidate()
             self._on_refusal(taken.flag)
-            return False
-        header = encode_segment(number, first_seq, self._incarnation)
+            return
+        header = SegmentHead(number, first_seq, self.completed, phase).encode(self._incarnation)
         taken[: len(header)] = header
         self._use(taken, number, first_seq, 0, ROWS_OFFSET)
         self._on_segments(number + 1)
         if number > 0:
             self._segments.prepare_ahead(number + 1)
-        return True
 
     def _use(self, mapping: mmap.mmap, number: int, first_seq: int, rows: int, position: int) -> None:
         self.invalidate()
         self._release()
         published = memoryview(mapping)[PUBLISHED_OFFSET : PUBLISHED_OFFSET + 8].cast("Q")
         published[0] = rows
-        self._mapping, self._published = mapping, published
-        self._shared["mapping"].cell_contents = mapping
-        self._shared["published"].cell_contents = published
-        self._position.cell_contents = position
-        self._rows.cell_contents = rows
+        self._segment = _Mapped(mapping, published)
+        self._counters.position.cell_contents = position
+        self._counters.rows.cell_contents = rows
         self._number, self._first_seq = number, first_seq
         self._ids.clear()
 
     def _release(self) -> None:
-        if self._published is not None:
-            self._published.release()
-        if self._mapping is not None:
-            self._mapping.close()
-        self._published = self._mapping = None
+        if self._segment is not None:
+            self._segment.published.release()
+            self._segment.mapping.close()
+        self._segment = None
