@@ -1,0 +1,50 @@
+"""What a request to create an operation may carry."""
+
+import re
+from typing import Final
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.common.errors import FieldViolation, ServiceError
+from services.common.identity import checked_request_id
+
+_LONGEST_NAME: Final = 200
+_MOST_LABELS: Final = 64
+_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_LONGEST_LABEL: Final = 255
+
+
+def checked_request(request: pb.CreateOperationRequest) -> None:
+    """Check everything that needs no host.
+
+    Raises:
+        ServiceError: INVALID_REQUEST with all fields that are wrong.
+    """
+    checked_request_id(request.request_id)
+    violations = [*_name_violations(request), *_label_violations(request)]
+    if request.WhichOneof("spec") is None:
+        violations.append(FieldViolation("spec", "set training or data_load"))
+    if violations:
+        detail = " ".join(f"{field}: {description}." for field, description in violations)
+        raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=violations, detail=detail)
+
+
+def _name_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
+    name = request.display_name
+    if len(name) <= _LONGEST_NAME and name.isprintable():
+        return []
+    return [FieldViolation("display_name", f"at most {_LONGEST_NAME} printable characters")]
+
+
+def _label_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
+    if len(request.labels) > _MOST_LABELS:
+        return [FieldViolation("labels", f"at most {_MOST_LABELS} labels")]
+    violations = []
+    for key, value in sorted(request.labels.items()):
+        if not _LABEL_KEY.fullmatch(key):
+            rule = 'a key has up to 63 letters, digits, ".", "_", "/" and "-", and begins with a letter or digit'
+            violations.append(FieldViolation(f"labels[{key[:63]!r}]", rule))
+        elif len(value) > _LONGEST_LABEL or not value.isprintable():
+            violations.append(FieldViolation(f"labels[{key!r}]", f"at most {_LONGEST_LABEL} printable characters"))
+    return violations

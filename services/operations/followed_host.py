@@ -1,0 +1,117 @@
+"""What the registry knows of a host, in memory."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from ktrdr.host.v1.host_pb2 import Host
+from ktrdr.host.v1.session_pb2 import HostKind
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.operations.changes import Row
+from services.operations.reading import Reading
+
+_STALE_AFTER_POLLS: Final = 2
+_UNREACHABLE_AFTER_FAILURES: Final = 3
+_UNREACHABLE_AFTER_POLLS: Final = 4
+
+KIND_NAMES: Final = {HostKind.HOST_KIND_TRAINING: "training", HostKind.HOST_KIND_IB: "IB"}
+
+
+@dataclass(eq=False)
+class FollowedHost:
+    """One host.
+
+    Attributes:
+        name: Its name in the configuration.
+        address: "HOST:PORT".
+        expected_seconds: Longest time between two answers while all is well: the long poll and the pause after it.
+        kind: What it can run, once it has answered.
+        host_uid: Its identity, once it has answered.
+        description: What it last told of itself.
+        draining: No new operations are placed on it.
+        reading: How far its sessions were read.
+        last_success: Monotonic time of the last answer; None if there was none in this life of the registry.
+        failures: Polls that failed since.
+        pause_seconds: Time between two polls now.
+        problem: Why it does not answer, and what to do; empty when it does.
+    """
+
+    name: str
+    address: str
+    expected_seconds: float
+    kind: "HostKind.ValueType" = HostKind.HOST_KIND_UNSPECIFIED
+    host_uid: str = ""
+    description: Host = field(default_factory=Host)
+    draining: bool = False
+    reading: Reading = field(default_factory=Reading)
+    last_success: float | None = None
+    failures: int = 0
+    pause_seconds: float = 0.0
+    problem: str = ""
+
+    def state(self, now: float) -> "pb.HostRecord.State.ValueType":
+        """Tell how the host stands, from the age of its last answer and the failures since: never from a stored flag.
+
+        Args:
+            now: Monotonic time.
+        """
+        State = pb.HostRecord.State  # noqa: N806 - the enum's own name
+        if self.failures >= _UNREACHABLE_AFTER_FAILURES:
+            return State.STATE_UNREACHABLE
+        if self.last_success is None:
+            return State.STATE_STALE if self.failures >= _STALE_AFTER_POLLS else State.STATE_UNSPECIFIED
+        age = now - self.last_success
+        if age > _UNREACHABLE_AFTER_POLLS * self.expected_seconds:
+            return State.STATE_UNREACHABLE
+        if age > _STALE_AFTER_POLLS * self.expected_seconds or self.failures >= _STALE_AFTER_POLLS:
+            return State.STATE_STALE
+        return State.STATE_UP
+
+    def liveness(self, now: float) -> "pb.Liveness.ValueType":
+        """Tell how well the sessions of the host can be seen.
+
+        Args:
+            now: Monotonic time.
+        """
+        return _LIVENESS[self.state(now)]
+
+    def row(self) -> Row:
+        """Return the row of the table of hosts."""
+        return {
+            "name": self.name,
+            "host_uid": self.host_uid,
+            "kind": int(self.kind),
+            "cursor": self.reading.durable_cursor,
+            "draining": self.draining,
+        }
+
+    def record(self, now: float) -> pb.HostRecord:
+        """Return what is told of the host.
+
+        Args:
+            now: Monotonic time.
+        """
+        record = pb.HostRecord(
+            name=self.name,
+            address=self.address,
+            kind=self.kind,
+            state=self.state(now),
+            host_uid=self.host_uid,
+            consecutive_failures=self.failures,
+            draining=self.draining,
+            problem=self.problem,
+        )
+        if self.last_success is not None:
+            record.last_success_age.FromMicroseconds(round((now - self.last_success) * 1e6))
+        record.poll_interval.FromMicroseconds(round(self.pause_seconds * 1e6))
+        if self.description.host_uid:
+            record.host.CopyFrom(self.description)
+        return record
+
+
+_LIVENESS: Final = {
+    pb.HostRecord.State.STATE_UNSPECIFIED: pb.LIVENESS_UNSPECIFIED,
+    pb.HostRecord.State.STATE_UP: pb.LIVENESS_FRESH,
+    pb.HostRecord.State.STATE_STALE: pb.LIVENESS_STALE,
+    pb.HostRecord.State.STATE_UNREACHABLE: pb.LIVENESS_UNREACHABLE,
+}

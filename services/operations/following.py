@@ -1,0 +1,97 @@
+"""Follow all hosts: a poller for each, and what is to be done when one comes up, goes away or shows something."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from services.common.clock import Clock
+from services.operations.demand import Demand
+from services.operations.followed_host import FollowedHost
+from services.operations.hosts import Hosts
+from services.operations.intake import Intake, Taken
+from services.operations.liveness import LivenessBoard
+from services.operations.pacing import Intervals, Pacing, first_poll_delay
+from services.operations.poller import HostPoller, StatusSource
+from services.operations.registry import Registry
+from services.operations.wishes import Wishes
+
+
+class Following:
+    """Runs the pollers.
+
+    Args:
+        hosts: The hosts.
+        sources: Where to ask, by name of the host.
+        registry: The operations.
+        intake: Takes answers in.
+        wishes: Is told of hosts that come up and of sessions to stop.
+        demand: Whether somebody watches or waits.
+        clock: The time.
+        rng: Source of jitter.
+        intervals: Pauses between polls.
+        wait_seconds: Longest time for a host to keep a poll open.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        sources: Mapping[str, StatusSource],
+        registry: Registry,
+        intake: Intake,
+        wishes: Wishes,
+        demand: Demand,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        intervals: Intervals,
+        wait_seconds: float,
+    ) -> None:
+        self._wishes = wishes
+        self._up: set[str] = set()
+        self._spread_seconds = intervals.shortest
+        self._liveness = LivenessBoard(list(hosts.by_name.values()), registry, clock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.pollers = {
+            name: HostPoller(
+                host,
+                sources[name],
+                intake,
+                Pacing(intervals, random.Random(rng.random())),
+                demand,
+                clock,
+                wait_seconds=wait_seconds,
+                identify=hosts.identify,
+                told=self._told,
+            )
+            for name, host in hosts.by_name.items()
+        }
+        demand.on_rise(self.nudge_all)
+
+    def start(self) -> None:
+        """Begin to poll; first polls are spread over a short time."""
+        for name, poller in self.pollers.items():
+            delay = first_poll_delay(name, self._spread_seconds)
+            self._tasks.append(asyncio.create_task(poller.run(delay), name=f"poll {name}"))
+        self._tasks.append(asyncio.create_task(self._liveness.run(), name="liveness"))
+
+    async def stop(self) -> None:
+        """End all polls."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def nudge_all(self) -> None:
+        """Poll all hosts now."""
+        for poller in self.pollers.values():
+            poller.nudge()
+
+    def _told(self, host: FollowedHost, taken: Taken | None) -> None:
+        self._liveness.look(host)
+        if taken is None:
+            self._up.discard(host.name)
+            return
+        for session_id in taken.resurfaced:
+            self._wishes.stop_session(host.name, session_id)
+        if host.name not in self._up:
+            self._up.add(host.name)
+            self._wishes.host_came_up()

@@ -1,0 +1,134 @@
+"""Calls to one host."""
+
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Final, TypeVar, cast
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from ktrdr.host.v1 import host_pb2, host_pb2_grpc
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import Session
+from ktrdr.ib.v1 import ib_pb2, ib_pb2_grpc
+from ktrdr.operations.v1 import operations_pb2 as pb
+from ktrdr.training.v1 import training_pb2, training_pb2_grpc
+
+from services.common.errors import reason_of, status_of_call
+from services.common.timestamps import seconds_to_duration, to_timedelta
+from services.operations.host_errors import (
+    CursorRejected,
+    HostDoesNotAnswer,
+    HostHasNoRoom,
+    HostRefuses,
+    SessionUnknown,
+)
+
+_CALL_SECONDS: Final = 10.0
+_SHARE_OF_DEADLINE: Final = 0.8
+_SLACK_SECONDS: Final = 5.0
+
+_CODE = grpc.StatusCode
+_REFUSALS: Final = {
+    _CODE.INVALID_ARGUMENT,
+    _CODE.ALREADY_EXISTS,
+    _CODE.FAILED_PRECONDITION,
+    _CODE.OUT_OF_RANGE,
+    _CODE.PERMISSION_DENIED,
+    _CODE.NOT_FOUND,
+}
+_CURSOR_REASONS: Final = {
+    ErrorReason.ERROR_REASON_CURSOR_INVALID,
+    ErrorReason.ERROR_REASON_CURSOR_FILTER_MISMATCH,
+}
+
+T = TypeVar("T")
+
+
+class HostConnection:
+    """A host, as far as the registry talks to it. Every method ends in an answer or in one of `host_errors`.
+
+    Args:
+        name: Name of the host.
+        address: HOST:PORT, for messages.
+        channel: Channel to it; its owner closes it.
+    """
+
+    def __init__(self, name: str, address: str, channel: grpc.aio.Channel) -> None:
+        self._name = name
+        self._address = address
+        # Type checkers know stubs for asyncio as classes of their own; at run time there is one class for both.
+        self._host = cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
+        self._training = cast(
+            "training_pb2_grpc.TrainingHostServiceAsyncStub", training_pb2_grpc.TrainingHostServiceStub(channel)
+        )
+        self._ib = cast("ib_pb2_grpc.IbHostServiceAsyncStub", ib_pb2_grpc.IbHostServiceStub(channel))
+
+    async def get_status(self, cursor: bytes, *, wait_seconds: float) -> host_pb2.GetStatusResponse:
+        """Return what changed since `cursor`.
+
+        Args:
+            cursor: Position in what the host has; empty for everything.
+            wait_seconds: Longest time to wait for a change; 0 for an answer at once.
+        """
+        request = host_pb2.GetStatusRequest(cursor=cursor, wait=seconds_to_duration(wait_seconds))
+        timeout = wait_seconds / _SHARE_OF_DEADLINE + _SLACK_SECONDS
+        return await self._call(self._host.GetStatus(request, timeout=timeout))
+
+    async def start(self, operation: pb.Operation) -> Session:
+        """Start the session of an operation. Asking twice starts it once."""
+        if operation.WhichOneof("spec") == "training":
+            training = training_pb2.StartTrainingRequest(
+                session_id=operation.session_id,
+                attempt=operation.attempt,
+                labels=operation.labels,
+                spec=operation.training,
+            )
+            return (await self._call(self._training.StartTraining(training, timeout=_CALL_SECONDS))).session
+        load = ib_pb2.StartDataLoadRequest(
+            session_id=operation.session_id,
+            attempt=operation.attempt,
+            labels=operation.labels,
+            spec=operation.data_load,
+        )
+        return (await self._call(self._ib.StartDataLoad(load, timeout=_CALL_SECONDS))).session
+
+    async def cancel(self, session_id: str, *, reason: str, now: bool) -> Session:
+        """Ask a session to stop."""
+        request = host_pb2.CancelSessionRequest(session_id=session_id, reason=reason, now=now)
+        return (await self._call(self._host.CancelSession(request, timeout=_CALL_SECONDS))).session
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            status = status_of_call(error)
+            code = error.code()
+        if status is not None:
+            reason = reason_of(status)
+            if reason in _CURSOR_REASONS:
+                raise CursorRejected(status.message)
+            if reason == ErrorReason.ERROR_REASON_SESSION_NOT_FOUND:
+                raise SessionUnknown(status.message)
+            if reason == ErrorReason.ERROR_REASON_STOPPING or code is _CODE.RESOURCE_EXHAUSTED:
+                raise HostHasNoRoom(status.message, _retry_after(status))
+            if code in _REFUSALS:
+                raise HostRefuses(status)
+        raise HostDoesNotAnswer(self._problem(code))
+
+    def _problem(self, code: grpc.StatusCode) -> str:
+        address, correct = self._address, f"correct its address (--host {self._name}=HOST:PORT)"
+        if code is _CODE.UNAVAILABLE:
+            return f"Nothing answers at {address}. Start the host, or {correct}."
+        if code is _CODE.DEADLINE_EXCEEDED:
+            return f"{address} took a call and did not answer in time. See whether the host is stuck or overloaded."
+        if code is _CODE.UNIMPLEMENTED:
+            return f"What answers at {address} is no host of this kind. Start one there, or {correct}."
+        return f"{address} answered {code.name}. Look into the host's log."
+
+
+def _retry_after(status: status_pb2.Status) -> timedelta | None:
+    for detail in status.details:
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return to_timedelta(info.retry_delay)
+    return None

@@ -1,0 +1,192 @@
+"""Take in what a host has answered: one transaction for the whole answer, with the cursor that covers it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.host_pb2 import GetStatusResponse
+from ktrdr.host.v1.metrics_pb2 import MetricValue
+from ktrdr.host.v1.session_pb2 import Session
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.operations.answer_unit import AnswerUnit, OperationUpdate
+from services.operations.followed_host import FollowedHost
+from services.operations.identifiers import derived_operation_id, parse_session_id
+from services.operations.known_sessions import KnownSessions
+from services.operations.live_operation import LiveOperation
+from services.operations.new_points import NewPoints, latest_values, new_points
+from services.operations.operation_state import Delivery, OperationState, State
+from services.operations.registry import Registry
+from services.operations.session_update import end_with_session, is_at_work, is_final, new_record, show_session
+from services.operations.store_reader import StoreReader
+
+_logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of an answer.
+
+    Attributes:
+        changed: It told of changes.
+        resurfaced: Sessions at work whose operation has ended: nobody follows them any more, so they are to be stopped.
+    """
+
+    changed: bool
+    resurfaced: tuple[str, ...] = ()
+
+
+class Intake:
+    """Turns answers of hosts into changes of operations.
+
+    Args:
+        registry: The operations.
+        reader: Questions to the store.
+        clock: The time.
+    """
+
+    def __init__(self, registry: Registry, reader: StoreReader, clock: Clock) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._clock = clock
+
+    async def take(self, host: FollowedHost, cursor: bytes, answer: GetStatusResponse, *, asked_at: float) -> Taken:
+        """Take in an answer. Progress is shown at once; points, ends and new operations when they are stored.
+
+        An answer to another cursor than the present one is dropped: it is late or came twice; its points come again.
+
+        Args:
+            host: Who answered.
+            cursor: The cursor that was sent.
+            answer: What came back.
+            asked_at: Monotonic time at which it was asked for.
+
+        Raises:
+            ServiceError: The store did not take it; the same answer can be taken again.
+        """
+        unknown = [session.id for session in answer.sessions if self._find(host, session.id) is None]
+        stored = await KnownSessions.read(self._reader, host.host_uid, unknown)
+        if cursor != host.reading.cursor:
+            return Taken(changed=False)
+        after = host.reading.after(answer, asked_at)
+        lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
+        unit = AnswerUnit(self._registry, host, after)
+        try:
+            resurfaced = self._fill(unit, host, answer, stored, lost)
+        except BaseException:
+            unit.failed()
+            raise
+        await self._registry.commits.commit(unit)
+        return Taken(bool(answer.sessions or lost), tuple(resurfaced))
+
+    def _fill(
+        self,
+        unit: AnswerUnit,
+        host: FollowedHost,
+        answer: GetStatusResponse,
+        stored: KnownSessions,
+        lost: Collection[str],
+    ) -> list[str]:
+        """Put everything that the answer changes into the unit; return the sessions that have resurfaced."""
+        resurfaced: list[str] = []
+        for session in answer.sessions:
+            if operation := self._find(host, session.id):
+                unit.add(self._update(host, operation, session))
+            elif ended := stored.operation_of(session.id):
+                resurfaced += [session.id] if _is_abandoned(ended, session) else []
+            elif session.id in stored.asked:
+                unit.add(self._discovery(host, session, stored.taken_ids))
+        for operation in self._lost(host, lost):
+            unit.add(self._end_of_lost(host, operation))
+        return resurfaced
+
+    def _find(self, host: FollowedHost, session_id: str) -> LiveOperation | None:
+        return self._registry.find(host.name, host.host_uid, session_id)
+
+    def _held_by(self, host: FollowedHost) -> Iterator[tuple[str, float]]:
+        for operation in self._registry.live.values():
+            state = operation.state
+            here = state.host_uid == host.host_uid if state.host_uid else state.record.host == host.name
+            if operation.accepted_at is not None and here:
+                yield state.record.session_id, operation.accepted_at
+
+    def _update(self, host: FollowedHost, operation: LiveOperation, session: Session) -> OperationUpdate:
+        points = new_points(operation.positions, session.incarnation, session.metrics)
+        told = _Told(self._clock, host, session, operation, points)
+        operation.seen_at = self._clock.monotonic()
+        if operation.accepted_at is None:
+            operation.accepted_at = self._clock.monotonic()
+        if is_final(session):
+            return OperationUpdate(operation, told.end, points)
+        self._registry.show(operation, told.show)
+        operation.answer_creator(None)
+        return OperationUpdate(operation, None, points)
+
+    def _discovery(self, host: FollowedHost, session: Session, taken_ids: Collection[str]) -> OperationUpdate:
+        attempt = parse_session_id(session.id)
+        operation_id = attempt.operation_id if attempt else ""
+        if not operation_id or operation_id in taken_ids or operation_id in self._registry.live:
+            operation_id = derived_operation_id(host.host_uid, session.id)
+        number = attempt.number if attempt else max(session.attempt, 1)
+        record = new_record(operation_id, session, number, self._clock.now())
+        operation = LiveOperation(OperationState(record, Delivery.ACCEPTED, host_uid=host.host_uid))
+        operation.seen_at = operation.accepted_at = self._clock.monotonic()
+        points = new_points(operation.positions, session.incarnation, session.metrics)
+        told = _Told(self._clock, host, session, operation, points)
+        told.show(operation.state)
+        _logger.info("session_found", operation_id=operation_id, session_id=session.id, host=host.name)
+        return OperationUpdate(operation, told.end if is_final(session) else None, points, new=True)
+
+    def _lost(self, host: FollowedHost, session_ids: Collection[str]) -> Iterator[LiveOperation]:
+        for session_id in session_ids:
+            if operation := self._find(host, session_id):
+                yield operation
+
+    def _end_of_lost(self, host: FollowedHost, operation: LiveOperation) -> OperationUpdate:
+        reason = ErrorReason.ERROR_REASON_HOST_LOST_SESSION
+        error = ServiceError(reason, host=host.name, session_id=operation.record.session_id).status()
+        now = self._clock.now()
+        _logger.warning("session_lost", operation_id=operation.id, host=host.name)
+        return OperationUpdate(operation, lambda state: state.end(State.STATE_FAILED, now, error))
+
+
+class _Told:
+    """What a host told about one session, to be applied to states of its operation."""
+
+    def __init__(
+        self, clock: Clock, host: FollowedHost, session: Session, operation: LiveOperation, points: NewPoints | None
+    ) -> None:
+        self._now = clock.now()
+        self._host = host.name
+        self._host_uid = host.host_uid
+        self._session = session
+        self._points = points
+        self._total = operation.stored_points + (points.count if points else 0)
+        self._latest: Sequence[MetricValue] = (
+            latest_values(operation.record.latest_metrics, points) if points else list(operation.record.latest_metrics)
+        )
+
+    def show(self, state: OperationState) -> bool:
+        """Let the state tell it, an end excepted; return whether anything changed."""
+        record = state.record
+        accepted = state.delivery is Delivery.ACCEPTED
+        state.delivery = Delivery.ACCEPTED
+        state.host_uid = self._host_uid
+        counted = record.metric_points != self._total
+        if counted:
+            record.metric_points = self._total
+            del record.latest_metrics[:]
+            record.latest_metrics.extend(self._latest)
+            record.update_time.FromDatetime(self._now)
+        return show_session(record, self._session, self._host, self._now) or counted or not accepted
+
+    def end(self, state: OperationState) -> None:
+        """Let the state tell it, the end included."""
+        self.show(state)
+        end_with_session(state.record, self._session, self._now)
+
+
+def _is_abandoned(ended: OperationState, session: Session) -> bool:
+    return is_at_work(session) and parse_session_id(session.id) is not None and ended.ended

@@ -1,0 +1,77 @@
+"""An operation in memory, while it is worked on and shortly after."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from google.rpc import status_pb2
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.operations.new_points import JournalPositions
+from services.operations.operation_state import OperationState
+
+Change = Callable[[OperationState], None]
+"""Changes a state in place. It may be applied to several copies, so it must not look at anything else that changes."""
+
+
+@dataclass(eq=False)
+class LiveOperation:
+    """An operation in memory.
+
+    Attributes:
+        state: What is shown.
+        positions: How far the journals of the latest attempt are in the store.
+        stored_points: Points of the latest attempt in the store.
+        hidden: Its creator has not been answered yet, and may still be refused: it is stored, and shown to nobody.
+        seen_at: Monotonic time at which its host last told something about it; None in a new life of the registry.
+        accepted_at: Monotonic time at which its host was first known to have the session; None before.
+        first_answer: What the creator waits for: the host's refusal, or None once it is clear that there is none. No
+            future once the creator was answered.
+        staged: Changes on their way into the store, in order. They are shown when they are stored.
+    """
+
+    state: OperationState
+    positions: JournalPositions = field(default_factory=JournalPositions)
+    stored_points: int = 0
+    hidden: bool = False
+    seen_at: float | None = None
+    accepted_at: float | None = None
+    first_answer: asyncio.Future[status_pb2.Status | None] | None = None
+    staged: list[Change] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """Id of the operation."""
+        return self.state.record.id
+
+    @property
+    def record(self) -> pb.Operation:
+        """The operation as it is told."""
+        return self.state.record
+
+    def answer_creator(self, refusal: status_pb2.Status | None) -> bool:
+        """Tell the waiting creator how the host answered; return False if nobody waits any more."""
+        if self.first_answer is None or self.first_answer.done():
+            return False
+        self.first_answer.set_result(refusal)
+        return True
+
+    @property
+    def refused(self) -> bool:
+        """A host refused it while its creator waited; it is about to be forgotten."""
+        answer = self.first_answer
+        return answer is not None and answer.done() and answer.result() is not None
+
+    def image(self, revision: int | None) -> OperationState:
+        """Return the state with all staged changes, as it is to be stored.
+
+        Args:
+            revision: Revision of the staged changes; None if there are none to be told of.
+        """
+        image = self.state.copy()
+        for change in self.staged:
+            if not image.ended:
+                change(image)
+        if revision is not None:
+            image.record.revision = revision
+        return image

@@ -1,0 +1,52 @@
+"""Tell watches when hosts come into sight or out of it."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.common.clock import Clock
+from services.operations.followed_host import FollowedHost
+from services.operations.operation_state import OperationState
+from services.operations.registry import Registry
+
+_LOOK_EVERY_SECONDS: Final = 0.5
+
+
+class LivenessBoard:
+    """Gives the operations of a host a new revision when its state has changed; the state is computed anew each time.
+
+    Args:
+        hosts: All hosts.
+        registry: The operations.
+        clock: The time.
+    """
+
+    def __init__(self, hosts: Collection[FollowedHost], registry: Registry, clock: Clock) -> None:
+        self._hosts = hosts
+        self._registry = registry
+        self._clock = clock
+        self._shown: dict[str, pb.HostRecord.State.ValueType] = {}
+
+    async def run(self) -> None:
+        """Look again and again until cancelled: states also change because time passes."""
+        while True:
+            for host in self._hosts:
+                self.look(host)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    def look(self, host: FollowedHost) -> None:
+        """Compare the state of a host with the one that was shown last."""
+        state = host.state(self._clock.monotonic())
+        if self._shown.get(host.name, pb.HostRecord.State.STATE_UNSPECIFIED) == state:
+            return
+        self._shown[host.name] = state
+        for operation in list(self._registry.live.values()):
+            if operation.record.host == host.name:
+                self._registry.show(operation, _changed)
+
+
+def _changed(_: OperationState) -> bool:
+    """Nothing changes in the record itself."""
+    return True

@@ -1,0 +1,76 @@
+"""Find the points of a host's answer that the registry does not have yet."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ktrdr.host.v1.metrics_pb2 import MetricSeries, MetricValue
+
+from services.operations.blocks import seqs_of, series_of
+
+
+@dataclass
+class JournalPositions:
+    """How far the journals of one attempt have been read.
+
+    Attributes:
+        next_seq: For each incarnation, in the order in which they were met: rows below this number are in the store.
+    """
+
+    next_seq: dict[str, int] = field(default_factory=dict)
+
+    def ordinal(self, incarnation: str) -> int:
+        """Return the place of an incarnation among those of the attempt, from 0; a new one comes last."""
+        known = list(self.next_seq)
+        return known.index(incarnation) if incarnation in self.next_seq else len(known)
+
+
+@dataclass(frozen=True)
+class NewPoints:
+    """Points that the registry did not have.
+
+    Attributes:
+        incarnation: Journal that they come from.
+        series: The points, by series.
+        first_seq: Lowest sequence number.
+        last_seq: Highest sequence number.
+        count: Points over all series.
+    """
+
+    incarnation: str
+    series: tuple[MetricSeries, ...]
+    first_seq: int
+    last_seq: int
+    count: int
+
+
+def new_points(positions: JournalPositions, incarnation: str, series: Iterable[MetricSeries]) -> NewPoints | None:
+    """Return what is new in `series`, or None.
+
+    A host sends the rows of a journal in order and never splits one, so a row is known exactly when it is below the
+    position of its journal. What is sent twice (a lost answer, a lost cursor, a restart between answer and commit) is
+    therefore dropped here, row by row.
+    """
+    start = positions.next_seq.get(incarnation, 0)
+    kept: list[MetricSeries] = []
+    first, last, count = -1, -1, 0
+    for one in series:
+        seqs = seqs_of(one)
+        place = bisect_left(seqs, start)
+        if place == len(seqs):
+            continue
+        kept.append(one if place == 0 else series_of(one.name, seqs, one, place, len(seqs)))
+        first = seqs[place] if first < 0 else min(first, seqs[place])
+        last = max(last, seqs[-1])
+        count += len(seqs) - place
+    return NewPoints(incarnation, tuple(kept), first, last, count) if kept else None
+
+
+def latest_values(known: Iterable[MetricValue], points: NewPoints) -> list[MetricValue]:
+    """Return the newest point of each series, by name: `known`, overtaken by `points`."""
+    latest: Mapping[str, MetricValue] = {value.name: value for value in known}
+    newest = {
+        one.name: MetricValue(name=one.name, value=one.values[-1], step=one.steps[-1], seq=seqs_of(one)[-1])
+        for one in points.series
+    }
+    return [newest.get(name) or latest[name] for name in sorted({*latest, *newest})]

@@ -1,0 +1,192 @@
+"""Follow one host: the loop that asks it what has changed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+from ktrdr.host.v1.host_pb2 import GetStatusResponse
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.operations.demand import Demand
+from services.operations.followed_host import FollowedHost
+from services.operations.host_errors import CursorRejected, HostCallError, HostDoesNotAnswer
+from services.operations.intake import Intake, Taken
+from services.operations.pacing import Pacing
+
+
+class StatusSource(Protocol):
+    """Where a poller asks."""
+
+    async def get_status(self, cursor: bytes, *, wait_seconds: float) -> GetStatusResponse:
+        """Return what changed since `cursor`, at the first change or after `wait_seconds`."""
+
+
+class HostPoller:
+    """Polls one host. One poll at a time, in one task, so that answers are taken in in their order.
+
+    Any failure in a poll is the poll's own: it is told with the host, and changes no operation.
+
+    Args:
+        host: The host; what is learnt about it is kept there.
+        source: Where to ask.
+        intake: Takes answers in.
+        pacing: Chooses the pauses.
+        demand: Whether somebody watches or waits.
+        clock: The time.
+        wait_seconds: Longest time for the host to keep a poll open.
+        identify: Called with each new identity of the host; raises HostCallError if it cannot be right.
+        told: Called after each poll with what was taken in, None after a failed one.
+    """
+
+    def __init__(
+        self,
+        host: FollowedHost,
+        source: StatusSource,
+        intake: Intake,
+        pacing: Pacing,
+        demand: Demand,
+        clock: Clock,
+        *,
+        wait_seconds: float,
+        identify: Callable[[FollowedHost, str], None],
+        told: Callable[[FollowedHost, Taken | None], None],
+    ) -> None:
+        self._host = host
+        self._source = source
+        self._intake = intake
+        self._pacing = pacing
+        self._demand = demand
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._identify = identify
+        self._told = told
+        self._nudged = asyncio.Event()
+        self._refreshers: list[asyncio.Future[None]] = []
+        self._long_poll: asyncio.Task[GetStatusResponse] | None = None
+        self._logger = structlog.get_logger().bind(host=host.name, address=host.address)
+
+    async def run(self, first_delay_seconds: float) -> None:
+        """Poll until cancelled.
+
+        Args:
+            first_delay_seconds: Time before the first poll.
+        """
+        await self._pause(first_delay_seconds)
+        while True:
+            self._host.pause_seconds = await self._poll()
+            await self._pause(self._host.pause_seconds)
+
+    def nudge(self) -> None:
+        """Poll now instead of after the pause."""
+        self._nudged.set()
+
+    async def refresh(self) -> None:
+        """Return once an answer to a question that was asked after this call has been taken in. Callers share one poll.
+
+        Raises:
+            HostCallError: The host did not answer.
+        """
+        refreshed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refreshers.append(refreshed)
+        if self._long_poll is not None:
+            self._long_poll.cancel()
+        self.nudge()
+        await refreshed
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+        except TimeoutError:
+            pass
+        self._nudged.clear()
+
+    async def _poll(self) -> float:
+        """Poll once and return the pause after it, in seconds."""
+        refreshers, self._refreshers = self._refreshers, []
+        asked_at = self._clock.monotonic()
+        try:
+            answer = await self._ask(0.0 if refreshers else self._wait_seconds)
+            if answer is None:
+                return 0.0
+            taken = await self._take(answer, asked_at)
+        except Exception as error:
+            return self._failed(error, refreshers)
+        if answer.more:
+            self._refreshers = refreshers + self._refreshers
+            return 0.0
+        for refreshed in refreshers:
+            _settle(refreshed, None)
+        changed, watched = taken.changed, self._demand.any
+        return self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
+
+    async def _ask(self, wait_seconds: float) -> GetStatusResponse | None:
+        """Return the host's answer, or None if the long poll was given up because somebody wants to know now."""
+        call = asyncio.create_task(self._source.get_status(self._host.reading.cursor, wait_seconds=wait_seconds))
+        self._long_poll = call if wait_seconds else None
+        try:
+            return await call
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return None
+        finally:
+            self._long_poll = None
+
+    async def _take(self, answer: GetStatusResponse, asked_at: float) -> Taken:
+        host = self._host
+        cursor = host.reading.cursor
+        if answer.host.host_uid != host.host_uid:
+            self._identify(host, answer.host.host_uid)
+            self._logger.info("host_identified", host_uid=answer.host.host_uid, before=host.host_uid)
+            if host.host_uid:
+                host.reading.restart()
+                self.nudge()
+            host.host_uid = answer.host.host_uid
+        host.kind = answer.host.kind
+        host.description.CopyFrom(answer.host)
+        taken = await self._intake.take(host, cursor, answer, asked_at=asked_at)
+        if host.failures:
+            self._logger.info("host_answers_again", failures=host.failures)
+        host.last_success = self._clock.monotonic()
+        host.failures = 0
+        host.problem = ""
+        self._told(host, taken)
+        return taken
+
+    def _failed(self, error: Exception, refreshers: list[asyncio.Future[None]]) -> float:
+        host = self._host
+        if isinstance(error, CursorRejected) and host.reading.cursor:
+            self._logger.warning("cursor_rejected")
+            host.reading.restart()
+            self._refreshers = refreshers + self._refreshers
+            return 0.0
+        host.failures += 1
+        host.problem = self._problem(error)
+        self._told(host, None)
+        for refreshed in refreshers:
+            _settle(refreshed, HostDoesNotAnswer(host.problem))
+        return self._pacing.after_failure()
+
+    def _problem(self, error: Exception) -> str:
+        if isinstance(error, HostCallError):
+            if self._host.failures == 1:
+                self._logger.warning("host_does_not_answer", problem=error.problem)
+            return error.problem
+        if isinstance(error, ServiceError):
+            self._logger.error("answer_not_stored", problem=error.message)
+            return error.message
+        self._logger.error("answer_not_taken", exc_info=error)
+        return "Its answer could not be taken in. Look into the log of the operations service."
+
+
+def _settle(refreshed: asyncio.Future[None], error: HostCallError | None) -> None:
+    if refreshed.done():
+        return
+    if error is None:
+        refreshed.set_result(None)
+    else:
+        refreshed.set_exception(error)

@@ -1,0 +1,61 @@
+"""What is told of an operation at this moment."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.common.clock import Clock
+from services.common.timestamps import seconds_to_duration, to_duration, to_timedelta
+from services.operations.followed_host import FollowedHost
+from services.operations.live_operation import LiveOperation
+from services.operations.operation_state import Delivery, OperationState
+
+
+class Presenter:
+    """Adds to records what depends on the time of telling: liveness, staleness, ages. None of it is ever stored.
+
+    Args:
+        hosts: Followed hosts by name.
+        clock: The time.
+    """
+
+    def __init__(self, hosts: Mapping[str, FollowedHost], clock: Clock) -> None:
+        self._hosts = hosts
+        self._clock = clock
+
+    def present(self, operation: LiveOperation | OperationState) -> pb.Operation:
+        """Return the operation as it is told now."""
+        if isinstance(operation, OperationState):
+            return self._present(operation, None)
+        return self._present(operation.state, operation.seen_at)
+
+    def _present(self, state: OperationState, seen_at: float | None) -> pb.Operation:
+        told = pb.Operation()
+        told.CopyFrom(state.record)
+        if state.ended or state.delivery is Delivery.NEW:
+            return told
+        now = self._clock.monotonic()
+        if seen_at is not None and told.progress.HasField("age"):
+            age = to_timedelta(told.progress.age) + timedelta(seconds=now - seen_at)
+            told.progress.age.CopyFrom(to_duration(age))
+        self._add_liveness(told, state, now)
+        return told
+
+    def _add_liveness(self, told: pb.Operation, state: OperationState, now: float) -> None:
+        host = self._hosts.get(state.record.host)
+        if host is None:
+            told.liveness = pb.LIVENESS_UNREACHABLE
+            told.wait_reason = (
+                f"host {told.host} is no longer configured; add it again with --host {told.host}=HOST:PORT"
+            )
+            return
+        if state.host_uid and host.host_uid and state.host_uid != host.host_uid:
+            told.liveness = pb.LIVENESS_UNREACHABLE
+            told.wait_reason = f"another host answers at {host.address} now; bring back the one that has the session"
+            return
+        told.liveness = host.liveness(now)
+        if host.last_success is not None and state.delivery is Delivery.ACCEPTED:
+            told.staleness.CopyFrom(seconds_to_duration(now - host.last_success))
+        if told.liveness == pb.LIVENESS_UNREACHABLE and not told.wait_reason:
+            told.wait_reason = f"host {host.name} does not answer; trying again"

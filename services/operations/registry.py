@@ -1,0 +1,167 @@
+"""All operations: those at work in memory, and the rules by which they change.
+
+Two kinds of change:
+
+- `show`: what hosts will tell again after a crash (progress, reachability). It is seen at once, and stored later.
+- `change`: what only the registry knows, and each end of an operation. It is stored first, and seen when durable.
+"""
+
+from collections.abc import Callable
+from typing import Self
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.operations.change_index import ChangeIndex
+from services.operations.changes import Changes, Row
+from services.operations.group_commit import GroupCommit
+from services.operations.identifiers import derived_operation_id, parse_session_id
+from services.operations.live_operation import Change, LiveOperation
+from services.operations.operation_state import Delivery, OperationState
+from services.operations.revisions import Revisions
+from services.operations.store import Store
+from services.operations.stored_change import StoredChange
+
+
+class Registry:
+    """Operations in memory, and the way to the store.
+
+    Args:
+        store: Where everything is kept.
+        clock: The time.
+        revisions: The counter of changes.
+
+    Attributes:
+        live: Operations that have not ended, by id.
+        index: Operations in memory by revision; includes those that ended lately.
+        revisions: The counter of changes.
+        commits: Stores units.
+    """
+
+    def __init__(self, store: Store, clock: Clock, revisions: Revisions) -> None:
+        self._store = store
+        self._clock = clock
+        self.revisions = revisions
+        self.index = ChangeIndex(floor=revisions.visible)
+        self.commits = GroupCommit(_Reserving(store, revisions))
+        self.live: dict[str, LiveOperation] = {}
+
+    @classmethod
+    async def load(cls, store: Store, clock: Clock) -> Self:
+        """Return the registry with the operations that the store says are at work."""
+        registry = cls(store, clock, Revisions(await store.read.revision_limit()))
+        await registry.commits.commit(_Nothing())  # reserves the first block of revisions
+        positions = await store.read.live_positions()
+        for state in await store.read.live_operations():
+            operation = LiveOperation(state, stored_points=state.record.metric_points)
+            if known := positions.get((state.record.id, state.record.attempt)):
+                operation.positions = known
+            if state.delivery is Delivery.ACCEPTED:
+                operation.accepted_at = float("-inf")
+            registry.live[operation.id] = operation
+            registry.index.touch(operation)
+        return registry
+
+    def find(self, host: str, host_uid: str, session_id: str) -> LiveOperation | None:
+        """Return the live operation that a session of a host belongs to, or None."""
+        attempt = parse_session_id(session_id)
+        if attempt and (operation := self.live.get(attempt.operation_id)):
+            state = operation.state
+            ours = state.record.session_id == session_id and state.record.host == host
+            if ours and state.delivery is not Delivery.NEW and state.host_uid in {"", host_uid}:
+                return operation
+            if state.host_uid == host_uid and state.record.session_id == session_id:
+                return operation
+        return self.live.get(derived_operation_id(host_uid, session_id))
+
+    async def get(self, operation_id: str) -> LiveOperation | OperationState:
+        """Return an operation: from memory while it is there, and from the store after that.
+
+        Raises:
+            ServiceError: OPERATION_NOT_FOUND.
+        """
+        operation = self.live.get(operation_id) or self.index.get(operation_id)
+        found = operation or await self._store.read.operation(operation_id)
+        if found is None:
+            raise ServiceError(ErrorReason.ERROR_REASON_OPERATION_NOT_FOUND, operation_id=operation_id)
+        return found
+
+    async def insert(self, operation: LiveOperation, request: Row | None = None) -> None:
+        """Store a new operation, and then show it, unless it is hidden.
+
+        Args:
+            operation: The operation.
+            request: Row of the table of requests to store with it.
+        """
+        await self.commits.commit(StoredChange(self, operation, None, new=True, request=request))
+
+    async def change(self, operation: LiveOperation, change: Change) -> None:
+        """Store a change of an operation, and then show it. An operation that has ended stays as it is."""
+        await self.commits.commit(StoredChange(self, operation, change))
+
+    async def reveal(self, operation: LiveOperation) -> None:
+        """Show an operation that was hidden. It gets a new revision, so that no watch has passed it already."""
+        if operation.hidden:
+            operation.hidden = False
+            await self.change(operation, _nothing_changes)
+
+    async def remove(self, operation: LiveOperation) -> None:
+        """Forget a hidden operation, in the store too: it was refused before anyone was told of it."""
+        await self.commits.commit(_Removal(operation.id))
+        self.live.pop(operation.id, None)
+
+    def show(self, operation: LiveOperation, change: Callable[[OperationState], bool]) -> None:
+        """Change what is shown of an operation without storing it.
+
+        Args:
+            operation: What changes. One that has ended stays as it is.
+            change: How; returns whether anything did change.
+        """
+        if operation.state.ended or not change(operation.state):
+            return
+        if not operation.hidden:
+            operation.record.revision = self.revisions.issue()
+            self.index.touch(operation)
+
+
+class _Reserving:
+    """Stores, with each transaction, which revisions may be issued after it."""
+
+    def __init__(self, store: Store, revisions: Revisions) -> None:
+        self._store = store
+        self._revisions = revisions
+
+    async def write(self, changes: Changes) -> None:
+        changes.revision_limit = self._revisions.wanted_limit()
+        await self._store.write(changes)
+        if changes.revision_limit is not None:
+            self._revisions.extend(changes.revision_limit)
+
+
+class _Nothing:
+    """A transaction for its own sake."""
+
+    def prepare(self, changes: Changes) -> None:
+        """Add nothing."""
+
+    def committed(self) -> None:
+        """Nothing follows."""
+
+    def failed(self) -> None:
+        """Nothing follows."""
+
+
+class _Removal(_Nothing):
+    """Removes an operation."""
+
+    def __init__(self, operation_id: str) -> None:
+        self._operation_id = operation_id
+
+    def prepare(self, changes: Changes) -> None:
+        """Add the id."""
+        changes.removed_operations.append(self._operation_id)
+
+
+def _nothing_changes(_: OperationState) -> None:
+    """Leave the state as it is."""

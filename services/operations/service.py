@@ -1,0 +1,137 @@
+"""The operations service: its parts put together, started and stopped in order."""
+
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import grpc
+from ktrdr.operations.v1 import operations_pb2, operations_pb2_grpc
+
+from services.common.bootstrap import ServiceContext
+from services.common.channel import open_channel
+from services.common.files import FolderLock
+from services.common.watches import WatchLimit
+from services.operations.cancellation import Cancellation
+from services.operations.creation import Creation
+from services.operations.demand import Demand
+from services.operations.following import Following
+from services.operations.host_connection import HostConnection
+from services.operations.hosts import Hosts
+from services.operations.inspection import Inspection
+from services.operations.intake import Intake
+from services.operations.listing import Listing
+from services.operations.metric_history import MetricHistories
+from services.operations.pacing import Intervals
+from services.operations.placement import Placement
+from services.operations.presenter import Presenter
+from services.operations.registry import Registry
+from services.operations.servicer import OperationsServicer
+from services.operations.settings import OperationsSettings
+from services.operations.store import Store
+from services.operations.watching import Watching
+from services.operations.wishes import Wishes
+
+
+class OperationsService:
+    """The registry as a service.
+
+    Args:
+        settings: Hosts, intervals, home.
+        seed: Seed of all jitter; None takes one from the system.
+    """
+
+    name = "operations"
+
+    def __init__(self, settings: OperationsSettings, *, seed: int | None = None) -> None:
+        self._settings = settings
+        self._rng = random.Random(seed)
+        self._open = AsyncExitStack()
+        self._registry: Registry | None = None
+        self._creation: Creation | None = None
+
+    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
+        """Open the store, follow the hosts, and register the servicer.
+
+        Raises:
+            CannotStartError: The folder is in use, or the store cannot be used.
+        """
+        settings, clock, rng = self._settings, context.clock, self._rng
+        self._open.enter_context(FolderLock(settings.folder / "operations.lock", owner="an operations service"))
+        store = await Store.open(settings.store_path)
+        self._open.push_async_callback(store.close)
+        registry = self._registry = await Registry.load(store, clock)
+        hosts = Hosts(
+            settings.hosts,
+            await store.read.hosts(),
+            registry.commits,
+            clock,
+            expected_seconds=settings.poll_wait_seconds + settings.poll_max_interval_seconds,
+        )
+        self._open.push_async_callback(registry.commits.settled)
+        connections = {host.name: await self._connect(host.name, host.address) for host in hosts.by_name.values()}
+        demand = Demand()
+        presenter = Presenter(hosts.by_name, clock)
+        placement = Placement(hosts.by_name, clock)
+        wishes = Wishes(registry, hosts.by_name, connections, placement, demand, clock, rng)
+        following = Following(
+            hosts,
+            connections,
+            registry,
+            Intake(registry, store.read, clock),
+            wishes,
+            demand,
+            clock,
+            rng,
+            intervals=_intervals(settings),
+            wait_seconds=settings.poll_wait_seconds,
+        )
+        creation = self._creation = Creation(registry, store.read, placement, wishes, presenter, demand, clock)
+        servicer = OperationsServicer(
+            creation=creation,
+            inspection=Inspection(registry, hosts.by_name, following.pollers, presenter, clock),
+            listing=Listing(registry, store.read, presenter),
+            watching=Watching(
+                registry,
+                store.read,
+                presenter,
+                demand,
+                WatchLimit(settings.watch_limit),
+                context.stopping,
+                clock,
+                rng,
+            ),
+            histories=MetricHistories(registry, store.read),
+            cancellation=Cancellation(registry, wishes, presenter, clock),
+            hosts=hosts,
+        )
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
+        self._open.push_async_callback(wishes.close)
+        self._open.push_async_callback(following.stop)
+        self._open.push_async_callback(creation.close)
+        following.start()
+        wishes.resume()
+        return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name]
+
+    async def begin_stop(self) -> None:
+        """Let watches end themselves, and create nothing any more."""
+        if self._creation is not None:
+            self._creation.refuse()
+        if self._registry is not None:
+            self._registry.index.notify()
+
+    async def stop(self) -> None:
+        """End polls and wishes, store what is under way, and close the store."""
+        await self._open.aclose()
+
+    async def _connect(self, name: str, address: str) -> HostConnection:
+        channel = open_channel(address)
+        self._open.push_async_callback(channel.close)
+        return HostConnection(name, address, channel)
+
+
+def _intervals(settings: OperationsSettings) -> Intervals:
+    return Intervals(
+        watched=settings.poll_watched_interval_seconds,
+        shortest=settings.poll_min_interval_seconds,
+        longest=settings.poll_max_interval_seconds,
+    )

@@ -1,0 +1,143 @@
+"""OperationsService on the wire: each method translates one call."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Final
+
+import grpc
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.operations.v1 import operations_pb2 as pb
+from ktrdr.operations.v1 import operations_pb2_grpc
+
+from services.common.errors import FieldViolation, ServiceError
+from services.common.timestamps import to_timedelta
+from services.operations.cancellation import Cancellation
+from services.operations.creation import Creation
+from services.operations.filter_errors import requested_filter
+from services.operations.hosts import Hosts
+from services.operations.inspection import Inspection
+from services.operations.listing import Listing
+from services.operations.metric_history import MetricHistories, MetricQuery
+from services.operations.watching import Watching, WatchQuery
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_DEFAULT_HEARTBEAT: Final = timedelta(seconds=15)
+_SHORTEST_HEARTBEAT: Final = timedelta(milliseconds=100)
+
+
+class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
+    """Serves the registry.
+
+    Args:
+        creation: Creates operations.
+        inspection: Tells one.
+        listing: Lists them.
+        watching: Streams them.
+        histories: Reads their metrics.
+        cancellation: Asks them to stop.
+        hosts: The hosts.
+    """
+
+    def __init__(
+        self,
+        *,
+        creation: Creation,
+        inspection: Inspection,
+        listing: Listing,
+        watching: Watching,
+        histories: MetricHistories,
+        cancellation: Cancellation,
+        hosts: Hosts,
+    ) -> None:
+        self._creation = creation
+        self._inspection = inspection
+        self._listing = listing
+        self._watching = watching
+        self._histories = histories
+        self._cancellation = cancellation
+        self._hosts = hosts
+
+    async def CreateOperation(  # noqa: N802 - the contract's name
+        self, request: pb.CreateOperationRequest, _context: Context
+    ) -> pb.Operation:
+        """Store an operation and send it to a host."""
+        return await self._creation.create(request)
+
+    async def GetOperation(  # noqa: N802 - the contract's name
+        self, request: pb.GetOperationRequest, context: Context
+    ) -> pb.Operation:
+        """Tell one operation."""
+        return await self._inspection.get(
+            request.operation_id,
+            max_staleness=to_timedelta(request.max_staleness) if request.HasField("max_staleness") else None,
+            time_left_seconds=context.time_remaining(),
+        )
+
+    async def ListOperations(  # noqa: N802 - the contract's name
+        self, request: pb.ListOperationsRequest, _context: Context
+    ) -> pb.ListOperationsResponse:
+        """List operations, newest first."""
+        return await self._listing.page(
+            page_size=request.page_size, page_token=request.page_token, filter_text=request.filter
+        )
+
+    async def WatchOperations(  # noqa: N802 - the contract's name
+        self, request: pb.WatchOperationsRequest, _context: Context
+    ) -> AsyncIterator[pb.WatchOperationsResponse]:
+        """Stream operations as they change."""
+        query = WatchQuery(
+            after_revision=request.after_revision,
+            expression=requested_filter(request.filter),
+            operation_ids=frozenset(request.operation_ids),
+            heartbeat_seconds=_heartbeat(request).total_seconds(),
+        )
+        async for response in self._watching.watch(query):
+            yield response
+
+    async def QueryMetrics(  # noqa: N802 - the contract's name
+        self, request: pb.QueryMetricsRequest, _context: Context
+    ) -> pb.QueryMetricsResponse:
+        """Read the history of metrics."""
+        return await self._histories.query(_metric_query(request))
+
+    async def CancelOperation(  # noqa: N802 - the contract's name
+        self, request: pb.CancelOperationRequest, _context: Context
+    ) -> pb.CancelOperationResponse:
+        """Ask an operation to stop."""
+        operation = await self._cancellation.cancel(request.operation_id, reason=request.reason, urgent=request.now)
+        return pb.CancelOperationResponse(operation=operation)
+
+    async def ListHosts(  # noqa: N802 - the contract's name
+        self, request: pb.ListHostsRequest, _context: Context
+    ) -> pb.ListHostsResponse:
+        """List the hosts."""
+        return self._hosts.page(page_size=request.page_size, page_token=request.page_token)
+
+    async def DrainHost(  # noqa: N802 - the contract's name
+        self, request: pb.DrainHostRequest, _context: Context
+    ) -> pb.DrainHostResponse:
+        """Stop placing operations on a host, or allow it again."""
+        return pb.DrainHostResponse(host=await self._hosts.drain(request.host, undo=request.undo))
+
+
+def _heartbeat(request: pb.WatchOperationsRequest) -> timedelta:
+    if not request.HasField("heartbeat"):
+        return _DEFAULT_HEARTBEAT
+    heartbeat = to_timedelta(request.heartbeat)
+    if heartbeat < _SHORTEST_HEARTBEAT:
+        fields = [FieldViolation("heartbeat", "at least 0.1 s")]
+        raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields, detail="heartbeat: at least 0.1 s.")
+    return heartbeat
+
+
+def _metric_query(request: pb.QueryMetricsRequest) -> MetricQuery:
+    return MetricQuery(
+        operation_id=request.operation_id,
+        series=tuple(request.series),
+        attempt=request.attempt,
+        after_seq=request.after_seq if request.HasField("after_seq") else -1,
+        max_points=request.max_points,
+        page_size=request.page_size,
+        page_token=request.page_token,
+    )

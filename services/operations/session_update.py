@@ -1,0 +1,143 @@
+"""What a host tells about a session, turned into what the registry tells about an operation."""
+
+from datetime import datetime
+from typing import Final
+
+import structlog
+from ktrdr.host.v1.session_pb2 import HostKind, Session
+from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec
+from ktrdr.operations.v1 import operations_pb2 as pb
+from ktrdr.training.v1.training_pb2 import TrainingResult, TrainingSpec
+
+_State = pb.Operation.State
+_RUNNING_STATES: Final = {
+    Session.State.STATE_QUEUED: _State.STATE_QUEUED,
+    Session.State.STATE_RUNNING: _State.STATE_RUNNING,
+    Session.State.STATE_CANCELLING: _State.STATE_CANCELLING,
+}
+_END_STATES: Final = {
+    Session.State.STATE_COMPLETED: _State.STATE_COMPLETED,
+    Session.State.STATE_FAILED: _State.STATE_FAILED,
+    Session.State.STATE_CANCELLED: _State.STATE_CANCELLED,
+}
+_TYPES: Final = {
+    HostKind.HOST_KIND_TRAINING: pb.OPERATION_TYPE_TRAINING,
+    HostKind.HOST_KIND_IB: pb.OPERATION_TYPE_DATA_LOAD,
+}
+_RECORDING_STOPPED: Final = "The journal is full, or its disk is: points after this are not recorded."
+
+_logger = structlog.get_logger()
+
+
+def show_session(record: pb.Operation, session: Session, host: str, now: datetime) -> bool:
+    """Let `record` tell what the host told about a session, its end excepted.
+
+    Args:
+        record: The operation; its `update_time` is set if something changed.
+        session: What the host told.
+        host: Name of the host.
+        now: Time for `update_time`.
+
+    Returns:
+        Whether anything changed. The passing of time (the age of the progress) is no change.
+    """
+    before = _without_age(record)
+    record.host = host
+    record.session_id = session.id
+    if session.state in _RUNNING_STATES:
+        record.state = _shown_state(record, session)
+    if session.HasField("progress"):
+        record.progress.CopyFrom(session.progress)
+    record.wait_reason = session.progress.wait_reason
+    if session.HasField("start_time"):
+        record.start_time.CopyFrom(session.start_time)
+    if session.state == Session.State.STATE_CANCELLING:
+        record.cancel_requested = True
+    record.cancel_reason = record.cancel_reason or session.cancel_reason
+    notes = [session.journal_damage, _RECORDING_STOPPED if session.recording_stopped else ""]
+    record.metrics_incomplete = " ".join(note for note in notes if note)
+    changed = before != _without_age(record)
+    if changed:
+        record.update_time.FromDatetime(now)
+    return changed
+
+
+def end_with_session(record: pb.Operation, session: Session, now: datetime) -> None:
+    """Let `record` end as its session has ended.
+
+    Args:
+        record: The operation.
+        session: A session that the host calls final.
+        now: Time for `update_time`, and for `end_time` where the host gives none.
+    """
+    record.state = _END_STATES[session.state]
+    record.wait_reason = ""
+    record.update_time.FromDatetime(now)
+    if session.HasField("end_time"):
+        record.end_time.CopyFrom(session.end_time)
+    else:
+        record.end_time.FromDatetime(now)
+    if session.HasField("error"):
+        record.error.CopyFrom(session.error)
+    _take_result(record, session)
+
+
+def new_record(operation_id: str, session: Session, attempt: int, now: datetime) -> pb.Operation:
+    """Return the record for a session that the registry did not start, or has forgotten.
+
+    Args:
+        operation_id: Its id.
+        session: What the host told.
+        attempt: Number of the attempt.
+        now: Time of creation where the host gives none.
+    """
+    record = pb.Operation(
+        id=operation_id,
+        type=_TYPES.get(session.kind, pb.OPERATION_TYPE_UNSPECIFIED),
+        state=_State.STATE_QUEUED,
+        attempt=attempt,
+        labels=session.labels,
+    )
+    if session.HasField("create_time"):
+        record.create_time.CopyFrom(session.create_time)
+    else:
+        record.create_time.FromDatetime(now)
+    training, load = TrainingSpec(), DataLoadSpec()
+    if session.spec.Unpack(training):
+        record.training.CopyFrom(training)
+    elif session.spec.Unpack(load):
+        record.data_load.CopyFrom(load)
+    return record
+
+
+def is_final(session: Session) -> bool:
+    """Tell whether the session has ended and every point up to its end has been read."""
+    return session.final and session.state in _END_STATES
+
+
+def is_at_work(session: Session) -> bool:
+    """Tell whether the session waits or works, and nobody has asked it to stop."""
+    return session.state in {Session.State.STATE_QUEUED, Session.State.STATE_RUNNING}
+
+
+def _without_age(record: pb.Operation) -> pb.Operation:
+    copy = pb.Operation()
+    copy.CopyFrom(record)
+    if copy.HasField("progress"):
+        copy.progress.ClearField("age")
+    return copy
+
+
+def _shown_state(record: pb.Operation, session: Session) -> "pb.Operation.State.ValueType":
+    """Return the state to show: an operation that was asked to stop is CANCELLING until its host has confirmed."""
+    return _State.STATE_CANCELLING if record.cancel_requested else _RUNNING_STATES[session.state]
+
+
+def _take_result(record: pb.Operation, session: Session) -> None:
+    training, load = TrainingResult(), DataLoadResult()
+    if session.result.Unpack(training):
+        record.training_result.CopyFrom(training)
+    elif session.result.Unpack(load):
+        record.data_load_result.CopyFrom(load)
+    elif session.result.type_url:
+        _logger.warning("result_unknown", session_id=session.id, type_url=session.result.type_url)

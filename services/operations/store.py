@@ -1,0 +1,113 @@
+"""The durable side of the registry: one SQLite file.
+
+WAL with `synchronous=FULL`: a transaction that was answered survives a power cut, and readers never wait for the
+writer.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from sqlalchemy import Table, delete, event, insert
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.common.errors import ServiceError
+from services.operations import schema
+from services.operations.changes import Changes, Row
+from services.operations.store_file import prepare_file
+from services.operations.store_reader import StoreReader
+
+_READERS: Final = 4
+_REVISION_LIMIT: Final = "revision_limit"
+
+
+class Store:
+    """Writes transactions; `read` reads.
+
+    Args:
+        path: The file.
+        engine: Its connections.
+    """
+
+    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+        self._path = path
+        self._engine = engine
+        self.read = StoreReader(engine)
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the store, and create it if there is none.
+
+        Raises:
+            CannotStartError: The file is damaged, is something else, is newer than this software, or cannot be written.
+                The message names it and says what to do.
+        """
+        await asyncio.to_thread(prepare_file, path)
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=_READERS + 1, max_overflow=0)
+        event.listen(engine.sync_engine, "connect", _set_up)
+        return cls(path, engine)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def write(self, changes: Changes) -> None:
+        """Write everything in one transaction, or nothing.
+
+        Raises:
+            ServiceError: STORAGE_FULL or STORE_CORRUPT.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                await _write(connection, changes)
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: DBAPIError) -> ServiceError:
+        if isinstance(error.orig, sqlite3.OperationalError):
+            return ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(self._path))
+        return ServiceError(ErrorReason.ERROR_REASON_STORE_CORRUPT, path=str(self._path))
+
+
+async def _write(connection: AsyncConnection, changes: Changes) -> None:
+    if changes.removed_operations:
+        table = schema.operations
+        await connection.execute(delete(table).where(table.c.id.in_(changes.removed_operations)))
+    if changes.requests_expired_us is not None:
+        table = schema.requests
+        await connection.execute(delete(table).where(table.c.expires_us < changes.requests_expired_us))
+    await _replace(connection, schema.operations, changes.operations)
+    await _replace(connection, schema.specs, changes.specs)
+    await _replace(connection, schema.labels, changes.labels)
+    await _replace(connection, schema.requests, changes.requests)
+    await _replace(connection, schema.journals, changes.journals)
+    await _replace(connection, schema.hosts, changes.hosts)
+    if changes.metric_blocks:
+        await connection.execute(insert(schema.metric_blocks), changes.metric_blocks)
+    if changes.revision_limit is not None:
+        await _replace(connection, schema.counters, [{"name": _REVISION_LIMIT, "value": changes.revision_limit}])
+
+
+async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows; where the key is taken, update the row, unless it is an operation that has ended."""
+    if not rows:
+        return
+    statement = sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    open_rows = schema.operations.c.terminal.is_(False) if table is schema.operations else None
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows), list(rows)
+    )
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,175 @@
+"""Questions to the store. Each is one short statement, answered beside whatever is being written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ktrdr.host.v1.session_pb2 import HostKind
+from sqlalchemy import RowMapping, Select, and_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.operations import schema
+from services.operations.filters import Expression
+from services.operations.filters.selection import condition_of
+from services.operations.new_points import JournalPositions
+from services.operations.operation_state import OperationState
+
+_SQL_VARIABLES: Final = 500
+
+
+@dataclass(frozen=True)
+class StoredHost:
+    """What the store keeps of a host."""
+
+    host_uid: str
+    kind: "HostKind.ValueType"
+    cursor: bytes
+    draining: bool
+
+
+class StoredRequest(NamedTuple):
+    """A request_id that was used, for which operation, and the digest of its body."""
+
+    operation_id: str
+    body_digest: bytes
+
+
+class StoredBlock(NamedTuple):
+    """A batch of points."""
+
+    ordinal: int
+    incarnation: str
+    data: bytes
+
+
+class Place(NamedTuple):
+    """Place of an operation in lists: newest first, then by id."""
+
+    created_us: int
+    operation_id: str
+
+
+class StoreReader:
+    """Reads what transactions have written.
+
+    Args:
+        engine: Connections to the store.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def revision_limit(self) -> int:
+        """Return the highest revision that may have been issued."""
+        table = schema.counters
+        rows = await self._all(select(table.c.value).where(table.c.name == "revision_limit"))
+        return int(rows[0]["value"]) if rows else 0
+
+    async def hosts(self) -> dict[str, StoredHost]:
+        """Return all hosts by name."""
+        rows = await self._all(select(schema.hosts))
+        return {row["name"]: StoredHost(row["host_uid"], row["kind"], row["cursor"], row["draining"]) for row in rows}
+
+    async def live_operations(self) -> list[OperationState]:
+        """Return all operations that have not ended, by revision."""
+        table = schema.operations
+        rows = await self._all(_with_spec().where(table.c.terminal.is_(False)).order_by(table.c.revision))
+        return [OperationState.from_row(row) for row in rows]
+
+    async def live_positions(self) -> dict[tuple[str, int], JournalPositions]:
+        """Return how far the journals of operations that have not ended were read, by operation and attempt."""
+        table = schema.journals
+        live = select(schema.operations.c.id).where(schema.operations.c.terminal.is_(False))
+        rows = await self._all(select(table).where(table.c.operation_id.in_(live)).order_by(table.c.ordinal))
+        found: dict[tuple[str, int], JournalPositions] = {}
+        for row in rows:
+            positions = found.setdefault((row["operation_id"], row["attempt"]), JournalPositions())
+            positions.next_seq[row["incarnation"]] = row["next_seq"]
+        return found
+
+    async def operation(self, operation_id: str) -> OperationState | None:
+        """Return one operation, live or ended."""
+        rows = await self._all(_with_spec().where(schema.operations.c.id == operation_id))
+        return OperationState.from_row(rows[0]) if rows else None
+
+    async def ended_before(self, place: Place | None, expression: Expression, limit: int) -> list[OperationState]:
+        """Return ended operations after a place in the order of lists."""
+        table = schema.operations
+        query = _with_spec().where(table.c.terminal.is_(True), condition_of(expression))
+        if place is not None:
+            query = query.where(tuple_(table.c.created_us, table.c.id) < (place.created_us, place.operation_id))
+        rows = await self._all(query.order_by(table.c.created_us.desc(), table.c.id.desc()).limit(limit))
+        return [OperationState.from_row(row) for row in rows]
+
+    async def ended_after(self, revision: int, up_to: int, limit: int) -> list[OperationState]:
+        """Return ended operations with a revision above `revision` and not above `up_to`, by revision."""
+        table = schema.operations
+        query = _with_spec().where(table.c.terminal.is_(True), table.c.revision > revision, table.c.revision <= up_to)
+        rows = await self._all(query.order_by(table.c.revision).limit(limit))
+        return [OperationState.from_row(row) for row in rows]
+
+    async def sessions(self, host_uid: str, session_ids: Sequence[str]) -> list[OperationState]:
+        """Return the operations, live or ended, of these sessions of a host."""
+        table = schema.operations
+        found: list[OperationState] = []
+        for part in _parts(session_ids):
+            query = _with_spec().where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
+            found += [OperationState.from_row(row) for row in await self._all(query)]
+        return found
+
+    async def operations(self, operation_ids: Sequence[str]) -> list[OperationState]:
+        """Return the operations with these ids, live or ended."""
+        found: list[OperationState] = []
+        for part in _parts(operation_ids):
+            query = _with_spec().where(schema.operations.c.id.in_(part))
+            found += [OperationState.from_row(row) for row in await self._all(query)]
+        return found
+
+    async def request(self, request_id: str, now_us: int) -> StoredRequest | None:
+        """Return what a request_id was used for, if it has not expired."""
+        table = schema.requests
+        rows = await self._all(select(table).where(table.c.request_id == request_id, table.c.expires_us >= now_us))
+        return StoredRequest(rows[0]["operation_id"], rows[0]["body_digest"]) if rows else None
+
+    async def blocks(
+        self, operation_id: str, attempt: int, *, start: tuple[int, int], above_seq: int, limit: int
+    ) -> list[StoredBlock]:
+        """Return batches of points in the order of their journals.
+
+        Args:
+            operation_id: Whose.
+            attempt: Of which attempt.
+            start: Only batches that have rows from here on: place of a journal among those of the attempt, and a
+                sequence number in it.
+            above_seq: Only batches that have rows beyond this sequence number.
+            limit: Most batches.
+        """
+        blocks, journals = schema.metric_blocks, schema.journals
+        same = [
+            getattr(blocks.c, name) == getattr(journals.c, name) for name in ("operation_id", "attempt", "incarnation")
+        ]
+        query = (
+            select(journals.c.ordinal, blocks.c.incarnation, blocks.c.data)
+            .join(journals, and_(*same))
+            .where(blocks.c.operation_id == operation_id, blocks.c.attempt == attempt, blocks.c.last_seq > above_seq)
+            .where(tuple_(journals.c.ordinal, blocks.c.last_seq) >= start)
+            .order_by(journals.c.ordinal, blocks.c.first_seq)
+            .limit(limit)
+        )
+        return [StoredBlock(row["ordinal"], row["incarnation"], row["data"]) for row in await self._all(query)]
+
+    async def _all(self, query: Select[*tuple[object, ...]]) -> Sequence[RowMapping]:
+        async with self._engine.connect() as connection:
+            result = await connection.execute(query)
+            return result.mappings().all()
+
+
+def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a list into parts that one statement can name."""
+    for start in range(0, len(values), _SQL_VARIABLES):
+        yield values[start : start + _SQL_VARIABLES]
+
+
+def _with_spec() -> Select[*tuple[object, ...]]:
+    operations, specs = schema.operations, schema.specs
+    return select(operations, specs.c.spec).join(specs, specs.c.operation_id == operations.c.id, isouter=True)

@@ -1,0 +1,97 @@
+"""A change of one operation that is stored before it is shown."""
+
+from typing import Protocol
+
+from services.operations.change_index import ChangeIndex
+from services.operations.changes import Changes, Row
+from services.operations.live_operation import Change, LiveOperation
+from services.operations.operation_state import OperationState
+from services.operations.revisions import Revisions
+
+
+class Shelf(Protocol):
+    """The part of the registry that a stored change works on."""
+
+    revisions: Revisions
+    index: ChangeIndex
+    live: dict[str, LiveOperation]
+
+
+class StoredChange:
+    """A unit with one change of one operation.
+
+    Args:
+        shelf: Where operations are.
+        operation: What changes.
+        change: How; None stores the operation, with what was shown of it and what others are about to change.
+        new: The operation is not known yet.
+        request: Row of the table of requests to store with it.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        operation: LiveOperation,
+        change: Change | None,
+        *,
+        new: bool = False,
+        request: Row | None = None,
+    ) -> None:
+        self._shelf = shelf
+        self._operation = operation
+        self._change = change
+        self._new = new
+        self._request = request
+        self._revision: int | None = None
+        self._image: OperationState | None = None
+        if change is not None:
+            operation.staged.append(change)
+
+    def prepare(self, changes: Changes) -> None:
+        """Add the operation as it will be."""
+        if self._operation.staged or self._new:
+            self._revision = self._shelf.revisions.hold()
+        self._image = self._operation.image(self._revision)
+        changes.operations.append(self._image.row())
+        if self._new:
+            changes.specs.append(self._image.spec_row())
+            changes.labels.extend(self._image.label_rows())
+        if self._request is not None:
+            changes.requests.append(self._request)
+
+    def committed(self) -> None:
+        """Show the change."""
+        operation, image = self._operation, self._image
+        self._unstage()
+        if image is not None and not operation.state.ended:
+            self._show(operation, image)
+        self._release()
+
+    def failed(self) -> None:
+        """Forget the change."""
+        self._unstage()
+        self._release()
+
+    def _show(self, operation: LiveOperation, image: OperationState) -> None:
+        if image.ended:
+            # What was shown since the transaction began is not stored, and nobody has seen it: it was held back.
+            operation.state = image
+            self._shelf.live.pop(operation.id, None)
+        else:
+            if self._new:
+                self._shelf.live[operation.id] = operation
+            if self._change is not None:
+                self._change(operation.state)
+            if self._revision is not None:
+                operation.record.revision = max(operation.record.revision, self._revision)
+        if self._revision is not None and not operation.hidden:
+            self._shelf.index.touch(operation)
+
+    def _unstage(self) -> None:
+        if self._change is not None:
+            self._operation.staged.remove(self._change)
+
+    def _release(self) -> None:
+        if self._revision is not None:
+            self._shelf.revisions.release(self._revision)
+            self._shelf.index.notify()
