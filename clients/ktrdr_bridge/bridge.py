@@ -22,7 +22,7 @@ from ktrdr_bridge.tape import Event, Tape
 
 _NO_LOCK = nullcontext()
 DEFAULT_LIMIT_BYTES = 64 * 2**20
-DEFAULT_SEGMENT_BYTES = 2**20
+DEFAULT_SEGMENT_BYTES = 2**18
 
 
 class Bridge:
@@ -69,7 +69,7 @@ class Bridge:
             path: Where; nothing may be there yet. A local file system.
             control: The session's control file, if somebody may ask it to stop.
             limit_bytes: Bound of the file; recording stops there.
-            segment_bytes: By how much the file grows; rounded up to 64 KiB.
+            segment_bytes: Size of the first segment, rounded up to 64 KiB; then it grows by 2, 4, 8, and 16 times that.
             synchronized: Guard every call with a lock, for loops that report from several threads.
             reserve: How file space is reserved.
 

@@ -22,7 +22,7 @@ from ktrdr_bridge.layout import (
     UnreadableJournal,
     decode_identity,
     decode_segment,
-    segment_offset,
+    segment_span,
 )
 from ktrdr_bridge.progress import completed_units
 from ktrdr_bridge.reserve import Reserve
@@ -56,9 +56,9 @@ class JournalFile:
         self._flags = view[FLAGS_OFFSET : FLAGS_OFFSET + 8].cast("Q")
         self._segment_count = view[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8].cast("Q")
         view.release()
-        self._segments = Segments(descriptor, identity.segment_bytes, limit_bytes, reserve)
+        self._segments = Segments(descriptor, identity.first_bytes, limit_bytes, reserve)
         self.tape = Tape(
-            self._segments, identity.segment_bytes, identity.incarnation, self._count_segments, self._stop_recording
+            self._segments, identity.first_bytes, identity.incarnation, self._count_segments, self._stop_recording
         )
 
     @property
@@ -100,7 +100,7 @@ class JournalFile:
         self.tape.close()
         self._flags[0] |= flag
         last = self.segment_count - 1
-        used = segment_offset(last, self.identity.segment_bytes) + self.tape.end_offset if last >= 0 else HEADER_BYTES
+        used = HEADER_BYTES if last < 0 else segment_span(last, self.identity.first_bytes)[0] + self.tape.end_offset
         os.ftruncate(self._descriptor, used)
         self._release()
 
@@ -123,8 +123,9 @@ class JournalFile:
         self._flags[0] |= flag
 
     def _continue_last_segment(self) -> None:
-        number, size = self.segment_count - 1, self.identity.segment_bytes
-        segment = os.pread(self._descriptor, size, segment_offset(number, size))
+        number = self.segment_count - 1
+        offset, size = segment_span(number, self.identity.first_bytes)
+        segment = os.pread(self._descriptor, size, offset)
         found = decode_segment(segment, number, self.identity.incarnation)
         if found is None:
             raise UnreadableJournal("the journal's last segment is damaged")

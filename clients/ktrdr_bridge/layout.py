@@ -17,8 +17,9 @@ LAYOUT_VERSION = 1
 HEADER_BYTES = 65_536
 SEGMENT_GRAIN_BYTES = 65_536
 HEADER_READ_BYTES = 3_072
+_DOUBLINGS = 4
 
-# magic, layout version, header bytes, incarnation, creation time (unix ns), segment bytes; then the CRC-32 of all that
+# magic, layout version, header bytes, incarnation, creation time (unix ns), bytes of the first segment; then the CRC-32
 _IDENTITY = struct.Struct("<8sII16sqI")
 _IDENTITY_CRC = struct.Struct("<I")
 FLAGS_OFFSET = 64
@@ -61,16 +62,16 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The constant part of a journal's header."""
+    """The constant part of a journal's header; `first_bytes` is the size of the first segment."""
 
     incarnation: bytes
     created_ns: int
-    segment_bytes: int
+    first_bytes: int
     version: int = LAYOUT_VERSION
 
     def encode(self) -> bytes:
         """Return the bytes that start the file."""
-        head = _IDENTITY.pack(MAGIC, self.version, HEADER_BYTES, self.incarnation, self.created_ns, self.segment_bytes)
+        head = _IDENTITY.pack(MAGIC, self.version, HEADER_BYTES, self.incarnation, self.created_ns, self.first_bytes)
         return head + _IDENTITY_CRC.pack(zlib.crc32(head))
 
 
@@ -86,7 +87,7 @@ def decode_identity(data: bytes) -> Identity:
     """
     if len(data) < _IDENTITY.size + _IDENTITY_CRC.size:
         raise UnreadableJournal("the file is shorter than a journal's header")
-    magic, version, header_bytes, incarnation, created_ns, segment_bytes = _IDENTITY.unpack_from(data)
+    magic, version, header_bytes, incarnation, created_ns, first_bytes = _IDENTITY.unpack_from(data)
     if magic != MAGIC:
         raise UnreadableJournal("the file is not a journal")
     if version != LAYOUT_VERSION:
@@ -95,14 +96,20 @@ def decode_identity(data: bytes) -> Identity:
             "use the ktrdr_bridge that wrote it"
         )
     (crc,) = _IDENTITY_CRC.unpack_from(data, _IDENTITY.size)
-    if crc != zlib.crc32(data[: _IDENTITY.size]) or header_bytes != HEADER_BYTES or segment_bytes < SEGMENT_GRAIN_BYTES:
+    if crc != zlib.crc32(data[: _IDENTITY.size]) or header_bytes != HEADER_BYTES or first_bytes < SEGMENT_GRAIN_BYTES:
         raise UnreadableJournal("the journal's header is damaged")
-    return Identity(incarnation, created_ns, segment_bytes, version)
+    return Identity(incarnation, created_ns, first_bytes, version)
 
 
-def segment_offset(number: int, segment_bytes: int) -> int:
-    """Return where a segment starts in the file."""
-    return HEADER_BYTES + number * segment_bytes
+def segment_span(number: int, first_bytes: int) -> tuple[int, int]:
+    """Return (offset in the file, size) of a segment.
+
+    Each of the first five is twice as large as the one before, so that short sessions stay small and long ones seldom
+    change the segment; all others are as large as the fifth.
+    """
+    doubled = min(number, _DOUBLINGS)
+    size = first_bytes << doubled
+    return HEADER_BYTES + first_bytes * ((1 << doubled) - 1) + (number - doubled) * size, size
 
 
 @dataclass(frozen=True, slots=True)

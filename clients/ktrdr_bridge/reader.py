@@ -13,12 +13,13 @@ from ktrdr_bridge.layout import (
     HEADER_READ_BYTES,
     PUBLISHED_OFFSET,
     SEGMENT_COUNT_OFFSET,
+    SEGMENT_GRAIN_BYTES,
     Identity,
     SegmentHead,
     UnreadableJournal,
     decode_identity,
     decode_segment,
-    segment_offset,
+    segment_span,
 )
 from ktrdr_bridge.points import PointColumns, Series
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
@@ -178,9 +179,10 @@ class JournalReader:
         flags = int.from_bytes(data[FLAGS_OFFSET : FLAGS_OFFSET + 8], "little")
         count = int.from_bytes(data[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8], "little")
         size = os.fstat(self._descriptor).st_size
-        cut_off = size <= segment_offset(count - 1, identity.segment_bytes)
-        if cut_off:
-            count = -(-max(size - segment_offset(0, identity.segment_bytes), 0) // identity.segment_bytes)
+        cut_off = count > 0 and size <= segment_span(count - 1, identity.first_bytes)[0]
+        count = min(count, size // SEGMENT_GRAIN_BYTES)
+        while count > 0 and size <= segment_span(count - 1, identity.first_bytes)[0]:
+            count -= 1
         segments = [self._segment(number, count, identity) for number in range(count)]
         return _Header(identity, newest_state(data), flags, segments, cut_off)
 
@@ -188,7 +190,7 @@ class JournalReader:
         known = self._complete.get(number)
         if known is not None:
             return known
-        data = os.pread(self._descriptor, PUBLISHED_OFFSET + 8, segment_offset(number, identity.segment_bytes))
+        data = os.pread(self._descriptor, PUBLISHED_OFFSET + 8, segment_span(number, identity.first_bytes)[0])
         found = decode_segment(data, number, identity.incarnation)
         if found is None:
             return None
@@ -263,7 +265,7 @@ class JournalReader:
     ) -> int:
         """Walk a segment to its published end, or until there are enough points; return the index reached."""
         published = segment.published
-        block = _Block(self._descriptor, header.identity.segment_bytes, segment.head.number)
+        block = _Block(self._descriptor, *segment_span(segment.head.number, header.identity.first_bytes))
         while walker.index < published and (columns is None or columns.points < max_points):
             expected = walker.index
             row = walker.step(block.data, block.start, published)
@@ -287,10 +289,10 @@ class _Block:
     _FIRST_BYTES = 65_536
     _ATTEMPTS = 3
 
-    def __init__(self, descriptor: int, segment_bytes: int, number: int) -> None:
+    def __init__(self, descriptor: int, offset: int, segment_bytes: int) -> None:
         self._descriptor = descriptor
         self._segment_bytes = segment_bytes
-        self._offset = segment_offset(number, segment_bytes)
+        self._offset = offset
         self._attempts = 0
         self._size = 0
         self.data = b""

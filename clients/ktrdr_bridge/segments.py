@@ -5,7 +5,7 @@ import os
 import threading
 from dataclasses import dataclass
 
-from ktrdr_bridge.layout import FLAG_BOUND_REACHED, FLAG_NO_SPACE, segment_offset
+from ktrdr_bridge.layout import FLAG_BOUND_REACHED, FLAG_NO_SPACE, segment_span
 from ktrdr_bridge.reserve import Reserve
 
 
@@ -21,14 +21,14 @@ class Segments:
 
     Args:
         descriptor: The journal, open for reading and writing; the caller closes it, after `close`.
-        segment_bytes: Size of each segment.
+        first_bytes: Size of the first segment.
         limit_bytes: Bound of the whole file.
         reserve: How file space is reserved.
     """
 
-    def __init__(self, descriptor: int, segment_bytes: int, limit_bytes: int, reserve: Reserve) -> None:
+    def __init__(self, descriptor: int, first_bytes: int, limit_bytes: int, reserve: Reserve) -> None:
         self._descriptor = descriptor
-        self._segment_bytes = segment_bytes
+        self._first_bytes = first_bytes
         self._limit_bytes = limit_bytes
         self._reserve = reserve
         self._zeros = os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
@@ -41,9 +41,9 @@ class Segments:
         Raises:
             OSError: The space that an earlier `close` gave back can't be had again.
         """
-        offset = segment_offset(number, self._segment_bytes)
-        self._reserve(self._descriptor, offset, self._segment_bytes)
-        return mmap.mmap(self._descriptor, self._segment_bytes, offset=offset)
+        offset, size = segment_span(number, self._first_bytes)
+        self._reserve(self._descriptor, offset, size)
+        return mmap.mmap(self._descriptor, size, offset=offset)
 
     def take(self, number: int) -> mmap.mmap | Refusal:
         """Return a new, empty segment; prepared ahead if `prepare_ahead(number)` was called, now otherwise."""
@@ -85,12 +85,12 @@ class Segments:
         self._prepared = self._prepare(number)
 
     def _prepare(self, number: int) -> mmap.mmap | Refusal:
-        offset = segment_offset(number, self._segment_bytes)
-        if offset + self._segment_bytes > self._limit_bytes:
+        offset, size = segment_span(number, self._first_bytes)
+        if offset + size > self._limit_bytes:
             return Refusal(FLAG_BOUND_REACHED)
         try:
-            self._reserve(self._descriptor, offset, self._segment_bytes)
-            mapping = mmap.mmap(self._descriptor, self._segment_bytes, offset=offset)
+            self._reserve(self._descriptor, offset, size)
+            mapping = mmap.mmap(self._descriptor, size, offset=offset)
         except OSError:
             return Refusal(FLAG_NO_SPACE)
         _prefault(mapping, self._zeros)

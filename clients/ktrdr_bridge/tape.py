@@ -59,7 +59,7 @@ class Tape:
 
     Args:
         segments: Where further segments come from.
-        segment_bytes: Their size.
+        first_bytes: Size of the first one, half of which every event must fit into.
         incarnation: The journal's id, which every segment repeats.
         on_segments: Called with the number of segments once a new one can be read.
         on_refusal: Called with a header flag when there is no further segment; nothing is recorded after that.
@@ -71,13 +71,13 @@ class Tape:
     def __init__(
         self,
         segments: Segments,
-        segment_bytes: int,
+        first_bytes: int,
         incarnation: bytes,
         on_segments: Callable[[int], None],
         on_refusal: Callable[[int], None],
     ) -> None:
         self._segments = segments
-        self._segment_bytes = segment_bytes
+        self._first_bytes = first_bytes
         self._incarnation = incarnation
         self._on_segments = on_segments
         self._on_refusal = on_refusal
@@ -88,7 +88,7 @@ class Tape:
         self._ids: dict[Schema, int] = {}
         self._compiled: dict[tuple[Kind, Schema], CompiledWriter] = {}
         self._active: dict[Kind, _Active] = {}
-        self._counters = Counters(CellType(segment_bytes), CellType(0), CellType(0))
+        self._counters = Counters(CellType(0), CellType(0), CellType(0))
         self.recording = True
 
     @property
@@ -140,8 +140,8 @@ class Tape:
         schema, step = self._schemas.of(event.metrics), operator.index(event.step)
         wide = not 0 <= step < 2**32
         size = row_bytes(body_struct(len(schema.names), wide=wide).size)
-        if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (self._segment_bytes - ROWS_OFFSET) // 2):
-            message = f"{len(schema.names)} metrics in one event don't fit into segments of {self._segment_bytes} bytes"
+        if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (self._first_bytes - ROWS_OFFSET) // 2):
+            message = f"{len(schema.names)} metrics in one event don't fit into a segment of {self._first_bytes} bytes"
             raise ValueError(message)
         segment = self._make_room(size, schema, event.phase) if self.recording else None
         if segment is None:
@@ -153,7 +153,7 @@ class Tape:
         self._counters.position.cell_contents = end
         self._counters.rows.cell_contents = rows + 1
         segment.published[0] = rows + 1
-        if end > self._segment_bytes // 2:
+        if end > len(segment.mapping) // 2:
             self._segments.prepare_ahead(self._number + 1)
         self._activate(schema, context)
         return True
@@ -210,7 +210,8 @@ class Tape:
 
     def _make_room(self, size: int, schema: Schema, phase: int) -> _Mapped | None:
         needed = size + (0 if schema in self._ids else schema.definition_bytes)
-        if self._counters.position.cell_contents + needed > self._segment_bytes:
+        room = 0 if self._segment is None else len(self._segment.mapping) - self._counters.position.cell_contents
+        if needed > room:
             self._roll(phase)
         segment = self._segment if self.recording else None
         if segment is not None and schema not in self._ids:
