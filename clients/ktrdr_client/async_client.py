@@ -221,7 +221,7 @@ class AsyncClient:
             self._stub.ListOperations, request, endpoint=self._endpoint, timeout_seconds=self.timeout_seconds
         )
 
-    def watch(
+    async def watch(
         self,
         operation_ids: Sequence[str] = (),
         *,
@@ -246,7 +246,9 @@ class AsyncClient:
             Unavailable: The service did not answer from the start.
         """
         watch = Watch(self._stub, self._endpoint, after_revision, filter_text, operation_ids, on_interruption)
-        return watch.operations()
+        async with aclosing(watch.operations()) as changes:
+            async for operation in changes:
+                yield operation
 
     async def wait(self, operation_id: str, timeout: timedelta | float | None = None) -> FinishedOperation:  # noqa: ASYNC109 - the time to wait for the work, not for the call
         """Wait until an operation has ended.

@@ -1,0 +1,73 @@
+"""Metrics as columns and as a DataFrame."""
+
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+from ktrdr_client import AsyncClient
+
+from tests.support.finished_operations import history, running_training
+from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
+
+ID = "op0000000000"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[SimulatedRegistry, AsyncClient]]:
+    async with simulated_operations() as (registry, address), AsyncClient(address) as client:
+        await registry.put(running_training(ID))
+        yield registry, client
+
+
+async def test_pages_become_columns_with_each_point_once(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.metrics_page = 2
+    registry.history[ID] = [
+        history("train_loss", [0.9, 0.8]),
+        history("val_loss", [1.0, math.nan]),
+        history("train_loss", [0.8, 0.7], first_seq=1),
+        history("train_loss", [0.6], first_seq=3),
+    ]
+    metrics = await client.metrics(ID)
+    assert list(metrics) == ["train_loss", "val_loss"]
+    assert list(metrics["train_loss"].values) == [0.9, 0.8, 0.7, 0.6]
+    assert list(metrics["train_loss"].seqs) == [0, 1, 2, 3]
+    assert list(metrics["train_loss"].steps) == [1, 2, 3, 4]
+    assert math.isnan(metrics["val_loss"].values[1])
+    assert metrics.attempt == 1
+    assert all(moment.tzinfo is not None for moment in metrics["train_loss"].times)
+
+
+async def test_points_of_two_journals_are_not_one(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.history[ID] = [history("rows", [1.0]), history("rows", [2.0], incarnation="b" * 32)]
+    assert list((await client.metrics(ID))["rows"].values) == [1.0, 2.0]
+
+
+async def test_only_the_series_that_are_asked_for(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.history[ID] = [history("train_loss", [0.9]), history("val_loss", [1.0])]
+    assert list(await client.metrics(ID, series=["val_loss"])) == ["val_loss"]
+
+
+async def test_a_frame_has_a_row_for_each_event(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.history[ID] = [
+        history("train_loss", [0.9, 0.8]),
+        history("val_loss", [1.0, 0.95]),
+        history("batch_loss", [0.5], first_seq=2),
+    ]
+    frame = (await client.metrics(ID)).to_pandas()
+    assert list(frame.columns) == ["step", "time", "train_loss", "val_loss", "batch_loss"]
+    assert list(frame.index) == [0, 1, 2]
+    assert list(frame["step"]) == [1, 2, 3]
+    assert frame["val_loss"].tolist()[:2] == [1.0, 0.95]
+    assert frame["batch_loss"].notna().tolist() == [False, False, True]
+    assert str(frame["time"].dt.tz) == "UTC"
+
+
+async def test_an_operation_without_metrics_has_an_empty_frame(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    _, client = served
+    metrics = await client.metrics(ID)
+    assert not metrics
+    assert list(metrics.to_pandas().columns) == ["step", "time"]

@@ -1,0 +1,95 @@
+"""The client without asyncio: from scripts, from threads, and beside a loop that runs already."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+from ktrdr_client import Client, NotFound, WaitTimeout
+
+from tests.support.eventually import eventually
+from tests.support.finished_operations import completed, history, running_training
+from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
+
+ID = "op0000000000"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[SimulatedRegistry, str]]:
+    async with simulated_operations() as (registry, address):
+        yield registry, address
+
+
+async def test_a_script_creates_waits_and_reads(served: tuple[SimulatedRegistry, str]) -> None:
+    registry, address = served
+
+    def script() -> tuple[str, list[float], list[str]]:
+        with Client(address) as client:
+            operation = client.create_training("name: x", name="mine")
+            finished = client.wait(operation.id, timeout=20)
+            return finished.state, list(client.metrics(ID)["val_loss"].values), [each.id for each in client.list()]
+
+    registry.history[ID] = [history("val_loss", [1.0, 0.5])]
+    running = asyncio.create_task(asyncio.to_thread(script))
+    await eventually(lambda: ID in registry.operations and registry.open_watches == 1)
+    await registry.put(completed(running_training(ID)))
+    assert await running == ("COMPLETED", [1.0, 0.5], [ID])
+    await eventually(lambda: registry.open_watches == 0)
+
+
+async def test_leaving_a_watch_ends_its_stream(served: tuple[SimulatedRegistry, str]) -> None:
+    registry, address = served
+    await registry.put(running_training(ID))
+
+    def script() -> str:
+        with Client(address) as client:
+            for operation in client.watch():
+                return operation.id
+        return ""
+
+    assert await asyncio.to_thread(script) == ID
+    await eventually(lambda: registry.open_watches == 0)
+
+
+async def test_errors_and_timeouts_are_the_same_as_in_the_async_client(served: tuple[SimulatedRegistry, str]) -> None:
+    registry, address = served
+    await registry.put(running_training(ID))
+
+    def script() -> None:
+        with Client(address) as client:
+            with pytest.raises(NotFound):
+                client.get("nope")
+            with pytest.raises(WaitTimeout):
+                client.wait(ID, timeout=0.05)
+
+    await asyncio.to_thread(script)
+
+
+async def test_clients_share_one_thread_and_the_last_one_ends_it(served: tuple[SimulatedRegistry, str]) -> None:
+    _, address = served
+
+    def threads() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name == "ktrdr-client"]
+
+    def script() -> None:
+        with Client(address) as first:
+            with Client(address) as second:
+                assert not list(second.list())
+                assert len(threads()) == 1
+            assert not list(first.list())
+        assert not threads()
+
+    await asyncio.to_thread(script)
+
+
+async def test_a_closed_client_says_so(served: tuple[SimulatedRegistry, str]) -> None:
+    _, address = served
+
+    def script() -> None:
+        client = Client(address)
+        client.close()
+        client.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            client.hosts()
+
+    await asyncio.to_thread(script)
