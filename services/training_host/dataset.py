@@ -1,5 +1,6 @@
 """From bars to the three parts of a training, as arrays."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from services.training_host.labels.source import make_labels
 from services.training_host.progress import Progress
 from services.training_host.split.chronological import PARTS, Split, chronological_split
 from services.training_host.strategy.strategy import Strategy
+from services.training_host.strategy.training import ForwardReturnLabels
 
 LEAST_SAMPLES = 10
 """Samples that each part needs at least: below that its accuracy means nothing."""
@@ -84,16 +86,26 @@ def prepare(strategy: Strategy, bars: Bars, origin: str, progress: Progress) -> 
 
 def _require_enough(strategy: Strategy, bars: Bars, samples: NDArray[np.int64], split: Split) -> None:
     sizes = {name: len(split.part(name)) for name in PARTS}
-    if min(sizes.values()) < LEAST_SAMPLES:
-        shares = strategy.training.data_split
-        smallest = min(shares.train, shares.validation, shares.test)
-        # What is lost to warm-up, to labels without an end, and to purging is lost again with more bars.
-        lost = len(bars) - len(samples) + len(split.purged)
-        needed = max(lost + int(np.ceil(LEAST_SAMPLES / smallest)), len(bars) + 1)
-        detail = (
-            f"{bars.symbol} {bars.timeframe} has {len(bars)} bars; {strategy.warm_up_bars} are history, "
-            f"{len(samples)} have inputs and a label, {len(split.purged)} of these are purged at the borders; this "
-            f"leaves {sizes['train']} to train, {sizes['validation']} to validate, {sizes['test']} to test, and each "
-            f"needs {LEAST_SAMPLES}"
-        )
-        raise too_few_bars(len(bars), needed, detail)
+    if min(sizes.values()) >= LEAST_SAMPLES:
+        return
+    detail = (
+        f"{bars.symbol} {bars.timeframe} has {len(bars)} bars; {strategy.warm_up_bars} are history, "
+        f"{len(samples)} have inputs and a label, {len(split.purged)} of these are purged at the borders; this "
+        f"leaves {sizes['train']} to train, {sizes['validation']} to validate, {sizes['test']} to test, and each "
+        f"needs {LEAST_SAMPLES}"
+    )
+    raise too_few_bars(len(bars), max(_bars_needed(strategy), len(bars) + 1), detail)
+
+
+def _bars_needed(strategy: Strategy) -> int:
+    """Return how many bars give each part its samples.
+
+    Labels that end after a fixed number of bars cost as many at the end of each part; what swings cost is not known
+    before they happen, so that their number is a lower bound.
+    """
+    labels, shares = strategy.training.labels, strategy.training.data_split
+    ahead = labels.horizon if isinstance(labels, ForwardReturnLabels) else 1
+    purged = LEAST_SAMPLES + ahead
+    # One more for each border, which is rounded.
+    samples = max(purged / shares.train, purged / shares.validation, LEAST_SAMPLES / shares.test) + 2
+    return strategy.warm_up_bars + ahead + math.ceil(samples)

@@ -1,9 +1,12 @@
 """What an IB host's refusal means for a training."""
 
 import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
-from services.common.errors import ServiceError, error_info, reason_of, status_of_call
+from services.common.errors import ServiceError, error_info, reason_of
 from services.training_host.failures import bar_source_unavailable, bars_missing
 from services.training_host.strategy.strategy import Strategy
 
@@ -19,7 +22,7 @@ def translated(error: grpc.RpcError, address: str, strategy: Strategy) -> Servic
         address: The IB host, HOST:PORT.
         strategy: Whose bars were asked for.
     """
-    status = status_of_call(error)
+    status = _rich_status(error)
     reason = None if status is None else reason_of(status)
     if status is not None and reason in (
         ErrorReason.ERROR_REASON_DATASET_NOT_FOUND,
@@ -32,6 +35,17 @@ def translated(error: grpc.RpcError, address: str, strategy: Strategy) -> Servic
     if status is not None and reason is not None:
         return bar_source_unavailable(f"the IB host at {address}", f"It answers: {status.message}")
     return bar_source_unavailable(f"the IB host at {address}", f"The call ended with {status_code(error).name}")
+
+
+def _rich_status(error: Exception) -> status_pb2.Status | None:
+    """Return the status with its details, None if the server (or the transport) sent none."""
+    if not isinstance(error, grpc.Call):
+        return None
+    try:
+        status: status_pb2.Status | None = rpc_status.from_call(error)
+    except (ValueError, DecodeError):
+        return None  # the details contradict the call's own code or message, or are no status
+    return status
 
 
 def status_code(error: Exception) -> grpc.StatusCode:

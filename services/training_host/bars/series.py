@@ -24,7 +24,7 @@ class Bars:
         high: Highest price.
         low: Lowest price.
         close: Last price.
-        volume: Traded volume, float64.
+        volume: Traded volume, float64; negative where the kind of bar has none.
     """
 
     symbol: str
@@ -64,7 +64,8 @@ def faulty_bar(bars: Bars) -> str:
         return f"the bar of {bars.time(at).isoformat()} does not follow the one before it in time"
     for name in COLUMNS:
         column = getattr(bars, name)
-        good = np.isfinite(column) & ((column > 0) if name in PRICE_COLUMNS else (column >= 0))
+        # Bars of kinds that know no volume have -1 there.
+        good = np.isfinite(column) & (column > 0) if name in PRICE_COLUMNS else np.isfinite(column)
         if not good.all():
             at = int(np.argmin(good))
             return f"{name} of the bar of {bars.time(at).isoformat()} is {column[at]}"

@@ -1,0 +1,113 @@
+"""What bars, strategy, device or disk do not allow, as errors that say what to do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ktrdr.ib.v1.bars_pb2 import Source
+from ktrdr_bridge import Bridge
+
+from services.common.errors import ServiceError, reason_name
+from services.training_host.bars.loaded import LoadedBars
+from services.training_host.bars.series import Bars
+from services.training_host.strategy.check import load_strategy
+from services.training_host.training_run import TrainedModel, TrainingRun
+from tests.support.trainings import bars_of_closes, random_bars, reference_text
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> Iterator[Bridge]:
+    with Bridge.create(tmp_path / "journal", control=tmp_path / "control") as bridge:
+        yield bridge
+
+
+def run(bridge: Bridge, folder: Path, bars: Bars, **overrides: str) -> TrainedModel:
+    changes = {"training.epochs": "2"} | {name.replace("__", "."): value for name, value in overrides.items()}
+    strategy = load_strategy(reference_text(), changes)
+    return TrainingRun(
+        strategy=strategy,
+        strategy_text="",
+        overrides=changes,
+        load_bars=lambda _: LoadedBars(bars, "memory", Source.SOURCE_UNSPECIFIED),
+        folder=folder,
+        session_id="s",
+        progress=bridge,
+    ).run()
+
+
+def failure(bridge: Bridge, folder: Path, bars: Bars, **overrides: str) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        run(bridge, folder, bars, **overrides)
+    return caught.value
+
+
+@pytest.mark.parametrize("count", [1, 50, 105, 170])
+def test_too_few_bars_tell_what_there_is_and_what_is_needed(bridge: Bridge, tmp_path: Path, count: int) -> None:
+    error = failure(bridge, tmp_path / "model", random_bars(count))
+    assert reason_name(error.reason) == "TOO_FEW_BARS"
+    assert f"too few bars: {count} of at least " in error.message
+    assert f"TEST 1d has {count} bars; 100 are history" in error.message
+    assert "each needs 10" in error.message
+    assert not (tmp_path / "model").exists()
+
+
+def test_as_many_bars_as_are_asked_for_are_enough(bridge: Bridge, tmp_path: Path) -> None:
+    error = failure(bridge, tmp_path / "model", random_bars(150))
+    needed = int(error.parameters["needed"])
+    assert needed > 150
+    assert run(bridge, tmp_path / "model", random_bars(needed)).loaded.bars.symbol == "TEST"
+
+
+def test_labels_without_a_difference_are_the_thresholds_fault(bridge: Bridge, tmp_path: Path) -> None:
+    error = failure(bridge, tmp_path / "model", random_bars(400), training__labels__threshold="0.9")
+    assert reason_name(error.reason) == "STRATEGY_INVALID"
+    assert error.fields[0].field == "training.labels"
+    assert 'all samples of the training part are "flat"' in error.fields[0].description
+
+
+def test_a_damaged_bar_is_named(bridge: Bridge, tmp_path: Path) -> None:
+    bars = random_bars(400)
+    bars.low[7] = np.nan
+    error = failure(bridge, tmp_path / "model", bars)
+    assert reason_name(error.reason) == "BAR_SOURCE_UNAVAILABLE"
+    assert "low of the bar of 1970-01-08T00:00:00+00:00 is nan" in error.message
+
+
+def test_an_absent_device_is_refused_before_bars_are_read(bridge: Bridge, tmp_path: Path) -> None:
+    error = failure(bridge, tmp_path / "model", bars_of_closes(1.0), training__device='"cuda:9"')
+    assert reason_name(error.reason) == "DEVICE_UNAVAILABLE"
+
+
+def test_a_model_that_cannot_be_written_is_a_failure_of_storage(bridge: Bridge, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    error = failure(bridge, tmp_path / "file" / "model", random_bars(400))
+    assert reason_name(error.reason) == "STORAGE_FULL"
+    assert str(tmp_path / "file") in error.message
+
+
+def test_bars_of_the_future_change_neither_scaling_nor_the_weights(bridge: Bridge, tmp_path: Path) -> None:
+    """Only the training part teaches; here all bars after the border of the training part's labels are doubled."""
+    bars = random_bars(600)
+    first = run(bridge, tmp_path / "a", bars, training__epochs="1")
+    border = int(first.dataset.split.validation[0])
+    factor = np.where(np.arange(600) >= border, 2.0, 1.0)
+    changed = replace(bars, close=bars.close * factor, high=bars.high * factor, low=bars.low * factor)
+    second = run(bridge, tmp_path / "b", changed, training__epochs="1")
+    np.testing.assert_array_equal(first.dataset.scaler.offset, second.dataset.scaler.offset)
+    np.testing.assert_array_equal(first.dataset.part("train")[0], second.dataset.part("train")[0])
+    np.testing.assert_array_equal(first.dataset.part("train")[1], second.dataset.part("train")[1])
+    assert first.history.epochs[0]["train_loss"] == second.history.epochs[0]["train_loss"]
+    assert first.history.epochs[0]["val_loss"] != second.history.epochs[0]["val_loss"]
+
+
+def test_zigzag_labels_can_be_trained_on(bridge: Bridge, tmp_path: Path) -> None:
+    trained = run(
+        bridge, tmp_path / "model", random_bars(900, seed=2), training__labels="{source: zigzag, threshold: 0.05}"
+    )
+    assert trained.strategy.classes == ("down", "up")
+    split, ends = trained.dataset.split, trained.dataset.labels.ends
+    assert ends[split.train].max() < split.validation[0]
+    assert ends[split.validation].max() < split.test[0]
+    assert trained.evaluations["test"].confusion != [[0, 0], [0, 0]]
