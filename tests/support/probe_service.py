@@ -92,10 +92,10 @@ async def echo(request: bytes, _context: Context) -> bytes:
     return request
 
 
-async def wait(_request: bytes, context: Context) -> bytes:
-    await context.send_initial_metadata(())
+async def stubborn(_request: bytes, _context: Context) -> AsyncIterator[bytes]:
+    """Stay open, whatever the server does."""
+    yield b"open"
     await asyncio.Event().wait()
-    return b""
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +135,7 @@ async def stream(
 
 
 async def _run(settings: ProbeSettings) -> int:
-    return await serve(ProbeService(unary={"Wait": wait}, slow_start=settings.slow_start), settings)
+    return await serve(ProbeService(streams={"Stubborn": stubborn}, slow_start=settings.slow_start), settings)
 
 
 command = make_serve_command(

@@ -18,7 +18,7 @@ import pytest
 
 from services.common.channel import open_channel
 from tests.support.eventually import eventually
-from tests.support.probe_service import call
+from tests.support.probe_service import call, stream
 
 MODULE = "tests.support.probe_service"
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,9 +94,9 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     async with (
         _serving(tmp_path, "--grace-seconds", "60") as (process, ready),
         open_channel(ready["address"]) as channel,
+        stream(channel, "Stubborn") as opened,
     ):
-        waiting = unary_call(channel, "Wait")
-        await waiting.initial_metadata()
+        assert await opened.read() == b"open"
         process.terminate()
         assert process.stderr is not None
         while b"stopping" not in await process.stderr.readline():
@@ -104,7 +104,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 10) == -signal.SIGTERM
         with pytest.raises(grpc.aio.AioRpcError):
-            await waiting
+            await opened.read()
 
 
 async def test_a_signal_ends_a_start_that_hangs(tmp_path: Path) -> None:
