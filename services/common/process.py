@@ -58,6 +58,7 @@ async def run_until_stopped(settings: ServerSettings, serving: Serving) -> int:
                 await life
         finally:
             stop.cancel()
+            life.cancel()  # only if this function itself was cancelled is it still running
     return 0
 
 

@@ -56,7 +56,7 @@ def footprint(folder: Path | None = None) -> Footprint:
         processes |= _processes_about(str(folder))
     return Footprint(
         processes=frozenset(processes),
-        # Threads of the event loop's own executor (asyncio.to_thread) end with the loop, which is closed after this look.
+        # Threads of the event loop's own executor (asyncio.to_thread) end with the loop, which is closed later.
         threads=frozenset(
             thread for thread in threading.enumerate() if not thread.daemon and not thread.name.startswith("asyncio_")
         ),
