@@ -14,6 +14,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
 from services.common.errors import reason_of, status_of_call
+from services.common.interceptors.request_id import outgoing_metadata
 from services.common.timestamps import seconds_to_duration, to_timedelta
 from services.operations.host_errors import (
     CursorRejected,
@@ -83,19 +84,22 @@ class HostConnection:
                 labels=operation.labels,
                 spec=operation.training,
             )
-            return (await self._call(self._training.StartTraining(training, timeout=_CALL_SECONDS))).session
+            begun = self._training.StartTraining(training, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
+            return (await self._call(begun)).session
         load = ib_pb2.StartDataLoadRequest(
             session_id=operation.session_id,
             attempt=operation.attempt,
             labels=operation.labels,
             spec=operation.data_load,
         )
-        return (await self._call(self._ib.StartDataLoad(load, timeout=_CALL_SECONDS))).session
+        started = self._ib.StartDataLoad(load, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
+        return (await self._call(started)).session
 
     async def cancel(self, session_id: str, *, reason: str, now: bool) -> Session:
         """Ask a session to stop."""
         request = host_pb2.CancelSessionRequest(session_id=session_id, reason=reason, now=now)
-        return (await self._call(self._host.CancelSession(request, timeout=_CALL_SECONDS))).session
+        call = self._host.CancelSession(request, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
+        return (await self._call(call)).session
 
     async def _call(self, call: Awaitable[T]) -> T:
         try:
