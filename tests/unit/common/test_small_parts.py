@@ -16,9 +16,15 @@ from services.common.watches import WatchLimit
 from tests.support.fake_clock import FakeClock
 
 
-@pytest.mark.parametrize("text", ["a", "A9", "op-1", "a.b_c-d", "x" * 64, new_id()])
+@pytest.mark.parametrize("text", ["a", "A9", "op-1", "a.b_c-d", "x" * 64])
 def test_good_ids_are_taken(text: str) -> None:
     assert checked_id(text, field="session_id") == text
+
+
+def test_new_ids_are_good_and_new() -> None:
+    first, second = new_id(), new_id()
+    assert is_valid_id(first)
+    assert first != second
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", ".hidden", "-flag", "a/b", "a b", "x" * 65, "ä", "a\n", "a\x00"])
