@@ -90,9 +90,10 @@ class IbHostService:
         names = [FULL_NAME, host.register(server)]
         self._connection, self._host = connection, host
         self._heartbeat = Heartbeat(connection, requests, clock=clock, interval_seconds=settings.heartbeat_seconds)
+        # The folder first: a second host on it must be refused before it has taken a client id of the gateway.
+        await host.start()
         await connection.start()
         await self._heartbeat.start()
-        await host.start()
         return names
 
     async def begin_stop(self) -> None:
