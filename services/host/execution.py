@@ -68,6 +68,7 @@ class Execution:
         self._ladder = CancelLadder(runner, graces, clock)
         self._line: deque[HostedSession] = deque()
         self._running: dict[str, tuple[HostedSession, asyncio.Task[None]]] = {}
+        self._beginning: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._logger = structlog.get_logger()
 
@@ -131,6 +132,8 @@ class Execution:
     async def stop(self) -> None:
         """Let go of everything. Workers that are processes go on; the next start of the host adopts them."""
         self._stopping = True
+        if self._beginning:
+            await asyncio.wait(self._beginning)
         running = list(self._running.values())
         for session, task in running:
             task.cancel()
@@ -159,7 +162,11 @@ class Execution:
     async def _work(self, session: HostedSession, *, adopted: bool) -> None:
         settlement: Settlement | None = None
         try:
-            await self._begin(session, adopted=adopted)
+            # A task of its own, which the host's stop waits for: nothing is left half started.
+            beginning = asyncio.create_task(self._begin(session, adopted=adopted), name=f"begin-{session.id}")
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+            await asyncio.shield(beginning)
             async for view in self._runner.watch(session.folder):
                 session.see_worker(view)
                 self._changed()

@@ -88,7 +88,11 @@ class Host:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         self._lock.acquire()
         await asyncio.to_thread(self._identity.open)
-        self.sessions.open(await asyncio.to_thread(load_sessions, folder / "sessions"))
+        stored = await asyncio.to_thread(load_sessions, folder / "sessions")
+        for each in stored:
+            if each.settled is not None:
+                self._identity.note_finish_number(each.settled.finish_number)
+        self.sessions.open(stored)
         self._started = True
 
     async def begin_stop(self) -> None:

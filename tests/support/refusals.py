@@ -45,7 +45,7 @@ class Refusal:
         for detail in self.status.details:
             if detail.Is(retry.DESCRIPTOR):
                 detail.Unpack(retry)
-                return retry.retry_delay.ToTimedelta().total_seconds()
+                return float(retry.retry_delay.ToTimedelta().total_seconds())
         return None
 
 

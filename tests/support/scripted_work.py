@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-
 from ktrdr.host.v1 import host_pb2_grpc
+
 from services.common.clock import SystemClock
 from services.host.cursor import Cursor, SessionCursor
 from services.host.host import Host
@@ -93,7 +93,6 @@ class ScriptedHost:
         """End a session and wait until it is settled."""
         self.work.complete(session_id)
         await eventually(lambda: self.host.sessions.find(session_id).settled)
-
 
     def foreign_cursor(self, cursor: bytes, *, also: str) -> bytes:
         """Return a cursor as another host would have made it, which knows a session more."""

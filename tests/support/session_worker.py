@@ -4,9 +4,9 @@ The spec is a google.protobuf.Struct:
 
 - `epochs`: rows with a loss and an accuracy to write (default 3), `batches`: rows before each of them (default 0);
 - `hold`: after this many epochs wait until the file `go` appears in the session's folder;
-- `end`: "complete", "exit" (with `code`), "segfault", "fail", "crash", "wait" (until cancelled), "sleep" (as if it never
-  looked at its bridge), "hang" (ignoring SIGTERM, too), "spawn" (start a child that hangs, then wait), "damage" (leave a
-  journal of another layout).
+- `end`: "complete", "exit" (with `code`), "segfault", "fail", "crash", "wait" (until cancelled), "sleep" (as if it
+  never looked at its bridge), "hang" (ignoring SIGTERM, too), "spawn" (start a child that hangs, then wait), "damage"
+  (leave a journal of another layout).
 """
 
 import os

@@ -118,8 +118,8 @@ class StatusReader:
     def _take_points(self, session: Session) -> None:
         for series in session.metrics:
             seqs = series.seqs or range(series.first_seq, series.first_seq + len(series.values))
-            for seq, step, value, time in zip(seqs, series.steps, series.values, series.times, strict=True):
-                assert time > 0
+            for seq, step, value, time_ns in zip(seqs, series.steps, series.values, series.times, strict=True):
+                assert time_ns > 0
                 self._take_point(session, series.name, seq, (step, value))
         for block in session.metric_rows:
             row = struct.Struct(f"<Qqq{len(block.names)}d")

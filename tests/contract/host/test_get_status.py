@@ -5,9 +5,9 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
-
 from ktrdr.host.v1 import host_pb2, metrics_pb2
 from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, Session
+
 from tests.support.eventually import eventually
 from tests.support.refusals import refusal
 from tests.support.scripted_work import ScriptedHost
@@ -97,7 +97,10 @@ async def test_raw_rows_hold_the_same_points(served: ScriptedHost) -> None:
     await columns.drain()
     await rows.drain()
     assert not rows.sessions["a"].metrics
-    assert [list(block.names) for block in rows.sessions["a"].metric_rows] == [["train_loss", "val_loss"], ["batch_loss"]]
+    assert [list(block.names) for block in rows.sessions["a"].metric_rows] == [
+        ["train_loss", "val_loss"],
+        ["batch_loss"],
+    ]
     assert repr(columns.points) == repr(rows.points)
 
 

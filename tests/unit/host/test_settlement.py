@@ -1,0 +1,152 @@
+import json
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+from google.rpc import error_details_pb2
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import Session
+from ktrdr_bridge import request_stop
+
+from services.common.errors import FieldViolation, ServiceError, error_info
+from services.host.folder import SessionFolder
+from services.host.outcome import write_cancelled, write_completed, write_failed
+from services.host.settlement import Settlement, judge
+
+ENDED = datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> SessionFolder:
+    return SessionFolder(tmp_path)
+
+
+def exited(session: SessionFolder, code: int | None, signal_number: int | None = None) -> None:
+    record = {"code": code, "signal": signal_number, "max_rss_bytes": 1, "ended_at": ENDED.isoformat()}
+    session.exit_record.write_text(json.dumps(record))
+
+
+def reason(settlement: Settlement) -> str:
+    assert settlement.error is not None
+    info = error_info(settlement.error)
+    assert info is not None
+    return str(info.reason)
+
+
+def result_of(text: str) -> Struct:
+    struct = Struct()
+    struct.update({"text": text})
+    return struct
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "expected", "named"),
+    [
+        (3, None, "WORKER_EXITED", "exit code 3"),
+        (0, None, "WORKER_EXITED", "exit code 0"),
+        (None, int(signal.SIGKILL), "WORKER_KILLED", "SIGKILL"),
+        (None, int(signal.SIGSEGV), "WORKER_KILLED", "SIGSEGV"),
+        (None, 250, "WORKER_KILLED", "signal 250"),
+    ],
+)
+def test_the_exit_says_why_there_is_no_result(
+    session: SessionFolder, code: int | None, number: int | None, expected: str, named: str
+) -> None:
+    exited(session, code, number)
+    settlement = judge(session, cancel_reason=None)
+    assert settlement.state == Session.STATE_FAILED
+    assert reason(settlement) == expected
+    assert settlement.error is not None
+    assert named in settlement.error.message
+    assert settlement.end_time == ENDED
+
+
+def test_no_evidence_at_all_is_a_lost_worker(session: SessionFolder) -> None:
+    settlement = judge(session, cancel_reason=None)
+    assert (settlement.state, reason(settlement), settlement.end_time) == (Session.STATE_FAILED, "WORKER_LOST", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_asked_to_stop_and_ended_by_our_signals_is_cancelled(session: SessionFolder, number: int) -> None:
+    exited(session, None, number)
+    settlement = judge(session, cancel_reason="enough")
+    assert (settlement.state, reason(settlement)) == (Session.STATE_CANCELLED, "CANCELLED")
+    assert settlement.error is not None
+    assert "enough" in settlement.error.message
+
+
+def test_a_crash_after_a_request_to_stop_is_still_a_crash(session: SessionFolder) -> None:
+    exited(session, None, signal.SIGSEGV)
+    assert judge(session, cancel_reason="enough").state == Session.STATE_FAILED
+
+
+@pytest.mark.parametrize("cancel_reason", [None, "enough"])
+def test_the_result_counts_whatever_happened_to_the_process(session: SessionFolder, cancel_reason: str | None) -> None:
+    write_completed(session, result_of("done"))
+    exited(session, None, signal.SIGKILL)
+    settlement = judge(session, cancel_reason=cancel_reason)
+    assert settlement.state == Session.STATE_COMPLETED
+    assert settlement.error is None
+    unpacked = Struct()
+    assert settlement.result is not None
+    assert settlement.result.Unpack(unpacked)
+    assert unpacked["text"] == "done"
+
+
+def test_the_first_word_on_the_end_is_the_one_that_counts(session: SessionFolder) -> None:
+    write_completed(session, result_of("done"))
+    write_cancelled(session, None)
+    assert judge(session, cancel_reason="late").state == Session.STATE_COMPLETED
+
+
+def test_a_refusal_keeps_its_reason_parameters_and_fields(session: SessionFolder) -> None:
+    error = ServiceError(
+        ErrorReason.ERROR_REASON_TOO_FEW_BARS, fields=[FieldViolation("a.b", "short")], available=3, needed=9
+    )
+    write_failed(session, error, result_of("partial"))
+    settlement = judge(session, cancel_reason=None)
+    assert settlement.state == Session.STATE_FAILED
+    assert settlement.error == error.status()
+    assert settlement.result is not None
+
+
+def test_a_reason_that_is_not_known_here_is_still_a_failure(session: SessionFolder) -> None:
+    session.result_record.write_text('{"outcome": "failed", "error": {"reason": "FROM_THE_FUTURE"}}')
+    assert judge(session, cancel_reason=None).state == Session.STATE_FAILED
+
+
+def test_a_result_of_an_unknown_type_is_left_out(session: SessionFolder) -> None:
+    session.result_record.write_text(
+        '{"outcome": "completed", "result": {"@type": "type.googleapis.com/no.Such", "a": 1}}'
+    )
+    settlement = judge(session, cancel_reason=None)
+    assert (settlement.state, settlement.result) == (Session.STATE_COMPLETED, None)
+
+
+def test_a_worker_that_was_told_to_stop_by_somebody_else_names_why(session: SessionFolder) -> None:
+    request_stop(session.control, reason="the machine goes down")
+    write_cancelled(session, None)
+    settlement = judge(session, cancel_reason=None)
+    assert settlement.error is not None
+    assert "the machine goes down" in settlement.error.message
+
+
+def test_damaged_records_are_no_evidence(session: SessionFolder) -> None:
+    session.result_record.write_text('{"outcome":')
+    session.exit_record.write_bytes(b"\xff\xfe")
+    assert reason(judge(session, cancel_reason=None)) == "WORKER_LOST"
+
+
+def test_the_end_of_the_log_comes_along_within_bounds(session: SessionFolder) -> None:
+    session.log.write_text("".join(f"line {number} {'x' * 300}\n" for number in range(100)) + "the last\n")
+    exited(session, 1)
+    error = judge(session, cancel_reason=None).error
+    assert error is not None
+    debug = error_details_pb2.DebugInfo()
+    assert error.details[-1].Unpack(debug)
+    assert debug.stack_entries[-1] == "the last"
+    assert len(debug.stack_entries) <= 20
+    assert sum(map(len, debug.stack_entries)) <= 4_096
+    assert debug.stack_entries[0].startswith("line ")
