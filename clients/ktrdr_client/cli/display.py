@@ -95,7 +95,7 @@ class LineDisplay:
         line.append_text(state_text(operation))
         words = [progress_words(operation)]
         if operation.state == Operation.STATE_RUNNING:
-            words += [metric_words(each.name, each.value) for each in operation.latest_metrics]
+            words += metric_words(operation)
         words.append(trouble(operation))
         line.append("  " + " · ".join(word for word in words if word))
         if progress.phase and operation.state == Operation.STATE_CANCELLING and progress.HasField("fraction"):

@@ -27,7 +27,6 @@ from ktrdr_client.states import is_final, state_name
 from ktrdr_client.times import duration_text
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
-_SHOWN_METRICS: Final = ("train_loss", "val_loss", "val_accuracy", "rows")
 _BAR_WIDTH: Final = 30
 _MAXIMUM_SHOWN: Final = 8
 """Operations that are drawn at the same time."""
@@ -142,8 +141,7 @@ class OperationView:
         return progress.wait_reason or progress.step or progress.phase
 
     def _metric_lines(self) -> Sequence[str]:
-        latest = {each.name: each.value for each in self.operation.latest_metrics}
-        words = [metric_words(name, latest[name]) for name in _SHOWN_METRICS if name in latest]
+        words = metric_words(self.operation)
         losses = self.curves.get("val_loss") if self.curves is not None else None
         if losses is None or not len(losses):
             return [" · ".join(words)] if words else []

@@ -1,6 +1,8 @@
 """Draw curves with characters."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import plotext
@@ -39,7 +41,7 @@ def _picture(label: str, columns: list[MetricColumns], width: int, *, coloured: 
     top, right = -math.inf, 0
     for column in columns:
         points = [
-            (step, value) for step, value in zip(column.steps, column.values, strict=True) if math.isfinite(value)
+            (step, value) for step, value in zip(_abscissas(column), column.values, strict=True) if math.isfinite(value)
         ]
         if not points:
             continue
@@ -50,3 +52,10 @@ def _picture(label: str, columns: list[MetricColumns], width: int, *, coloured: 
     figure.legend(x=right, y=top, ha="right", va="top", relative=True)
     picture: str = figure.build().string(colorless=not coloured)
     return picture
+
+
+def _abscissas(column: MetricColumns) -> Sequence[int]:
+    """Return where the points lie: at their steps, or one after the other where steps begin again (batches do)."""
+    steps = column.steps
+    rising = all(earlier < later for earlier, later in pairwise(steps))
+    return steps if rising else range(1, len(steps) + 1)

@@ -142,7 +142,7 @@ def _state(name: str, gateway: str) -> Text:
     if name == GATEWAY_SERVICE:
         state.append("  REPLAY", style="yellow")
     if name == IB_HOST:
-        state.append(f"  gateway {gateway}", style="default")
+        state.append(f"  gateway {gateway.partition(':')[0]}", style="default")
     return state
 
 

@@ -25,7 +25,7 @@ _REASON: Final = "ktrdr up was stopped"
 async def gateway_words(system: LocalSystem) -> str:
     """Return how the IB host stands with its gateway, once it is connected or some time has passed."""
     deadline = time.monotonic() + _GATEWAY_SECONDS
-    words = "REPLAY: recorded history, nothing comes from a market" if system.plan.is_replay else "connected"
+    words = "REPLAY: recorded history, no market" if system.plan.is_replay else "connected"
     async with AsyncClient(system.operations_address) as client:
         while True:
             try:

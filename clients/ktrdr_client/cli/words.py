@@ -22,14 +22,7 @@ STATE_STYLES: Final = {
     "FAILED": "bold red",
     "CANCELLED": "magenta",
 }
-_METRIC_WORDS: Final = {
-    "train_loss": "train loss",
-    "val_loss": "val loss",
-    "train_accuracy": "train acc",
-    "val_accuracy": "val acc",
-    "learning_rate": "lr",
-    "rows": "rows",
-}
+_METRIC_WORDS: Final = {"train_loss": "train loss", "val_loss": "val loss", "val_accuracy": "val acc"}
 """The metrics that are worth a place in a line of progress, and how they are called there."""
 
 
@@ -70,7 +63,7 @@ def progress_words(operation: Operation) -> str:
     if operation.state == Operation.STATE_COMPLETED:
         return result_words(operation)
     share = f"{progress.phase} {percent(progress.fraction)}" if progress.HasField("fraction") else progress.phase
-    return ", ".join(part for part in (share, progress.step, progress.wait_reason) if part)
+    return ", ".join(part for part in (share, progress.step, progress.wait_reason) if part) or "starting"
 
 
 def result_words(operation: Operation) -> str:
@@ -100,12 +93,14 @@ def number(value: float) -> str:
     return f"{value:.2g}"
 
 
-def metric_words(name: str, value: float) -> str:
-    """Return a metric for a line of progress: "val loss 0.9231"; "" for one that has no place there."""
-    word = _METRIC_WORDS.get(name, "")
-    if not word:
-        return ""
-    return f"{word} {percent(value, 1) if name.endswith('accuracy') else number(value)}"
+def metric_words(operation: Operation) -> list[str]:
+    """Return the newest metrics that have a place in a line of progress: "val loss 0.9231"."""
+    latest = {each.name: each.value for each in operation.latest_metrics}
+    return [
+        f"{word} {percent(latest[name], 1) if name.endswith('accuracy') else number(latest[name])}"
+        for name, word in _METRIC_WORDS.items()
+        if name in latest
+    ]
 
 
 def date_text(stamp: Timestamp) -> str:
