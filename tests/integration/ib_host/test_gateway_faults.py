@@ -1,0 +1,242 @@
+"""What goes wrong at a gateway: each request has one outcome, nothing stays open, and loads go on where they can."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ktrdr.host.v1.session_pb2 import Session
+from ktrdr.ib.v1 import bars_pb2, ib_pb2
+
+from services.ib_host.connection.library import new_contract
+from services.ib_host.replay.messages import Inbound
+from tests.support.eventually import eventually
+from tests.support.faulty_gateway import FaultyGateway, error, garbage, hang_up, silence
+from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_session, result_of
+
+HMDS = "Historical Market Data Service error message:"
+HISTORY = Inbound.HISTORICAL_DATA
+NEW_YEAR = datetime(2012, 1, 3, tzinfo=UTC)
+TWO_CHUNKS = load_spec("AAPL", start=NEW_YEAR)
+ALL_ROWS = 291
+
+
+async def waits_for(host: IbHost, session_id: str, words: str) -> None:
+    async def look() -> bool:
+        return words in (await host.session(session_id)).progress.wait_reason
+
+    found: bool = await eventually(look)
+    assert found
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(162, f"{HMDS}HMDS server disconnect occurred"),
+        error(366, "No historical data query found for ticker id:7"),
+        garbage,
+        hang_up,
+        silence,
+    ],
+    ids=["HMDS trouble", "query lost", "undecodable", "connection reset", "silence"],
+)
+async def test_what_may_pass_is_asked_again(tmp_path: Path, fault: object) -> None:
+    async with (
+        FaultyGateway() as gateway,
+        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.3) as host,
+    ):
+        gateway.on(HISTORY, fault, fault)  # type: ignore[arg-type]  # parametrised actions
+        load = result_of(await host.load(TWO_CHUNKS)).loads[0]
+        assert (load.range_rows, load.done_chunks) == (ALL_ROWS, 2)
+        assert len(gateway.requests(HISTORY)) == 4
+        assert (await host.gateway()).open_requests == 0
+        await eventually(lambda: not gateway.open_queries)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "reason"),
+    [
+        (162, f"{HMDS}No market data permissions for NASDAQ STK", "GATEWAY_NO_PERMISSION"),
+        (354, "Requested market data is not subscribed.", "GATEWAY_NO_PERMISSION"),
+        (162, f"{HMDS}Trading TWS session is connected from a different IP address", "GATEWAY_COMPETING_SESSION"),
+        (162, f"{HMDS}invalid step: 1 day", "GATEWAY_REFUSED"),
+        (321, "Error validating request.-'bH' : cause - Nope", "GATEWAY_REFUSED"),
+        (10314, "End Date/Time: The date is invalid", "GATEWAY_REFUSED"),
+    ],
+)
+async def test_what_cannot_pass_ends_the_load_at_once_and_is_told(
+    tmp_path: Path, code: int, text: str, reason: str
+) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, error(code, text))
+        session = await host.load(TWO_CHUNKS)
+        assert len(gateway.requests(HISTORY)) == 1
+    assert reason_of_session(session) == reason
+    assert text.rsplit(":", 1)[-1].strip() in session.error.message
+
+
+async def test_chunks_that_fail_too_often_fail_the_load_and_are_named(tmp_path: Path) -> None:
+    trouble = error(162, f"{HMDS}HMDS trouble")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, trouble, trouble, trouble)
+        session = await host.load(TWO_CHUNKS)
+        assert reason_of_session(session) == "LOAD_INCOMPLETE"
+        assert "1 of 2 chunks failed: AAPL 1d 2012-01-03 … 2012-12-31: IB says" in session.error.message
+        assert "HMDS trouble" in session.error.message
+        assert result_of(await host.load(TWO_CHUNKS)).loads[0].range_rows == ALL_ROWS
+
+
+async def test_a_load_whose_chunks_all_fail_is_never_completed(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, history_timeout_seconds=0.05) as host:
+        gateway.on(HISTORY, *[silence] * 50)
+        session = await host.load(TWO_CHUNKS)
+    assert reason_of_session(session) == "LOAD_INCOMPLETE"
+    assert "2 of 2 chunks failed" in session.error.message
+
+
+async def test_a_pacing_violation_pauses_and_is_no_missing_data(tmp_path: Path) -> None:
+    violation = error(162, f"{HMDS}Historical data request pacing violation")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, violation)
+        session = await host.start_load(TWO_CHUNKS)
+        await waits_for(host, session.id, "IB limits how fast history is asked for; going on in")
+        assert (await host.session(session.id)).state == Session.STATE_RUNNING
+        assert len(gateway.requests(HISTORY)) == 1
+
+
+async def test_a_gateway_cut_off_from_ib_is_waited_for_and_lost_requests_are_sent_again(tmp_path: Path) -> None:
+    async with (
+        FaultyGateway() as gateway,
+        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.5) as host,
+    ):
+        gateway.on(HISTORY, silence)
+        session = await host.start_load(TWO_CHUNKS)
+        await eventually(lambda: gateway.requests(HISTORY))
+        gateway.tell(1100, "Connectivity between IB and Trader Workstation has been lost.")
+        await eventually(lambda: is_down(host))
+        await asyncio.sleep(0.7)  # longer than the timeout, which stands still meanwhile
+        assert len(gateway.requests(HISTORY)) == 1
+        gateway.tell(1101, "Connectivity between IB and Trader Workstation has been restored- data lost.")
+        load = result_of(await host.ended(session.id)).loads[0]
+        assert load.range_rows == ALL_ROWS
+        assert len(gateway.requests(HISTORY)) == 3
+        assert len(gateway.requests(Inbound.CANCEL_HISTORICAL_DATA)) == 1
+        assert (await host.gateway()).link == ib_pb2.GetGatewayResponse.LINK_UP
+
+
+async def is_down(host: IbHost) -> bool:
+    return (await host.gateway()).link == ib_pb2.GetGatewayResponse.LINK_IB_DOWN
+
+
+async def test_loads_begun_while_ib_is_away_say_so(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        await host.connected()
+        gateway.tell(1100, "Connectivity between IB and Trader Workstation has been lost.")
+        await eventually(lambda: is_down(host))
+        session = await host.start_load(TWO_CHUNKS)
+        await waits_for(host, session.id, "has lost its connection to IB")
+        gateway.tell(1102, "Connectivity between IB and Trader Workstation has been restored- data maintained.")
+        assert result_of(await host.ended(session.id)).loads[0].range_rows == ALL_ROWS
+
+
+async def test_farms_are_told_and_failures_do_not_count_while_one_is_down(tmp_path: Path) -> None:
+    trouble = error(162, f"{HMDS}HMDS trouble")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        await host.connected()
+        assert [(farm.name, farm.ok) for farm in (await host.gateway()).farms] == [
+            ("usfarm", True), ("ushmds", True), ("secdefil", True),
+        ]  # fmt: skip
+        gateway.tell(2105, "HMDS data farm connection is broken:ushmds")
+        gateway.on(HISTORY, *[trouble] * 10)
+        session = await host.start_load(TWO_CHUNKS)
+        await eventually(lambda: len(gateway.requests(HISTORY)) > 5)
+        farms = {farm.name: farm for farm in (await host.gateway()).farms}
+        assert not farms["ushmds"].ok
+        assert "broken" in farms["ushmds"].message
+        gateway.tell(2106, "HMDS data farm connection is OK:ushmds")
+        gateway._actions[HISTORY].clear()
+        assert result_of(await host.ended(session.id)).loads[0].range_rows == ALL_ROWS
+
+
+async def test_a_contract_unknown_while_its_farm_is_down_is_asked_again(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        await host.connected()
+        gateway.tell(2157, "Sec-def data farm connection is broken:secdefil")
+        unknown = error(200, "No security definition has been found for the request")
+        gateway.on(Inbound.CONTRACT_DETAILS, unknown, unknown, unknown, unknown)
+        assert result_of(await host.load(TWO_CHUNKS)).loads[0].range_rows == ALL_ROWS
+
+
+async def test_an_ambiguous_contract_is_told_with_what_would_tell_them_apart(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(Inbound.CONTRACT_DETAILS, error(200, "The contract description specified for AAPL is ambiguous."))
+        session = await host.load(TWO_CHUNKS)
+    assert reason_of_session(session) == "INSTRUMENT_AMBIGUOUS"
+
+
+async def test_a_gateway_that_stays_silent_is_left_and_connected_to_again(tmp_path: Path) -> None:
+    async with (
+        FaultyGateway() as gateway,
+        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.05) as host,
+    ):
+        gateway.on(HISTORY, silence, silence, silence)
+        session = await host.load(TWO_CHUNKS)
+        assert session.state in {Session.STATE_COMPLETED, Session.STATE_FAILED}
+        assert len(gateway.requests(Inbound.START_API)) == 2
+
+
+async def test_a_client_id_in_use_is_replaced_by_the_next(tmp_path: Path) -> None:
+    async with (
+        FaultyGateway() as gateway,
+        ib_host(tmp_path / "one", gateway.address) as one,
+        ib_host(tmp_path / "two", gateway.address) as two,
+    ):
+        await one.connected()
+        await two.connected()
+        assert {(await one.gateway()).client_id, (await two.gateway()).client_id} == {17, 18}
+        assert result_of(await two.load(TWO_CHUNKS)).loads[0].range_rows == ALL_ROWS
+
+
+async def test_a_server_that_is_no_gateway_is_told_and_tried_again(tmp_path: Path) -> None:
+    async def slam(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(slam, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, ib_host(tmp_path, address) as host:
+
+        async def tried_twice() -> bool:
+            return (await host.gateway()).consecutive_failures >= 2
+
+        tried: bool = await eventually(tried_twice)
+        assert tried
+        gateway = await host.gateway()
+    assert "closed the connection during the handshake" in gateway.problem
+    assert gateway.link == ib_pb2.GetGatewayResponse.LINK_CONNECTING
+    assert gateway.source == bars_pb2.SOURCE_UNSPECIFIED
+
+
+async def test_another_kind_of_gateway_at_the_same_address_ends_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FaultyGateway(latency_ms=50) as gateway, ib_host(tmp_path, gateway.address) as host:
+        session = await host.start_load(load_spec("AAPL"))
+
+        async def begun() -> bool:
+            return (await host.session(session.id)).progress.completed >= 2
+
+        done: bool = await eventually(begun)
+        assert done
+        monkeypatch.setattr("services.ib_host.replay.session.ACCOUNT", "DU123456")
+        for connection in gateway._connections.values():
+            connection.abort()
+        ended = await host.ended(session.id)
+        assert (await host.gateway()).source == bars_pb2.SOURCE_IB
+        datasets = (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets
+    assert reason_of_session(ended) == "LOAD_INCOMPLETE"
+    assert "another one now" in ended.error.message
+    assert [dataset.key.source for dataset in datasets] == [bars_pb2.SOURCE_REPLAY]
+
+
+def test_the_library_is_the_real_one() -> None:
+    assert type(new_contract(symbol="AAPL")).__module__ == "ib_insync.contract"
