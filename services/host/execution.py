@@ -61,7 +61,6 @@ class Execution:
         self.capacity = capacity
         self._runner = runner
         self._clock = clock
-        self._graces = graces
         self._changed = changed
         self._finished = finished
         self._settler = Settler(identity, clock, self._on_settled)
@@ -120,14 +119,21 @@ class Execution:
         """Begin no further session from now on; what is queued waits for the next start of the host."""
         self._stopping = True
 
-    async def stop_running(self, *, reason: str) -> None:
-        """Cancel all sessions at work and wait for their end, as long as cancelling one may take at most."""
+    async def stop_running(self, *, reason: str, limit_seconds: float) -> None:
+        """Cancel all sessions at work and wait for their end.
+
+        The requests are durable: a worker that is not done in time is ended by the next start of the host.
+
+        Args:
+            reason: Why, for people.
+            limit_seconds: Longest time to wait. After half of it workers are interrupted, whatever their grace.
+        """
         running = list(self._running.values())
-        for session, _ in running:
-            await self.cancel(session, reason=reason, now=False)
-        if running:
-            limit = self._graces.cooperative_seconds + self._graces.terminate_seconds + 5.0
-            await asyncio.wait([task for _, task in running], timeout=limit)
+        for now in (False, True):
+            for session, _ in running:
+                await self.cancel(session, reason=reason, now=now)
+            if running:
+                await asyncio.wait([task for _, task in running], timeout=limit_seconds / 2)
 
     async def stop(self) -> None:
         """Let go of everything. Workers that are processes go on; the next start of the host adopts them."""

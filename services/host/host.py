@@ -26,6 +26,8 @@ from services.host.status_feed import StatusFeed
 
 FULL_NAME: Final = host_pb2.DESCRIPTOR.services_by_name["HostService"].full_name
 _STOP_REASON: Final = "the host was stopped"
+_STOP_WORK_SECONDS: Final = 20.0
+"""Less than a step of the server's stop may take."""
 
 
 class Host:
@@ -104,7 +106,7 @@ class Host:
         """Leave running work to the next start of the host, or stop it, as the settings say; then free the folder."""
         if self._started:
             if self._settings.on_stop == "stop":
-                await self._execution.stop_running(reason=_STOP_REASON)
+                await self._execution.stop_running(reason=_STOP_REASON, limit_seconds=_STOP_WORK_SECONDS)
             await self.sessions.stop()
         self._lock.release()
 

@@ -1,12 +1,17 @@
 """Read points out of journals and pack them for the wire."""
 
 import struct
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ktrdr.host.v1.metrics_pb2 import MetricRows, MetricSeries
 from ktrdr_bridge import JournalRead, JournalReader, Position, Series
+
+_LEAST_PART: Final = 500
+_LEAST_JOURNALS: Final = 4
 
 
 @dataclass
@@ -17,12 +22,14 @@ class Points:
         position: Where the reading stands.
         more: Rows are left.
         reset: The position to read from was lost; these points begin at the start.
+        damage: What of the journal could not be read.
         series: The points by metric.
     """
 
     position: Position
     more: bool = True
     reset: bool = False
+    damage: str = ""
     series: dict[str, Series] = field(default_factory=dict)
 
     def add(self, read: JournalRead) -> int:
@@ -31,6 +38,7 @@ class Points:
         Returns:
             How much of the room it takes: a row without values counts as one.
         """
+        self.damage = read.damage or self.damage
         if not read.incarnation:
             # Gone or unreadable. What the reader has of it stays true, so its position is kept.
             self.more = False
@@ -73,33 +81,44 @@ class JournalSource:
 def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Points]:
     """Read from several journals, and share the room among them.
 
-    Each gets an equal part; what one does not need goes to the others. A row is never split, so an answer may hold a
-    few points more. Where the room is too small for all, the first sources come first.
+    Each that is read gets an equal part; what one does not need goes to the others. Parts are not made smaller than is
+    worth opening a journal for: where there are very many, the later ones have to wait for the next reading. A row is
+    never split, so there may be a few points more than there is room for.
 
     Args:
-        sources: The journals.
+        sources: The journals, those first that should not wait.
         max_points: Most points altogether.
 
     Returns:
         What was read of each, in the same order.
     """
-    readers = [source.reader or JournalReader(source.path) for source in sources]
+    found = [Points(source.after) for source in sources]
+    at_once = max(_LEAST_JOURNALS, max_points // _LEAST_PART)
+    room = max_points
+    waiting = deque(range(len(sources)))
+    readers: dict[int, JournalReader] = {}
     try:
-        found = [Points(source.after) for source in sources]
-        hungry = list(range(len(sources)))
-        room = max_points
-        while hungry and room > 0:
-            share = max(1, room // len(hungry))
-            for index in hungry:
+        while room > 0 and (readers or waiting):
+            while waiting and len(readers) < at_once:
+                index = waiting.popleft()
+                readers[index] = sources[index].reader or JournalReader(sources[index].path)
+            share = max(1, room // len(readers))
+            for index, reader in list(readers.items()):
                 if room <= 0:
                     break
-                room -= found[index].add(readers[index].read(found[index].position, max_points=share))
-            hungry = [index for index in hungry if found[index].more]
-        return found
+                room -= found[index].add(reader.read(found[index].position, max_points=share))
+                if not found[index].more:
+                    # At once, and not at the end: there may be more journals than descriptors.
+                    _close(readers.pop(index), sources[index])
     finally:
-        for source, reader in zip(sources, readers, strict=True):
-            if source.reader is None:
-                reader.close()
+        for index, reader in readers.items():
+            _close(reader, sources[index])
+    return found
+
+
+def _close(reader: JournalReader, source: JournalSource) -> None:
+    if reader is not source.reader:
+        reader.close()
 
 
 def to_columns(points: Points) -> list[MetricSeries]:

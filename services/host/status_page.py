@@ -23,6 +23,8 @@ _POINT_BYTES: Final = 36
 _ROWS_AT_ONCE: Final = 500
 """Rows that are read on the event loop, which takes a few milliseconds; for more the reading moves to a thread."""
 
+_GONE: Final = "the journal is gone, or ends before its last row"
+
 
 @dataclass
 class _Entry:
@@ -38,6 +40,7 @@ class _Entry:
         reset: The reader's position was lost.
         points: What was read of the journal for the answer.
         stuck: The rest of the journal cannot be read.
+        damage: What of it could not be read.
     """
 
     session: HostedSession
@@ -49,6 +52,7 @@ class _Entry:
     reset: bool = False
     points: Points | None = None
     stuck: bool = False
+    damage: str = ""
 
     @property
     def position(self) -> Position:
@@ -150,11 +154,9 @@ class StatusPage:
 
     async def _read_points(self) -> None:
         """Read new points of all sessions that have some."""
-        hungry = [entry for entry in self._entries if entry.unread]
+        hungry = self._hungry()
         if not hungry:
             return
-        turn = self._cursor.turn % len(hungry)
-        hungry = hungry[turn:] + hungry[:turn]
         room = max(1, min(self._query.page_points or DEFAULT_PAGE_POINTS, self._room // _POINT_BYTES))
         rows = sum(max(0, entry.end.seq - entry.position.seq) for entry in hungry)
         if rows <= _ROWS_AT_ONCE:
@@ -166,6 +168,17 @@ class StatusPage:
             entry.stuck = not moved and not points.more
             entry.points = points if moved or points.reset else None
             entry.reset = entry.reset or points.reset
+            entry.damage = points.damage or (_GONE if entry.stuck and entry.settled is not None else "")
+
+    def _hungry(self) -> list[_Entry]:
+        """Return what has unread points: live sessions first, each at the head in its turn, then finished ones.
+
+        Those come in the order they finished, so that the reader is soon done with the first and its cursor short.
+        """
+        unread = [entry for entry in self._entries if entry.unread]
+        live = [entry for entry in unread if entry.settled is None]
+        turn = self._cursor.turn % len(live) if live else 0
+        return live[turn:] + live[:turn] + [entry for entry in unread if entry.settled is not None]
 
     def _write(self, message: Session, entry: _Entry) -> None:
         message.CopyFrom(entry.snapshot.message)
@@ -175,6 +188,7 @@ class StatusPage:
             message.metric_rows.extend(to_rows(entry.points))
         elif entry.points is not None:
             message.metrics.extend(to_columns(entry.points))
+        message.journal_damage = entry.damage or message.journal_damage
         message.reset = entry.reset
         message.final = entry.is_drained
         set_age(message, entry.snapshot, self._clock.now())

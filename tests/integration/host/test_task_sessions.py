@@ -1,9 +1,15 @@
+import resource
+import shutil
+import struct
+from pathlib import Path
+
+import psutil
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1.session_pb2 import Session
 
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host
-from tests.support.scripted_work import ScriptedWork, scripted_host
+from tests.support.scripted_work import ScriptedHost, ScriptedWork, scripted_host
 from tests.support.status_reader import stub_reader
 
 
@@ -70,3 +76,70 @@ async def test_finished_sessions_are_told_without_their_files(settings: ProbeHos
         await again.drain()
         assert again.sessions == reader.sessions
         assert len(again.finals) == 3
+
+
+async def finished(served: ScriptedHost, settings: ProbeHostSettings, *, epochs: int) -> Path:
+    """Let a session write and end, and return its journal."""
+    await served.start("a", epochs=epochs)
+    await served.complete("a")
+    return settings.folder / "sessions" / "a" / "journal"
+
+
+async def test_a_damaged_row_is_told_and_the_others_are_delivered(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        journal = await finished(served, settings, epochs=20)
+        content = bytearray(journal.read_bytes())
+        place = content.index(struct.pack("<d", 1.0 / 7))
+        content[place] ^= 0xFF
+        journal.write_bytes(content)
+        reader = stub_reader(served.stub)
+        session = await reader.until_final("a")
+    assert session.state == Session.STATE_COMPLETED
+    assert session.journal_damage
+    assert 1.0 / 6 in reader.values("a", "train_loss")
+    assert 1.0 / 7 not in reader.values("a", "train_loss")
+
+
+async def test_a_journal_that_is_gone_keeps_no_session_open(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        journal = await finished(served, settings, epochs=20)
+        reader = stub_reader(served.stub, page_points=10)
+        await reader.read()
+        journal.unlink()
+        session = await reader.until_final("a")
+        assert "gone" in session.journal_damage
+        assert not reader.resets, "what was read before stays true"
+        assert len(reader.values("a", "train_loss")) == 5
+        assert not (await reader.read()).sessions
+
+
+async def test_a_session_whose_folder_was_removed_is_told_to_those_who_knew_it(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        await served.start("a", epochs=1)
+        await served.start("b", epochs=1)
+        reader = stub_reader(served.stub)
+        await reader.drain()
+    shutil.rmtree(settings.folder / "sessions" / "a")
+    async with scripted_host(settings) as served:
+        later = stub_reader(served.stub)
+        later.cursor = reader.cursor
+        answer = await later.read()
+        assert list(answer.removed_sessions) == ["a"]
+        assert not (await later.read()).removed_sessions
+
+
+async def test_more_journals_than_descriptors_are_read(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        for number in range(40):
+            session_id = f"s{number:02}"
+            await served.start(session_id, epochs=1)
+            await served.complete(session_id)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 15, hard))
+        try:
+            reader = stub_reader(served.stub)
+            await reader.drain()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(reader.finals) == 40
+    assert all(len(reader.values(session_id, "train_loss")) == 1 for session_id in reader.sessions)

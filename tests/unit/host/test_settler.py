@@ -1,0 +1,91 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, Session
+
+from services.host.creation import create_session_folder
+from services.host.host_identity import HostIdentity
+from services.host.records import SessionRecord, SettledRecord
+from services.host.session import HostedSession
+from services.host.settlement import Settlement
+from services.host.settler import Settler
+from tests.support.eventually import eventually
+from tests.support.fake_clock import FakeClock
+
+DONE = Settlement(Session.STATE_COMPLETED)
+
+
+class Settling:
+    """A settler, and the sessions that it has settled, in order."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.clock = FakeClock()
+        self.settled: list[str] = []
+        identity = HostIdentity(root)
+        identity.open()
+        self.settler = Settler(identity, self.clock, lambda session: self.settled.append(session.id))
+
+    def session(self, session_id: str) -> HostedSession:
+        record = SessionRecord(
+            id=session_id,
+            number=1,
+            kind="training",
+            attempt=1,
+            labels={},
+            request_id="",
+            body_sha256="",
+            create_time=self.clock.now(),
+            spec_type_url="",
+            spec=b"",
+        )
+        return HostedSession(create_session_folder(self.root, record, Struct()), record, HOST_KIND_TRAINING)
+
+
+@pytest.fixture
+async def settling(tmp_path: Path) -> AsyncIterator[Settling]:
+    found = Settling(tmp_path)
+    found.settler.start()
+    yield found
+    await found.settler.stop()
+
+
+async def test_sessions_are_settled_in_order_with_rising_numbers(settling: Settling) -> None:
+    sessions = [settling.session(name) for name in "abc"]
+    await asyncio.gather(*(settling.settler.settle(session, DONE) for session in sessions))
+    assert settling.settled == ["a", "b", "c"]
+    numbers = [session.settled.finish_number for session in sessions if session.settled is not None]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == 3
+    stored = SettledRecord.load(sessions[0].folder.settled_record)
+    assert stored == sessions[0].settled
+
+
+async def test_asking_twice_settles_once(settling: Settling) -> None:
+    session = settling.session("a")
+    await asyncio.gather(settling.settler.settle(session, DONE), settling.settler.settle(session, DONE))
+    assert settling.settled == ["a"]
+
+
+async def test_a_final_state_that_cannot_be_stored_is_not_shown_and_tried_again(settling: Settling) -> None:
+    session = settling.session("a")
+    away = session.folder.path.rename(session.folder.path.with_name("away"))
+    waiting = asyncio.create_task(settling.settler.settle(session, DONE))
+    await eventually(lambda: settling.clock.sleeping)
+    assert session.state == Session.STATE_QUEUED
+    away.rename(session.folder.path)
+    settling.clock.advance(1.0)
+    await waiting
+    assert session.state == Session.STATE_COMPLETED
+
+
+async def test_somebody_who_no_longer_waits_does_not_stop_the_settling(settling: Settling) -> None:
+    session = settling.session("a")
+    waiting = asyncio.create_task(settling.settler.settle(session, DONE))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await eventually(lambda: session.settled)
+    assert settling.settled == ["a"]
