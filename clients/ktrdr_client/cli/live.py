@@ -19,11 +19,12 @@ from ktrdr_client.cli.words import (
     number,
     percent,
     progress_words,
+    result_words,
     run_time,
     state_text,
 )
 from ktrdr_client.metrics import MetricColumns, Metrics
-from ktrdr_client.states import is_final, state_name
+from ktrdr_client.states import is_final, source_name, state_name
 from ktrdr_client.times import duration_text
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
@@ -99,6 +100,9 @@ class OperationView:
             parts.append(self._phase_line())
         if not is_final(operation):
             parts.append(self._bar_line())
+        elif operation.HasField("data_load_result"):
+            source = source_name(operation.data_load_result.source)
+            parts.append(Text(f"  {result_words(operation)} ({source})", style="dim"))
         parts += [Text("  " + line, style="dim", overflow="ellipsis", no_wrap=True) for line in self._metric_lines()]
         if trouble_text := trouble(operation):
             parts.append(Text("  " + trouble_text, style="yellow"))

@@ -17,7 +17,7 @@ from ktrdr_client.states import source_name
 from ktrdr_client.times import duration_text
 from ktrdr_client.waiting import FinishedOperation
 
-_LABEL_WIDTH = 14
+_LABEL_WIDTH = 15
 
 
 def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
