@@ -6,7 +6,6 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
 from services.operations.live_operation import LiveOperation
-from services.operations.operation_state import Delivery
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
 from services.operations.wishes import Wishes
@@ -54,5 +53,4 @@ class Cancellation:
 
 def _asks_for_more(operation: LiveOperation, *, urgent: bool) -> bool:
     state = operation.state
-    asked = state.record.cancel_requested and (state.cancel_sent or state.delivery is not Delivery.NEW)
-    return not asked or (urgent and not state.cancel_now)
+    return not state.record.cancel_requested or (urgent and not state.cancel_now)

@@ -25,8 +25,6 @@ from services.operations.registry import Registry
 from services.operations.store_reader import StoreReader
 from services.operations.wishes import Wishes
 
-WAIT_FOR_HOST_SECONDS: Final = 2.0
-"""How long a creator waits for a host: a refusal in this time is the creator's error."""
 _RETRY_AFTER_RESTART: Final = timedelta(seconds=5)
 _REQUEST_ID_LIFE: Final = timedelta(hours=24)
 
@@ -44,6 +42,7 @@ class Creation:
         presenter: Tells operations.
         demand: Is told that somebody waits.
         clock: The time.
+        wait_seconds: How long a creator waits for a host: a refusal in this time is the creator's error.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class Creation:
         presenter: Presenter,
         demand: Demand,
         clock: Clock,
+        wait_seconds: float,
     ) -> None:
         self._registry = registry
         self._reader = reader
@@ -63,6 +63,7 @@ class Creation:
         self._presenter = presenter
         self._demand = demand
         self._clock = clock
+        self._wait_seconds = wait_seconds
         self._running: dict[str, tuple[bytes, asyncio.Task[str]]] = {}
         self._tasks: set[asyncio.Task[str]] = set()
         self._stopping = False
@@ -109,7 +110,7 @@ class Creation:
         with self._demand.hold():
             await self._registry.insert(operation, self._request_row(request.request_id, operation.id, digest))
             self._wishes.pursue(operation)
-            refusal = await _first_answer(operation)
+            refusal = await _first_answer(operation, self._wait_seconds)
         if refusal is not None:
             await self._registry.remove(operation)
             raise error_from_status(refusal)
@@ -165,11 +166,11 @@ class Creation:
             structlog.get_logger().info("creation_refused", error=str(error))
 
 
-async def _first_answer(operation: LiveOperation) -> status_pb2.Status | None:
+async def _first_answer(operation: LiveOperation, wait_seconds: float) -> status_pb2.Status | None:
     """Return the host's refusal, or None when it has not refused in time."""
     assert operation.first_answer is not None
     try:
-        async with asyncio.timeout(WAIT_FOR_HOST_SECONDS):
+        async with asyncio.timeout(wait_seconds):
             return await asyncio.shield(operation.first_answer)
     except TimeoutError:
         return None

@@ -1,5 +1,6 @@
 """What the registry knows of a host, in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,13 +9,12 @@ from ktrdr.host.v1.session_pb2 import HostKind
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.operations.changes import Row
+from services.operations.operation_state import OperationState
 from services.operations.reading import Reading
 
 _STALE_AFTER_POLLS: Final = 2
 _UNREACHABLE_AFTER_FAILURES: Final = 3
 _UNREACHABLE_AFTER_POLLS: Final = 4
-
-KIND_NAMES: Final = {HostKind.HOST_KIND_TRAINING: "training", HostKind.HOST_KIND_IB: "IB"}
 
 
 @dataclass(eq=False)
@@ -107,6 +107,22 @@ class FollowedHost:
         if self.description.host_uid:
             record.host.CopyFrom(self.description)
         return record
+
+
+def owner_of(hosts: Mapping[str, FollowedHost], state: OperationState) -> FollowedHost | None:
+    """Return the host that has, or will have, an operation's session; None if none of the followed hosts is it.
+
+    Sessions belong to identities, not to names: a host may have been given another name, and another host the old one.
+
+    Args:
+        hosts: All hosts by name.
+        state: The operation.
+    """
+    if state.host_uid:
+        same = next((host for host in hosts.values() if host.host_uid == state.host_uid), None)
+        named = hosts.get(state.record.host)
+        return same or (named if named is not None and not named.host_uid else None)
+    return hosts.get(state.record.host)
 
 
 _LIVENESS: Final = {

@@ -94,4 +94,4 @@ class Following:
             self._wishes.stop_session(host.name, session_id)
         if host.name not in self._up:
             self._up.add(host.name)
-            self._wishes.host_came_up()
+            self._wishes.try_again()

@@ -1,6 +1,6 @@
 """All followed hosts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
@@ -41,6 +41,7 @@ class Hosts:
         expected_seconds: float,
     ) -> None:
         self._commits = commits
+        self._opened: list[Callable[[], None]] = []
         self._clock = clock
         self.by_name = {
             one.name: _followed(one, stored.get(one.name), expected_seconds)
@@ -57,6 +58,10 @@ class Hosts:
         if host is None:
             raise ServiceError(ErrorReason.ERROR_REASON_HOST_NOT_FOUND, host=name)
         return host
+
+    def on_open(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a host takes work again that was drained."""
+        self._opened.append(listener)
 
     def identify(self, host: FollowedHost, host_uid: str) -> None:
         """Check an identity that a host has just told.
@@ -104,6 +109,9 @@ class Hosts:
         """
         host = self.get(name)
         await self._commits.commit(_Drain(host, draining=not undo))
+        if undo:
+            for listener in self._opened:
+                listener()
         return self.record(name)
 
 

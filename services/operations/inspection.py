@@ -10,7 +10,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
-from services.operations.followed_host import FollowedHost
+from services.operations.followed_host import FollowedHost, owner_of
 from services.operations.host_errors import HostCallError
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery, OperationState
@@ -72,33 +72,35 @@ class Inspection:
             if max_staleness < timedelta(0):
                 fields = [FieldViolation("max_staleness", "zero or more")]
                 raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields)
-            if self._is_older(operation, max_staleness):
-                await self._refresh(operation.record.host, time_left_seconds)
+            if (name := self._host_to_ask(operation, max_staleness)) is not None:
+                await self._refresh(name, time_left_seconds)
                 operation = await self._registry.get(operation_id)
         return self._presenter.present(operation)
 
-    def _is_older(self, operation: LiveOperation | OperationState, max_staleness: timedelta) -> bool:
+    def _host_to_ask(self, operation: LiveOperation | OperationState, max_staleness: timedelta) -> str | None:
+        """Return the host that has to be asked first, None if the record is fresh enough or nobody can tell more."""
         state = operation.state if isinstance(operation, LiveOperation) else operation
         if state.ended or state.delivery is Delivery.NEW:
-            return False  # no host can tell more about it
-        host = self._hosts.get(state.record.host)
+            return None
+        host = owner_of(self._hosts, state)
         if host is None or host.last_success is None:
-            return True
-        return self._clock.monotonic() - host.last_success > max_staleness.total_seconds()
+            return host.name if host else state.record.host
+        age = self._clock.monotonic() - host.last_success
+        return host.name if age > max_staleness.total_seconds() else None
 
     async def _refresh(self, host: str, time_left_seconds: float | None) -> None:
         limit = min(_LONGEST_REFRESH_SECONDS, (time_left_seconds or _LONGEST_REFRESH_SECONDS) * _SHARE_OF_TIME)
         detail = "It did not answer in time."
         try:
             async with asyncio.timeout(limit):
-                await self._pollers[host].refresh()
-                return
+                if host in self._pollers:
+                    await self._pollers[host].refresh()
+                    return
+            detail = f"It is no longer configured: add --host {host}=HOST:PORT to the operations service."
         except HostCallError as error:
             detail = error.problem
         except TimeoutError:
             pass
-        except KeyError:
-            detail = f"It is no longer configured: add --host {host}=HOST:PORT to the operations service."
         raise ServiceError(
             ErrorReason.ERROR_REASON_HOST_UNREACHABLE, host=host, detail=detail, retry_after=_RETRY_AFTER
         )

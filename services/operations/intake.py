@@ -118,6 +118,7 @@ class Intake:
         operation.seen_at = self._clock.monotonic()
         if operation.accepted_at is None:
             operation.accepted_at = self._clock.monotonic()
+        operation.hidden = False  # the host has it, so it will not be refused any more
         if is_final(session):
             return OperationUpdate(operation, told.end, points)
         self._registry.show(operation, told.show)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Collection
 from typing import Final
 
+import structlog
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
+from services.common.errors import ServiceError
 from services.operations.followed_host import FollowedHost
 from services.operations.operation_state import OperationState
 from services.operations.registry import Registry
@@ -32,8 +34,13 @@ class LivenessBoard:
     async def run(self) -> None:
         """Look again and again until cancelled: states also change because time passes."""
         while True:
-            for host in self._hosts:
-                self.look(host)
+            try:
+                for host in self._hosts:
+                    self.look(host)
+            except (
+                ServiceError
+            ) as error:  # no revisions are left to tell it with, until the store takes something again
+                structlog.get_logger().warning("liveness_not_told", problem=error.message)
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     def look(self, host: FollowedHost) -> None:

@@ -75,7 +75,11 @@ class HostPoller:
         """
         await self._pause(first_delay_seconds)
         while True:
-            self._host.pause_seconds = await self._poll()
+            try:
+                self._host.pause_seconds = await self._poll()
+            except Exception:
+                self._logger.exception("poll_broken")
+                self._host.pause_seconds = self._pacing.after_failure()
             await self._pause(self._host.pause_seconds)
 
     def nudge(self) -> None:
@@ -108,7 +112,7 @@ class HostPoller:
         refreshers, self._refreshers = self._refreshers, []
         asked_at = self._clock.monotonic()
         try:
-            answer = await self._ask(0.0 if refreshers else self._wait_seconds)
+            answer = await self._ask(0.0 if refreshers or self._is_out_of_sight else self._wait_seconds)
             if answer is None:
                 return 0.0
             taken = await self._take(answer, asked_at)
@@ -121,6 +125,11 @@ class HostPoller:
             _settle(refreshed, None)
         changed, watched = taken.changed, self._demand.any
         return self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
+
+    @property
+    def _is_out_of_sight(self) -> bool:
+        """The host has not answered yet, or not lately: whether it is there is news in itself, and must not wait."""
+        return self._host.last_success is None or self._host.failures > 0
 
     async def _ask(self, wait_seconds: float) -> GetStatusResponse | None:
         """Return the host's answer, or None if the long poll was given up because somebody wants to know now."""

@@ -7,7 +7,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
 from services.common.timestamps import seconds_to_duration, to_duration, to_timedelta
-from services.operations.followed_host import FollowedHost
+from services.operations.followed_host import FollowedHost, owner_of
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery, OperationState
 
@@ -43,19 +43,19 @@ class Presenter:
         return told
 
     def _add_liveness(self, told: pb.Operation, state: OperationState, now: float) -> None:
-        host = self._hosts.get(state.record.host)
+        host = owner_of(self._hosts, state)
         if host is None:
             told.liveness = pb.LIVENESS_UNREACHABLE
-            told.wait_reason = (
-                f"host {told.host} is no longer configured; add it again with --host {told.host}=HOST:PORT"
-            )
-            return
-        if state.host_uid and host.host_uid and state.host_uid != host.host_uid:
-            told.liveness = pb.LIVENESS_UNREACHABLE
-            told.wait_reason = f"another host answers at {host.address} now; bring back the one that has the session"
+            told.wait_reason = self._missing(told.host)
             return
         told.liveness = host.liveness(now)
         if host.last_success is not None and state.delivery is Delivery.ACCEPTED:
             told.staleness.CopyFrom(seconds_to_duration(now - host.last_success))
         if told.liveness == pb.LIVENESS_UNREACHABLE and not told.wait_reason:
             told.wait_reason = f"host {host.name} does not answer; trying again"
+
+    def _missing(self, name: str) -> str:
+        if name in self._hosts:
+            address = self._hosts[name].address
+            return f"another host answers at {address} now; bring back the one that has the session"
+        return f"host {name} is no longer configured; follow it again with --host {name}=HOST:PORT"

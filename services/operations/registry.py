@@ -18,7 +18,7 @@ from services.operations.changes import Changes, Row
 from services.operations.group_commit import GroupCommit
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.live_operation import Change, LiveOperation
-from services.operations.operation_state import Delivery, OperationState
+from services.operations.operation_state import Delivery, OperationState, microseconds
 from services.operations.revisions import Revisions
 from services.operations.store import Store
 from services.operations.stored_change import StoredChange
@@ -41,10 +41,9 @@ class Registry:
 
     def __init__(self, store: Store, clock: Clock, revisions: Revisions) -> None:
         self._store = store
-        self._clock = clock
         self.revisions = revisions
         self.index = ChangeIndex(floor=revisions.visible)
-        self.commits = GroupCommit(_Reserving(store, revisions))
+        self.commits = GroupCommit(_Housekeeping(store, revisions, clock))
         self.live: dict[str, LiveOperation] = {}
 
     @classmethod
@@ -125,14 +124,17 @@ class Registry:
             self.index.touch(operation)
 
 
-class _Reserving:
-    """Stores, with each transaction, which revisions may be issued after it."""
+class _Housekeeping:
+    """Stores, with other changes, which revisions may be issued next, and forgets request ids that are a day old."""
 
-    def __init__(self, store: Store, revisions: Revisions) -> None:
+    def __init__(self, store: Store, revisions: Revisions, clock: Clock) -> None:
         self._store = store
         self._revisions = revisions
+        self._clock = clock
 
     async def write(self, changes: Changes) -> None:
+        if changes.requests:
+            changes.requests_expired_us = microseconds(self._clock.now())
         changes.revision_limit = self._revisions.wanted_limit()
         await self._store.write(changes)
         if changes.revision_limit is not None:

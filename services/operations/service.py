@@ -85,7 +85,9 @@ class OperationsService:
             intervals=_intervals(settings),
             wait_seconds=settings.poll_wait_seconds,
         )
-        creation = self._creation = Creation(registry, store.read, placement, wishes, presenter, demand, clock)
+        creation = self._creation = Creation(
+            registry, store.read, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
+        )
         servicer = OperationsServicer(
             creation=creation,
             inspection=Inspection(registry, hosts.by_name, following.pollers, presenter, clock),
@@ -108,6 +110,7 @@ class OperationsService:
         self._open.push_async_callback(wishes.close)
         self._open.push_async_callback(following.stop)
         self._open.push_async_callback(creation.close)
+        hosts.on_open(wishes.try_again)
         following.start()
         wishes.resume()
         return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name]

@@ -39,6 +39,10 @@ class OperationsSettings(ServerSettings):
         default=0.02, description="Pause between two polls while somebody watches or waits."
     )
 
+    create_wait_seconds: Seconds = Field(
+        default=2.0, description="Longest time that the creator of an operation waits for the host's answer."
+    )
+
     @model_validator(mode="after")
     def _hosts_differ(self) -> Self:
         for what in ("name", "address"):

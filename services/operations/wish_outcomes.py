@@ -59,6 +59,7 @@ class WishOutcomes:
             show_session(state.record, session, host.name, now)
 
         operation.accepted_at = self._clock.monotonic()
+        operation.hidden = False  # it will not be refused any more
         await self._registry.change(operation, change)
         operation.answer_creator(None)
 

@@ -15,8 +15,8 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
 from services.operations.demand import Demand
-from services.operations.followed_host import FollowedHost
-from services.operations.host_errors import HostCallError, HostDoesNotAnswer, HostHasNoRoom, HostRefuses, SessionUnknown
+from services.operations.followed_host import FollowedHost, owner_of
+from services.operations.host_errors import HostCallError, HostHasNoRoom, HostRefuses, SessionUnknown
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery
 from services.operations.placement import NoPlaceYet, Placement
@@ -87,8 +87,8 @@ class Wishes:
             task = asyncio.create_task(self._pursue(operation, wake), name=f"wishes of {operation.id}")
             self._tasks[operation.id] = task
 
-    def host_came_up(self) -> None:
-        """Try everything again that waits: a host answers that did not before."""
+    def try_again(self) -> None:
+        """Try everything again that waits: a host answers, or takes work, that did not before."""
         for wake in self._wake.values():
             wake.set()
 
@@ -129,10 +129,10 @@ class Wishes:
         """Send the next thing; return the time to wait before the next step, in seconds."""
         if operation.state.delivery is Delivery.NEW:
             return await self._place(operation)
-        host = self._hosts.get(operation.record.host)
-        connection = self._connections.get(operation.record.host)
-        if host is None or connection is None:
+        host = owner_of(self._hosts, operation.state)
+        if host is None:
             return _LOOK_FOR_HOST_SECONDS
+        connection = self._connections[host.name]
         if operation.record.cancel_requested:
             return await self._send_stop(operation, host, connection)
         return await self._send_start(operation, host, connection)
@@ -162,8 +162,6 @@ class Wishes:
         return 0.0
 
     async def _send_stop(self, operation: LiveOperation, host: FollowedHost, connection: SessionHost) -> float:
-        if operation.state.host_uid not in {"", host.host_uid}:
-            raise HostDoesNotAnswer("another host answers there now; the request to stop waits for the right one")
         record, urgent = operation.record, operation.state.cancel_now
         try:
             await connection.cancel(record.session_id, reason=record.cancel_reason, now=urgent)
