@@ -16,18 +16,19 @@ from typing import Any
 
 from ktrdr_bridge.layout import Kind, body_struct, row_bytes, row_struct
 
-BatchWriter = Callable[[int, int, Mapping[str, float]], None]
-EpochWriter = Callable[[int, Mapping[str, float]], None]
+# Both are methods: the first argument is the bridge, which they don't need.
+BatchWriter = Callable[[Any, int, int, Mapping[str, float]], None]
+EpochWriter = Callable[[Any, int, Mapping[str, float]], None]
 
-# The function's globals are a namespace of its own, whose `size` and `context` the general path sets; `size` is the
-# number of names, or -1 once it must not write any more (another context, segment or schema). A missing name, a value
-# that isn't a number, a step out of range and the segment's end all end in `other`, the general path. The last three
-# lines hold no call, so no signal handler can run between them and find position and count apart.
+# The function's globals are a namespace of its own, which the general path sets; while `mapping` is None it must not
+# write (another context, segment or schema). That, a missing name, a value that isn't a number, a step out of range and
+# the segment's end all end in `other`, the general path. So does any mapping but a dict, whose missing names it might
+# make up. The last three lines hold no call: no signal handler can run between them and find position and count apart.
 _TEMPLATE = """
 def make(position, rows, completed):
-    def {name}({arguments}):
+    def {name}(self, {arguments}):
         nonlocal position, rows{changes}
-        if len(metrics) != size{same}:
+        if {differs}type(metrics) is not dict or len(metrics) != {size}:
             return other({arguments})
         try:
             body = pack(clock(), rows, {step}, {values})
@@ -44,7 +45,7 @@ _FORMS = {
         "name": "on_batch",
         "arguments": "batch, total, metrics",
         "changes": "",
-        "same": " or total != batch_total",
+        "differs": "total != batch_total or ",
         "step": "batch",
         "after": "",
     },
@@ -52,13 +53,15 @@ _FORMS = {
         "name": "on_epoch",
         "arguments": "epoch, metrics",
         "changes": ", completed",
-        "same": "",
+        "differs": "",
         "step": "epoch",
         "after": "\n        completed = epoch",
     },
 }
 _CONSTANTS = {
+    "dict": dict,
     "len": len,
+    "type": type,
     "clock": time.time,
     "crc32": zlib.crc32,
     "unfit": (KeyError, struct.error, TypeError, ValueError, OverflowError),
@@ -94,13 +97,13 @@ class CompiledWriter:
     write: Any
     variables: dict[str, Any]
 
-    def switch_on(self, mapping: mmap, published: memoryview, size: int, context: bytes, total: int) -> None:
+    def switch_on(self, mapping: mmap, published: memoryview, context: bytes, total: int) -> None:
         """Let it write: into this segment, with this context and (batches) as long as there are `total`."""
-        self.variables.update(mapping=mapping, published=published, size=size, context=context, batch_total=total)
+        self.variables.update(mapping=mapping, published=published, context=context, batch_total=total)
 
     def switch_off(self) -> None:
         """Send every event down the general path; the segment may be unmapped then."""
-        self.variables.update(mapping=None, published=None, size=-1)
+        self.variables.update(mapping=None, published=None)
 
 
 def compile_writer(
@@ -116,7 +119,10 @@ def compile_writer(
     """
     body = body_struct(len(names), wide=False)
     source = _TEMPLATE.format(
-        values=", ".join(f"metrics[{name!r}]" for name in names), row_bytes=row_bytes(body.size), **_FORMS[kind]
+        size=len(names),
+        values=", ".join(f"metrics[{name!r}]" for name in names),
+        row_bytes=row_bytes(body.size),
+        **_FORMS[kind],
     )
     made: dict[str, Any] = {}
     exec(compile(source, f"<{kind.name.lower()} event of {len(names)} metrics>", "exec"), made)

@@ -206,7 +206,7 @@ class Tape:
         if writer is None or context.wide or segment is None:
             return
         self._active[context.kind] = _Active(writer, context)
-        writer.switch_on(segment.mapping, segment.published, len(schema.names), context.encode(), context.detail)
+        writer.switch_on(segment.mapping, segment.published, context.encode(), context.detail)
 
     def _make_room(self, size: int, schema: Schema, phase: int) -> _Mapped | None:
         needed = size + (0 if schema in self._ids else schema.definition_bytes)
