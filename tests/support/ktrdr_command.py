@@ -25,7 +25,7 @@ class Ktrdr:
     """
 
     def __init__(self, server: str, home: Path) -> None:
-        self._environment = {
+        self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("KTRDR_")},
             "KTRDR_SERVER": server,
             "KTRDR_HOME": str(home),
@@ -34,10 +34,14 @@ class Ktrdr:
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """Start a call that the test goes on with."""
+        return await self.start_python("-m", "ktrdr_client", *words)
+
+    async def start_python(self, *words: str) -> asyncio.subprocess.Process:
+        """Start another program with the same environment."""
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-m", "ktrdr_client", *words,
+            sys.executable, "-W", "error", *words,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
+            env=self.environment,
         )  # fmt: skip
 
     async def __call__(self, *words: str, stdin: str = "") -> Outcome:

@@ -1,0 +1,86 @@
+"""Help, versions, completion and commands that services bring along."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+from ktrdr_client.cli.catalog import COMMANDS, SERVICES
+
+from tests.support.ktrdr_command import Ktrdr
+
+
+@pytest.fixture
+def ktrdr(tmp_path: Path) -> Ktrdr:
+    return Ktrdr("127.0.0.1:1", tmp_path)
+
+
+async def test_help_lists_every_command_and_comes_at_once(ktrdr: Ktrdr) -> None:
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        outcome = await ktrdr("--help")
+        seconds.append(time.perf_counter() - begin)
+    assert outcome.code == 0
+    assert all(f" {name} " in outcome.out for name in COMMANDS)
+    # It takes a quarter of a second alone; the machine may be busy with other tests.
+    assert min(seconds) < 1.5
+
+
+async def test_every_command_has_help(ktrdr: Ktrdr) -> None:
+    paths = [
+        *(("ops", verb) for verb in ("list", "get", "wait", "watch", "metrics", "cancel")),
+        *(("data", verb) for verb in ("load", "find", "list", "show")),
+        *(("hosts", verb) for verb in ("list", "get", "drain")),
+        ("up",), ("train",), ("gateway",), ("version",), ("completion",), ("strategy",), ("serve", "operations"),
+    ]  # fmt: skip
+    outcomes = await asyncio.gather(*(ktrdr(*path, "--help") for path in paths))
+    for path, outcome in zip(paths, outcomes, strict=True):
+        assert outcome.code == 0, (path, outcome)
+        assert f"Usage: ktrdr {' '.join(path)}" in outcome.out
+
+
+async def test_serve_lists_the_services_that_are_installed(ktrdr: Ktrdr) -> None:
+    outcome = await ktrdr("serve", "--help")
+    assert all(name in outcome.out for name in SERVICES)
+    wrong = await ktrdr("serve", "operation")
+    assert wrong.code == 2
+    assert "operations" in wrong.err
+
+
+async def test_a_wrong_setting_of_a_service_is_wrong_usage(ktrdr: Ktrdr) -> None:
+    outcome = await ktrdr("serve", "operations", "--port", "many")
+    assert outcome.code == 2
+    assert "port" in outcome.err
+
+
+async def test_versions(ktrdr: Ktrdr) -> None:
+    line, as_json, flag = await asyncio.gather(ktrdr("version"), ktrdr("version", "-o", "json"), ktrdr("--version"))
+    assert line.out.startswith("ktrdr ")
+    assert flag.out == line.out
+    assert set(json.loads(as_json.out)) == {"ktrdr", "python", "grpcio", "protobuf"}
+
+
+async def test_a_wrong_command_is_corrected(ktrdr: Ktrdr) -> None:
+    outcome = await ktrdr("trian")
+    assert outcome.code == 2
+    assert "Did you mean 'train'?" in outcome.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_completion_scripts(ktrdr: Ktrdr, shell: str) -> None:
+    outcome = await ktrdr("completion", shell)
+    assert outcome.code == 0
+    assert "_KTRDR_COMPLETE" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("ktrdr op", "ops"), ("ktrdr ops wa", "watch"), ("ktrdr serve op", "operations")]
+)
+async def test_words_are_completed(tmp_path: Path, words: str, expected: str) -> None:
+    ktrdr = Ktrdr("127.0.0.1:1", tmp_path)
+    extra = {"_KTRDR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    ktrdr.environment.update(extra)
+    outcome = await ktrdr()
+    assert expected in outcome.out.split(), outcome

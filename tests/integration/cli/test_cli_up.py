@@ -1,0 +1,201 @@
+"""`ktrdr up` and the demo with the real services: what they start, show, stop, and never leave behind."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from ktrdr_client.local import Ports
+
+from tests.support.eventually import eventually
+from tests.support.free_ports import free_offset
+from tests.support.ktrdr_command import Ktrdr, Outcome, ended
+
+STRATEGY = Path(__file__).parents[3] / "examples" / "strategies" / "aapl_daily_swing.yaml"
+RANGE = ("--start", "2000-03-01", "--end", "2013-03-01")
+ENDLESS = ("--set", "training.epochs=100000", "--set", "training.early_stopping.patience=100000")
+
+
+@dataclass
+class Up:
+    """A running `ktrdr up`."""
+
+    process: asyncio.subprocess.Process
+    services: dict[str, dict[str, object]]
+    ktrdr: Ktrdr
+
+    def pid(self, name: str) -> int:
+        return int(str(self.services[name]["pid"]))
+
+    async def stop(self, number: int = signal.SIGINT) -> Outcome:
+        self.process.send_signal(number)
+        return await ended(self.process)
+
+    async def gone(self) -> None:
+        """Wait until no service is left."""
+        pids = [self.pid(name) for name in self.services]
+        await eventually(lambda: not [pid for pid in pids if _lives(pid)], timeout_seconds=40)
+
+
+def _lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def start_up(home: Path, *words: str) -> Up:
+    offset = free_offset(list(vars(Ports()).values()))
+    server = f"127.0.0.1:{5003 + offset}"
+    ktrdr = Ktrdr(server, home)
+    process = await ktrdr.start("up", "--port-offset", str(offset), "-o", "jsonl", *words)
+    assert process.stdout is not None
+    services = {}
+    for _ in range(4):
+        line = await process.stdout.readline()
+        if not line:
+            raise AssertionError((await ended(process)).err)
+        record = json.loads(line)
+        services[record["name"]] = record
+    return Up(process, services, ktrdr)
+
+
+@pytest.fixture
+async def up(tmp_path: Path) -> AsyncIterator[Up]:
+    started = await start_up(tmp_path / "home")
+    yield started
+    if started.process.returncode is None:
+        started.process.kill()
+        await ended(started.process)
+    await started.gone()
+
+
+async def test_a_user_loads_trains_and_looks_around(up: Up) -> None:
+    ktrdr = up.ktrdr
+    loaded = await ktrdr("data", "load", "AAPL", "1d", *RANGE, "--name", "history")
+    assert loaded.code == 0, loaded.err
+    assert "3,270, 2000-03-01 … 2013-03-01  (REPLAY)" in loaded.out
+    trained = await ktrdr("train", str(STRATEGY), "--set", "training.epochs=2", "--name", "short")
+    assert trained.code == 0, trained.err
+    assert "test accuracy" in trained.out
+    listed, bars, hosts, gateway, metrics, found = await asyncio.gather(
+        ktrdr("ops", "list", "--filter", "type = TRAINING AND state = COMPLETED", "-o", "json"),
+        ktrdr("data", "show", "AAPL", "1d", "--end", "2000-03-07", "-o", "csv"),
+        ktrdr("hosts", "-o", "json"),
+        ktrdr("gateway"),
+        ktrdr("ops", "metrics", "--name", "short", "--series", "val_loss", "-o", "csv"),
+        ktrdr("data", "find", "AAP"),
+    )
+    assert [each["display_name"] for each in json.loads(listed.out)["operations"]] == ["short"]
+    assert len(bars.out.splitlines()) == 6
+    assert {each["state"] for each in json.loads(hosts.out)["hosts"]} == {"STATE_UP"}
+    assert gateway.code == 0
+    assert "REPLAY" in gateway.out
+    assert len(metrics.out.splitlines()) == 3
+    assert "REPLAY" in found.out + found.err
+    invalid, unknown, backwards, missing = await asyncio.gather(
+        ktrdr("train", str(STRATEGY), "--set", "training.epoch=2"),
+        ktrdr("data", "load", "NOSUCH", "1d", *RANGE),
+        ktrdr("data", "load", "AAPL", "1d", "--start", "2013-03-01", "--end", "2000-03-01"),
+        ktrdr("train", str(STRATEGY), "--set", "training_data.symbols.symbol=MSFT"),
+    )
+    assert (invalid.code, "training.epoch" in invalid.err) == (2, True), invalid
+    assert (unknown.code, "NOSUCH" in unknown.out + unknown.err) == (3, True), unknown
+    assert (backwards.code, "end_time" in backwards.err) == (2, True), backwards
+    assert missing.code in {1, 3}, missing
+    assert "ktrdr data load MSFT 1d" in missing.out + missing.err
+    stopped = await up.stop()
+    assert stopped.code == 0, stopped
+    await up.gone()
+
+
+async def test_ctrl_c_stops_running_work_and_says_what_became_of_it(up: Up) -> None:
+    await up.ktrdr("data", "load", "AAPL", "1d", *RANGE)
+    started = await up.ktrdr("train", str(STRATEGY), *ENDLESS, "--detach")
+    await until_training(up.ktrdr, started.out.strip())
+    stopped = await up.stop()
+    assert stopped.code == 0
+    assert f"{started.out.strip()} on training-host: CANCELLED" in stopped.err
+    await up.gone()
+
+
+async def test_a_killed_up_leaves_no_service_behind(up: Up) -> None:
+    outcome = await up.stop(signal.SIGKILL)
+    assert outcome.code == -signal.SIGKILL
+    await up.gone()
+
+
+async def test_a_service_that_dies_is_named_with_its_log(up: Up) -> None:
+    os.kill(up.pid("ib-host"), signal.SIGKILL)
+    outcome = await ended(up.process)
+    assert outcome.code == 1
+    assert "ib-host" in outcome.err
+    assert "SIGKILL" in outcome.err
+    assert "ib-host.log" in outcome.err
+    await up.gone()
+
+
+async def test_work_that_is_left_is_found_again_by_the_next_up(tmp_path: Path) -> None:
+    first = await start_up(tmp_path / "home", "--on-exit", "leave")
+    await first.ktrdr("data", "load", "AAPL", "1d", *RANGE)
+    started = await first.ktrdr("train", str(STRATEGY), *ENDLESS, "--detach")
+    operation_id = started.out.strip()
+    before = await until_training(first.ktrdr, operation_id)
+    stopped = await first.stop()
+    assert "goes on without the services" in stopped.err
+    await first.gone()
+    second = await start_up(tmp_path / "home")
+    await until_training(second.ktrdr, operation_id, beyond=before)
+    stopped = await second.stop()
+    assert f"{operation_id} on training-host: CANCELLED" in stopped.err
+    await second.gone()
+
+
+async def until_training(ktrdr: Ktrdr, operation_id: str, *, beyond: int = 0) -> int:
+    """Return the number of points of a training once there are more than so many."""
+
+    async def points() -> int:
+        outcome = await ktrdr("ops", "get", operation_id, "-o", "json")
+        record = json.loads(outcome.out)
+        assert record["state"] in {"STATE_PENDING", "STATE_QUEUED", "STATE_RUNNING"}, record
+        count = int(record["metric_points"])
+        return count if count > beyond else 0
+
+    return await eventually(points, timeout_seconds=60)
+
+
+async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    offset = free_offset(list(vars(Ports()).values()))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 5002 + offset))
+        taken.listen()
+        outcome = await Ktrdr("127.0.0.1:1", tmp_path)("up", "--port-offset", str(offset), "-q")
+    assert outcome.code == 1
+    assert f"port {5002 + offset} (training-host)" in outcome.err
+    assert "--port-offset" in outcome.err
+    assert not (tmp_path / "logs").exists()
+
+
+async def test_wrong_flags_of_up_start_nothing(tmp_path: Path) -> None:
+    ktrdr = Ktrdr("127.0.0.1:1", tmp_path)
+    (tmp_path / "file").touch()
+    for words, hint, code in (
+        (("--gateway", "nonsense"), "HOST:PORT", 2),
+        (("--port-offset", "70000"), "65535", 2),
+        (("--home", str(tmp_path / "file")), "cannot be used", 1),
+    ):
+        outcome = await ktrdr("up", *words)
+        assert (outcome.code, hint in outcome.err) == (code, True), outcome
+
+
+async def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    outcome = await ended(await Ktrdr("127.0.0.1:1", home).start_python("-m", "examples.demo", "--home", str(home)))
+    assert outcome.code == 0, outcome
+    for words in ("3,270 AAPL 1d, 2000-03-01 … 2013-03-01  (REPLAY)", "best val loss", "test accuracy", "ops metrics"):
+        assert words in outcome.out
+    assert (home / "training-host").is_dir()
+    assert outcome.err == ""
