@@ -47,6 +47,12 @@ class Devices:
         host.devices.extend(self._found)
 
     async def _probe(self) -> None:
+        try:
+            self._found += accelerators(await self._probe_output())
+        except (OSError, TimeoutError, ValueError) as error:
+            structlog.get_logger().warning("device_probe_failed", cause=type(error).__name__)
+
+    async def _probe_output(self) -> bytes:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -58,14 +64,21 @@ class Devices:
         )
         try:
             output, _ = await asyncio.wait_for(process.communicate(), PROBE_SECONDS)
-            found = [Device(name=name, description=description) for name, description in json.loads(output)]
-            self._found = [*self._found, *found[1:]]
-        except (TimeoutError, ValueError):
-            structlog.get_logger().warning("device_probe_failed", exit_code=process.returncode)
+            return output
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def accelerators(output: bytes) -> list[Device]:
+    """Read what the probe has printed: everything it found beside the processor.
+
+    Raises:
+        ValueError: It is not the probe's list.
+    """
+    found = [Device(name=name, description=description) for name, description in json.loads(output)]
+    return [device for device in found if device.name != "cpu"]
 
 
 def accelerator_is_likely() -> bool:

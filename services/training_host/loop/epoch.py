@@ -33,8 +33,10 @@ class _Sums:
     """Totals that stay on the device until they are asked for."""
 
     def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), device=device)
-        self._weight = torch.zeros((), device=device)
+        # Millions of samples add up without loss; Apple's GPUs have single precision only.
+        precision = torch.float32 if device.type == "mps" else torch.float64
+        self._loss = torch.zeros((), dtype=precision, device=device)
+        self._weight = torch.zeros((), dtype=precision, device=device)
         self._right = torch.zeros((), dtype=torch.int64, device=device)
         self._samples = 0
 
