@@ -15,7 +15,7 @@ from pydantic import Field
 
 from services.common.bootstrap import ServiceContext, running_server, serve
 from services.common.channel import open_channel
-from services.common.clock import SystemClock
+from services.common.clock import Clock, SystemClock
 from services.common.serve_command import make_serve_command
 from services.common.settings import Port
 from services.host.assembly import build_host
@@ -60,9 +60,11 @@ class ProbeHost:
         await self.host.stop()
 
 
-def make_host(settings: HostSettings, runner: SessionRunner | None = None) -> Host:
+def make_host(settings: HostSettings, runner: SessionRunner | None = None, clock: Clock | None = None) -> Host:
     """Return a host that is not started."""
-    return build_host(settings, kind=HOST_KIND_TRAINING, runner=runner or process_runner(), clock=SystemClock())
+    return build_host(
+        settings, kind=HOST_KIND_TRAINING, runner=runner or process_runner(), clock=clock or SystemClock()
+    )
 
 
 def process_runner() -> ProcessRunner:
@@ -77,9 +79,11 @@ def worker_command(session: SessionFolder) -> Sequence[str]:
 
 
 @contextlib.asynccontextmanager
-async def running_host(settings: HostSettings, runner: SessionRunner | None = None) -> AsyncIterator[Host]:
+async def running_host(
+    settings: HostSettings, runner: SessionRunner | None = None, clock: Clock | None = None
+) -> AsyncIterator[Host]:
     """Run a host without a server."""
-    host = make_host(settings, runner)
+    host = make_host(settings, runner, clock)
     await host.start()
     try:
         yield host

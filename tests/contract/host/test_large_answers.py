@@ -9,11 +9,28 @@ from tests.support.scripted_work import ScriptedHost
 from tests.support.status_reader import stub_reader
 
 
-async def test_states_that_do_not_fit_come_in_pages_before_any_point(served: ScriptedHost) -> None:
+async def start_large(served: ScriptedHost) -> None:
+    """Start twelve sessions whose states need three answers."""
     large = Struct()
     large.update({"text": "x" * 400_000})
     for number in range(12):
         await served.host.sessions.start(kind=KIND, spec=large, session_id=f"s{number:02}")
+
+
+async def test_a_cursor_of_another_host_is_a_reset_of_every_session_on_every_page(served: ScriptedHost) -> None:
+    await start_large(served)
+    reader = stub_reader(served.stub)
+    await reader.drain()
+    reader.cursor = served.foreign_cursor(reader.cursor, also="elsewhere")
+    await reader.drain()
+    assert sorted(reader.resets) == sorted(reader.sessions)
+    await served.host.sessions.start(kind=KIND, spec=Struct(), session_id="new")
+    await reader.drain()
+    assert "new" not in reader.resets
+
+
+async def test_states_that_do_not_fit_come_in_pages_before_any_point(served: ScriptedHost) -> None:
+    await start_large(served)
     await served.work.write_epochs("s00", 1, 10)
     reader = stub_reader(served.stub)
     answers = [await reader.read()]

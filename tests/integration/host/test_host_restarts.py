@@ -1,7 +1,7 @@
 import asyncio
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +10,7 @@ from ktrdr.host.v1 import host_pb2_grpc
 from ktrdr.host.v1.session_pb2 import Session
 
 from services.common.channel import open_channel
+from services.common.clock import SystemClock
 from services.common.errors import ServiceError, reason_name
 from services.common.files import write_atomically
 from services.common.startup import CannotStartError
@@ -101,6 +102,22 @@ async def test_a_request_to_stop_survives(settings: ProbeHostSettings) -> None:
     async with running_host(settings) as host:
         assert host.sessions.get("one").state == Session.STATE_CANCELLING
         assert host.sessions.get("one").cancel_reason == "enough"
+        await eventually(lambda: host.sessions.get("one").state == Session.STATE_CANCELLED)
+
+
+async def test_the_grace_of_a_cancelled_worker_runs_while_no_host_does(settings: ProbeHostSettings) -> None:
+    class LaterClock(SystemClock):
+        """An hour has passed."""
+
+        def now(self) -> datetime:
+            return super().now() + timedelta(hours=1)
+
+    patient = settings.model_copy(update={"cancel_grace_seconds": 600.0})
+    async with running_host(patient) as host:
+        await host.sessions.start(kind=KIND, spec=worker_spec(end="sleep"), session_id="one")
+        await eventually(lambda: host.sessions.get("one").progress.step == "staying")
+        await host.sessions.cancel("one", reason="enough")
+    async with running_host(patient, clock=LaterClock()) as host:
         await eventually(lambda: host.sessions.get("one").state == Session.STATE_CANCELLED)
 
 

@@ -4,7 +4,10 @@ from ktrdr.host.v1.session_pb2 import Session
 from services.common.errors import error_info
 from services.host.folder import SessionFolder
 from services.host.host import Host
+from services.host.process_runner import look
+from services.host.process_spawn import keeper_lives
 from services.host.records import WorkerRecord
+from services.host.runner import Liveness
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host, sigkill
 from tests.support.session_worker import worker_spec
@@ -55,6 +58,9 @@ async def test_the_work_goes_on_without_its_keeper_and_its_result_counts(setting
         reader = stub_reader(stub)
         await start_and_hold(host, reader)
         sigkill(worker_record(settings, "one").keeper_pid)
+        folder = SessionFolder(settings.folder / "sessions" / "one")
+        await eventually(lambda: not keeper_lives(folder))
+        assert look(folder).liveness is Liveness.ALIVE
         (settings.folder / "sessions" / "one" / "go").touch()
         session = await reader.until_final("one")
     assert session.state == Session.STATE_COMPLETED
