@@ -284,7 +284,9 @@ class Session(google.protobuf.message.Message):
 
     @property
     def spec(self) -> google.protobuf.any_pb2.Any:
-        """What was asked: ktrdr.training.v1.TrainingSpec or ktrdr.ib.v1.DataLoadSpec."""
+        """What was asked: ktrdr.training.v1.TrainingSpec or ktrdr.ib.v1.DataLoadSpec. GetStatus and WatchStatus send it only where the cursor does not
+        know the session yet, and with a reset: it never changes.
+        """
 
     def __init__(
         self,
