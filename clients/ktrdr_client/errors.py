@@ -33,6 +33,9 @@ class FieldFault(NamedTuple):
     description: str
     """What is wrong with it, and what is allowed."""
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.description}"
+
 
 class KtrdrError(Exception):
     """Something that was asked for could not be done.
@@ -62,7 +65,8 @@ class KtrdrError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {fault.field}: {fault.description}" for fault in self.fields)])
+        untold = [fault for fault in self.fields if fault.description not in self.message]
+        return "\n".join([self.message, *(f"  {fault}" for fault in untold)])
 
 
 class InvalidArgument(KtrdrError):

@@ -54,17 +54,19 @@ class LineDisplay:
     Args:
         print_line: Prints a line.
         prefixed: Several operations are shown, so that each line begins with whose it is.
+        ends: Tell how they end; not needed where a summary follows.
     """
 
-    def __init__(self, print_line: Callable[[str | Text], None], *, prefixed: bool) -> None:
+    def __init__(self, print_line: Callable[[str | Text], None], *, prefixed: bool, ends: bool = True) -> None:
+        self._ends = ends
         self._print = print_line
         self._prefixed = prefixed
         self._told: dict[str, tuple[object, ...]] = {}
 
     @classmethod
     def of(cls, printer: Printer, *, prefixed: bool) -> "LineDisplay":
-        """Return one that prints to stderr."""
-        return cls(printer.message, prefixed=prefixed)
+        """Return one that prints to stderr, beside a summary of each operation on stdout."""
+        return cls(printer.message, prefixed=prefixed, ends=prefixed)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +76,8 @@ class LineDisplay:
 
     def update(self, operation: Operation) -> None:
         """Print a line if there is something new to tell."""
+        if is_final(operation) and not self._ends:
+            return
         progress = operation.progress
         tenth = int(progress.fraction * 10) if progress.HasField("fraction") else None
         news = (operation.state, progress.phase, tenth, operation.liveness, operation.wait_reason)

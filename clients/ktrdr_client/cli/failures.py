@@ -1,5 +1,6 @@
 """Say what went wrong, why, and what to type next; and choose the exit code."""
 
+import re
 from typing import NamedTuple
 
 from ktrdr_client.cli.exit_codes import ExitCode
@@ -36,10 +37,22 @@ def explain(error: Exception, invocation: Invocation | None) -> Explanation | No
 
 
 def _with_retry(error: KtrdrError) -> str:
-    text = str(error)
+    text = "\n".join(error_text_lines(error))
     if error.retry_after is not None:
         text += f"\n  try again in {error.retry_after.total_seconds():g} s"
     return text
+
+
+def error_text_lines(error: KtrdrError) -> list[str]:
+    """Return what happened and what to do, and then each fault of a field on a line of its own."""
+    message, faults = error.message, []
+    for fault in error.fields:
+        if str(fault) in message or fault.description not in message:
+            faults.append(fault)
+        message = message.replace(str(fault), "")
+    # What is left where the faults stood: "The strategy is invalid. ; . Correct what is named."
+    message = re.sub(r"(?<=[.:])(?:\s*[;.,])+(?=\s|$)", "", message)
+    return [message.strip(), *(f"  {fault}" for fault in faults)]
 
 
 def _unreachable(error: KtrdrError, invocation: Invocation | None) -> str:

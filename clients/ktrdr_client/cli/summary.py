@@ -9,6 +9,7 @@ from ktrdr.training.v1.training_pb2 import TrainingResult
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
+from ktrdr_client.cli.failures import error_text_lines
 from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.words import date_text, number, percent, run_time, state_text, title
@@ -85,7 +86,7 @@ def data_load_lines(result: DataLoadResult) -> list[Text]:
 
 def error_lines(error: KtrdrError) -> list[Text]:
     """Return why an operation failed or was cancelled."""
-    first, *rest = str(error).splitlines() or [""]
+    first, *rest = error_text_lines(error)
     reason = f"{first}  [{error.reason}]" if error.reason else first
     return [fact("why", reason), *(fact("", line) for line in rest)]
 
@@ -108,6 +109,4 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     elif operation.HasField("data_load_result"):
         keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
         commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]
-    elif operation.state == Operation.STATE_FAILED:
-        commands = [f"ktrdr ops get {operation.id}"]
     return [(index == 0, text) for index, text in enumerate(commands)]

@@ -60,6 +60,8 @@ def progress_words(operation: Operation) -> str:
         return operation.wait_reason or progress.wait_reason or "waiting"
     if operation.state == Operation.STATE_FAILED:
         return operation.error.message.splitlines()[0] if operation.error.message else ""
+    if operation.state == Operation.STATE_CANCELLED:
+        return operation.cancel_reason or "on request"
     if operation.state == Operation.STATE_COMPLETED:
         return result_words(operation)
     share = f"{progress.phase} {percent(progress.fraction)}" if progress.HasField("fraction") else progress.phase

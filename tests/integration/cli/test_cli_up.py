@@ -138,6 +138,18 @@ async def test_a_service_that_dies_is_named_with_its_log(up: Up) -> None:
     await up.gone()
 
 
+async def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
+    os.kill(up.pid("operations"), signal.SIGSTOP)  # it cannot be asked what runs: the stop waits for it
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.stderr is not None
+    while b"Ctrl-C again" not in await up.process.stderr.readline():
+        pass
+    outcome = await up.stop()
+    assert outcome.code == 130
+    assert "ended at once" in outcome.err
+    await up.gone()
+
+
 async def test_work_that_is_left_is_found_again_by_the_next_up(tmp_path: Path) -> None:
     first = await start_up(tmp_path / "home", "--on-exit", "leave")
     await first.ktrdr("data", "load", "AAPL", "1d", *RANGE)

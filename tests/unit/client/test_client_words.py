@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from ktrdr.ib.v1.bars_pb2 import BAR_SIZE_1_MONTH, BAR_SIZE_5_MINUTES, BAR_SIZE_30_SECONDS, BarSize
 from ktrdr_client.backoff import Backoff
 from ktrdr_client.bar_sizes import bar_size_name, is_daily_or_longer, parse_bar_size
+from ktrdr_client.cli.failures import error_text_lines
 from ktrdr_client.cli.invocation import UsageProblem
 from ktrdr_client.cli.live import sparkline
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.tables import Column, table_lines
 from ktrdr_client.cli.words import number, percent, strategy_name
+from ktrdr_client.errors import FieldFault, InvalidArgument
 from ktrdr_client.specs import data_load_spec, end_timestamp, start_timestamp, training_spec
 from ktrdr_client.states import parse_security_type, parse_source, parse_what_to_show
 from ktrdr_client.times import duration_text, parse_duration, range_end, range_start
@@ -167,3 +169,14 @@ def test_pauses_grow_up_to_a_limit_and_start_again() -> None:
     assert backoff.failures == 5
     backoff.reset()
     assert backoff.next_pause_seconds() <= 1
+
+
+def test_faults_are_told_once_and_one_a_line() -> None:
+    faults = [FieldFault("a.b", "is wrong"), FieldFault("c", "too")]
+    told = InvalidArgument("The strategy is invalid. a.b: is wrong; c: too. Correct what is named.", fields=faults)
+    assert error_text_lines(told) == [
+        "The strategy is invalid. Correct what is named.", "  a.b: is wrong", "  c: too",
+    ]  # fmt: skip
+    assert str(told) == told.message
+    untold = InvalidArgument("Wrong.", fields=faults)
+    assert str(untold).splitlines() == error_text_lines(untold) == ["Wrong.", "  a.b: is wrong", "  c: too"]
