@@ -131,8 +131,10 @@ class GatewayConnection:
         """
         while text := self.picture.waiting_text:
             told(text)
+            # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets the change.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._change.wait(), _COUNTDOWN_SECONDS)
+                async with asyncio.timeout(_COUNTDOWN_SECONDS):
+                    await self._change.wait()
 
     def drop(self, problem: str) -> None:
         """Close the connection and connect again.

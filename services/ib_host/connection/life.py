@@ -77,11 +77,15 @@ class ConnectionLife:
         except BaseException:
             self._ended.set()
             self._session.disconnect()
+            connecting.cancel()
+            await asyncio.wait({connecting})
+            self._session.disconnect()  # again: the library may have lost the cancellation, and connected
+            if not connecting.cancelled():
+                connecting.exception()  # looked at: otherwise asyncio reports it as forgotten
             raise
         finally:
-            for task in (connecting, refused):
-                task.cancel()
-            await asyncio.gather(connecting, refused, return_exceptions=True)
+            refused.cancel()
+            await asyncio.wait({refused})
         self.source = source_of(self._session.accounts)
         self.link = Link.UP if self.link is Link.CONNECTING else self.link
 

@@ -1,0 +1,123 @@
+"""What is known of a gateway, and how it is told."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ktrdr.ib.v1 import bars_pb2, ib_pb2
+from pydantic import ValidationError
+
+from services.ib_host.connection.address import GatewayAddress
+from services.ib_host.connection.backoff import Backoff
+from services.ib_host.connection.picture import GatewayPicture, Link, farm_told, link_told, source_of
+from services.ib_host.gateway_view import gateway_response, gateway_summary
+from services.ib_host.settings import IbHostSettings
+
+
+def picture(
+    link: Link, *, retry: float | None = None, source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_IB
+) -> GatewayPicture:
+    return GatewayPicture(
+        address="127.0.0.1:4002",
+        link=link,
+        source=source,
+        server_version=176,
+        client_id=17,
+        farms=(),
+        failures=2,
+        retry_in=None if retry is None else timedelta(seconds=retry),
+        problem="Nothing listens.",
+        gateway_time=None,
+        open_requests=3,
+        connected_for=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("accounts", "source"),
+    [
+        (["REPLAY1"], bars_pb2.SOURCE_REPLAY),
+        (["replay-test"], bars_pb2.SOURCE_REPLAY),
+        (["DU123456"], bars_pb2.SOURCE_IB),
+        (["U1", "REPLAY2"], bars_pb2.SOURCE_REPLAY),
+    ],
+)
+def test_the_accounts_tell_recorded_from_real(accounts: list[str], source: bars_pb2.Source.ValueType) -> None:
+    assert source_of(accounts) == source
+
+
+def test_waiting_is_told_in_words() -> None:
+    assert picture(Link.UP).waiting_text == ""
+    expected = "gateway 127.0.0.1:4002 does not answer; trying again in 4 s"
+    assert picture(Link.CONNECTING, retry=4.2).waiting_text == expected
+    assert picture(Link.CONNECTING).waiting_text == "connecting to gateway 127.0.0.1:4002"
+    assert "lost its connection to IB" in picture(Link.IB_DOWN).waiting_text
+
+
+def test_the_summary_says_replay() -> None:
+    summary = gateway_summary(picture(Link.UP, source=bars_pb2.SOURCE_REPLAY))
+    assert (summary.connected, summary.replay, summary.state) == (True, True, "connected (REPLAY)")
+    assert not gateway_summary(picture(Link.IB_DOWN)).connected
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_every_link_has_its_value_on_the_wire(link: Link) -> None:
+    response = gateway_response(picture(link, retry=1.5))
+    assert response.link != ib_pb2.GetGatewayResponse.LINK_UNSPECIFIED
+    assert response.retry_in.ToTimedelta() == timedelta(seconds=1.5)
+    assert (response.consecutive_failures, response.open_requests) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "farm"),
+    [
+        (2104, "Market data farm connection is OK:usfarm.nj", ("usfarm.nj", "market", True)),
+        (2103, "Market data farm connection is broken:usfarm", ("usfarm", "market", False)),
+        (2106, "HMDS data farm connection is OK:ushmds", ("ushmds", "history", True)),
+        (2105, "HMDS data farm connection is broken:ushmds", ("ushmds", "history", False)),
+        (2107, "HMDS data farm connection is inactive.ushmds", ("history", "history", True)),
+        (2157, "Sec-def data farm connection is broken:secdefil", ("secdefil", "contracts", False)),
+        (2158, "Sec-def data farm connection is OK:secdefil", ("secdefil", "contracts", True)),
+    ],
+)  # fmt: skip
+def test_notices_about_farms(code: int, text: str, farm: tuple[str, str, bool]) -> None:
+    told = farm_told(code, text)
+    assert told is not None
+    assert (told.name, told.kind, told.ok) == farm
+
+
+def test_notices_about_the_link() -> None:
+    assert [link_told(code) for code in (1100, 2110, 1101, 1102, 2104)] == [
+        Link.IB_DOWN, Link.IB_DOWN, Link.UP, Link.UP, None,
+    ]  # fmt: skip
+    assert farm_told(1100, "Connectivity lost") is None
+
+
+@given(st.integers(1, 1_000), st.integers(0, 1_000))
+def test_delays_stay_between_a_second_and_a_minute(failures: int, seed: int) -> None:
+    assert 1.0 <= Backoff(random=Random(seed)).delay_seconds(failures) <= 60.0
+
+
+def test_delays_grow_and_are_spread() -> None:
+    backoff = Backoff(random=Random(1))
+    delays = [backoff.delay_seconds(failures) for failures in range(1, 9)]
+    assert delays == sorted(delays)
+    assert len({Backoff(random=Random(seed)).delay_seconds(4) for seed in range(10)}) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("127.0.0.1:4002", ("127.0.0.1", 4002)), ("gw.local:1", ("gw.local", 1)), ("[::1]:4001", ("::1", 4001))],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    parsed = GatewayAddress.parse(text)
+    assert parsed == address
+    assert str(parsed) == text
+
+
+@pytest.mark.parametrize("text", ["", "localhost", ":4002", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:0", "h:70000"])
+def test_a_wrong_address_is_refused_by_the_settings_with_the_fields_name(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"gateway\n.*HOST:PORT"):
+        IbHostSettings(gateway=text)
