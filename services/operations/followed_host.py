@@ -75,6 +75,11 @@ class FollowedHost:
         """
         return _LIVENESS[self.state(now)]
 
+    def forget(self) -> None:
+        """Forget who the host was and how far it was read: something else will answer at its address."""
+        self.host_uid = ""
+        self.reading.restart()
+
     def row(self) -> Row:
         """Return the row of the table of hosts."""
         return {

@@ -43,6 +43,7 @@ class Hosts:
         self._commits = commits
         self._opened: list[Callable[[], None]] = []
         self._clock = clock
+        self._claimed: dict[str, FollowedHost] = {}
         self.by_name = {
             one.name: _followed(one, stored.get(one.name), expected_seconds)
             for one in sorted(addresses, key=lambda one: one.name)
@@ -63,17 +64,26 @@ class Hosts:
         """Call `listener` whenever a host takes work again that was drained."""
         self._opened.append(listener)
 
-    def identify(self, host: FollowedHost, host_uid: str) -> None:
-        """Check an identity that a host has just told.
+    def identify(self, host: FollowedHost, host_uid: str) -> bool:
+        """Take note of the identity that a host tells; return whether it is another than before.
 
         Raises:
-            HostCallError: It has none, or it has the one of another host: following it twice would do no good.
+            HostCallError: It has none, or it is followed under another name already: twice would do no good.
         """
         if not host_uid:
             raise HostCallError(f"{host.address} does not tell who it is. Update the host's software.")
-        for other in self.by_name.values():
-            if other is not host and other.host_uid == host_uid and other.last_success is not None:
+        other = self._claimed.get(host_uid, host)
+        if other is not host:
+            if not other.failures:
                 raise HostCallError(f"This is the same host as {other.name} ({other.address}). Remove one of the two.")
+            other.forget()  # it has moved here: nothing answers there any more
+        self._claimed = {uid: one for uid, one in self._claimed.items() if one is not host} | {host_uid: host}
+        if host.host_uid == host_uid:
+            return False
+        if host.host_uid:
+            host.forget()
+        host.host_uid = host_uid
+        return True
 
     def record(self, name: str) -> pb.HostRecord:
         """Return what is told of a host now.

@@ -36,7 +36,7 @@ class HostPoller:
         demand: Whether somebody watches or waits.
         clock: The time.
         wait_seconds: Longest time for the host to keep a poll open.
-        identify: Called with each new identity of the host; raises HostCallError if it cannot be right.
+        identify: Called with the identity that each answer tells; returns whether it is new, or raises HostCallError.
         told: Called after each poll with what was taken in, None after a failed one.
     """
 
@@ -50,7 +50,7 @@ class HostPoller:
         clock: Clock,
         *,
         wait_seconds: float,
-        identify: Callable[[FollowedHost, str], None],
+        identify: Callable[[FollowedHost, str], bool],
         told: Callable[[FollowedHost, Taken | None], None],
     ) -> None:
         self._host = host
@@ -148,13 +148,10 @@ class HostPoller:
     async def _take(self, answer: GetStatusResponse, asked_at: float) -> Taken:
         host = self._host
         cursor = host.reading.cursor
-        if answer.host.host_uid != host.host_uid:
-            self._identify(host, answer.host.host_uid)
-            self._logger.info("host_identified", host_uid=answer.host.host_uid, before=host.host_uid)
-            if host.host_uid:
-                host.reading.restart()
-                self.nudge()
-            host.host_uid = answer.host.host_uid
+        if self._identify(host, answer.host.host_uid):
+            self._logger.info("host_identified", host_uid=host.host_uid)
+            if host.reading.cursor != cursor:
+                self.nudge()  # this answers a cursor of another host: begin with everything
         host.kind = answer.host.kind
         host.description.CopyFrom(answer.host)
         taken = await self._intake.take(host, cursor, answer, asked_at=asked_at)

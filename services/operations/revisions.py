@@ -33,6 +33,11 @@ class Revisions:
         """The highest revision up to which everything may be shown."""
         return min(self._held) - 1 if self._held else self._last
 
+    @property
+    def latest(self) -> int:
+        """The highest revision that was issued. Single records may tell it before everything up to it may be shown."""
+        return self._last
+
     def wanted_limit(self) -> int | None:
         """Return the limit that the next transaction should store, None while there is room enough."""
         return self._last + _BLOCK if self._limit - self._last < _BLOCK // 2 else None

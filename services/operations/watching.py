@@ -99,7 +99,7 @@ class Watching:
                     yield response
                     if bookmark_at > float("-inf"):
                         bookmark_at = self._clock.monotonic() + query.heartbeat_seconds
-                position = target
+                position = max(position, target)
                 if self._clock.monotonic() >= bookmark_at:
                     yield pb.WatchOperationsResponse(revision=position, bookmark=True)
                     bookmark_at = self._clock.monotonic() + query.heartbeat_seconds
@@ -108,7 +108,7 @@ class Watching:
                 await _wait(changed, min(bookmark_at, end) - self._clock.monotonic())
 
     def _check(self, after_revision: int) -> None:
-        latest = self._registry.revisions.visible
+        latest = self._registry.revisions.latest
         if after_revision > latest:
             raise ServiceError(
                 ErrorReason.ERROR_REASON_REVISION_OUT_OF_RANGE,

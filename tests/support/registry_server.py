@@ -61,7 +61,6 @@ class RegistryServer:
     """A running operations service."""
 
     stub: "OperationsServiceAsyncStub"
-    service: OperationsService
     address: str
 
     async def get(self, operation_id: str) -> pb.Operation:
@@ -145,7 +144,7 @@ async def registry_server(home: Path, *hosts: str, **settings: Any) -> AsyncIter
     service = OperationsService(configured, seed=7)
     async with running_server(service, configured) as server, open_channel(server.address) as channel:
         stub = cast("OperationsServiceAsyncStub", operations_pb2_grpc.OperationsServiceStub(channel))
-        yield RegistryServer(stub, service, server.address)
+        yield RegistryServer(stub, server.address)
 
 
 def training_spec(strategy: str = "name: test") -> training_pb2.TrainingSpec:

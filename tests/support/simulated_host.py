@@ -61,6 +61,7 @@ class SimulatedHost(
         refusal: What every start is refused with.
         full: Starts are refused for want of room.
         repeats: That many answers begin from the start of every journal, whatever the cursor says.
+        reject_cursors: That many cursors are refused as unknown.
         page_points: Most points in an answer.
         polls: GetStatus calls so far.
         starts: Session ids of all start calls so far, repetitions included.
@@ -79,6 +80,7 @@ class SimulatedHost(
         self.refusal: status_pb2.Status | None = None
         self.full = False
         self.repeats = 0
+        self.reject_cursors = 0
         self.page_points = 20_000
         self.polls = 0
         self.starts: list[str] = []
@@ -247,7 +249,8 @@ class SimulatedHost(
             host_uid, positions = json.loads(cursor)
         except ValueError:
             host_uid, positions = "", {}
-        if host_uid != self.host_uid:
+        if host_uid != self.host_uid or self.reject_cursors:
+            self.reject_cursors = max(0, self.reject_cursors - 1)
             await _abort(context, ServiceError(ErrorReason.ERROR_REASON_CURSOR_INVALID).status())
         result: dict[str, list[Any]] = positions
         return result
