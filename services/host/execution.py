@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -19,6 +20,9 @@ from services.host.runner import SessionRunner
 from services.host.session import HostedSession
 from services.host.settlement import Settlement, cancelled
 from services.host.settler import Settler
+from services.host.storage import storage_full
+
+_RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -168,31 +172,66 @@ class Execution:
     async def _work(self, session: HostedSession, *, adopted: bool) -> None:
         settlement: Settlement | None = None
         try:
-            # A task of its own, which the host's stop waits for: nothing is left half started.
-            beginning = asyncio.create_task(self._begin(session, adopted=adopted), name=f"begin-{session.id}")
-            self._beginning.add(beginning)
-            beginning.add_done_callback(self._beginning.discard)
-            await asyncio.shield(beginning)
-            async for view in self._runner.watch(session.folder):
-                session.see_worker(view)
-                self._changed()
-        except OSError as error:
-            self._logger.warning("session_not_started", session_id=session.id, error=str(error))
-            refusal = ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(session.folder.path))
-            settlement = Settlement(Session.STATE_FAILED, error=refusal.status())
+            await (self._adopt(session) if adopted else self._whole(self._begin(session), session))
+        except Exception as error:
+            settlement = self._not_begun(session, error)
+        else:
+            await self._follow(session)
         await self._settler.settle(session, settlement)
         await self._ladder.end(session.folder)
         del self._running[session.id]
         self._advance()
 
-    async def _begin(self, session: HostedSession, *, adopted: bool) -> None:
-        if adopted:
-            await self._runner.adopt(session.folder)
-            return
+    async def _begin(self, session: HostedSession) -> None:
         record = StartRecord(start_time=session.start_time or self._clock.now())
         await asyncio.to_thread(write_atomically, session.folder.start_record, record.to_bytes())
         await self._runner.start(session.folder)
         self._logger.info("session_started", session_id=session.id)
+
+    async def _adopt(self, session: HostedSession) -> None:
+        """Take a session over. That it cannot be done now, on a full disk say, is no reason to give the session up."""
+        while True:
+            try:
+                await self._whole(self._runner.adopt(session.folder), session)
+            except OSError as error:
+                if session.cancel_reason is not None:
+                    raise
+                self._logger.warning("session_not_adopted", session_id=session.id, error=str(error))
+                await self._clock.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    async def _whole(self, beginning: Coroutine[None, None, None], session: HostedSession) -> None:
+        """Run a beginning as a task of its own, which the host's stop waits for: nothing is left half started."""
+        task = asyncio.create_task(beginning, name=f"begin-{session.id}")
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        await asyncio.shield(task)
+
+    async def _follow(self, session: HostedSession) -> None:
+        """Tell how the worker stands, until it has ended."""
+        while True:
+            try:
+                async for view in self._runner.watch(session.folder):
+                    session.see_worker(view)
+                    self._changed()
+            except Exception:
+                # Not to see a worker is no evidence of its end.
+                self._logger.exception("worker_not_seen", session_id=session.id)
+                await self._clock.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    def _not_begun(self, session: HostedSession, error: Exception) -> Settlement:
+        if session.cancel_reason is not None:
+            return Settlement(Session.STATE_CANCELLED, error=cancelled(session.cancel_reason))
+        if isinstance(error, OSError):
+            self._logger.warning("session_not_started", session_id=session.id, error=str(error))
+            refusal = storage_full(session.folder.path, error)
+        else:
+            self._logger.error("session_not_started", session_id=session.id, exc_info=error)
+            refusal = ServiceError(ErrorReason.ERROR_REASON_INTERNAL, request_id=session.id)
+        return Settlement(Session.STATE_FAILED, error=refusal.status())
 
     async def _cancel_queued(self, session: HostedSession, reason: str) -> None:
         if session in self._line:

@@ -52,8 +52,12 @@ class ProcessRunner:
         await asyncio.to_thread(spawn_keeper, session, self._command(session), self._environment)
 
     async def adopt(self, session: SessionFolder) -> None:
-        """Start the worker if it never was: the host may have ended between the decision and the deed."""
-        if not session.worker_record.exists() and not session.exit_record.exists() and not keeper_lives(session):
+        """Start the worker if it never was: the host may have ended between the decision and the deed.
+
+        Raises:
+            OSError: The keeper could not be started.
+        """
+        if _never_started(session):
             await self.start(session)
 
     async def watch(self, session: SessionFolder) -> AsyncIterator[WorkerView]:
@@ -88,15 +92,19 @@ def look(session: SessionFolder) -> WorkerView:
 
     A worker has ended when its keeper says so, or when keeper and worker are both provably gone.
     """
+    try:
+        return _look(session)
+    except OSError:
+        return WorkerView(Liveness.STALE)
+
+
+def _look(session: SessionFolder) -> WorkerView:
     if session.exit_record.exists():
         return WorkerView(Liveness.ENDED)
     record = WorkerRecord.load(session.worker_record)
     pid = 0 if record is None or record.worker_pid is None else record.worker_pid
-    try:
-        if keeper_lives(session):
-            return WorkerView(Liveness.ALIVE, pid)
-    except OSError:
-        return WorkerView(Liveness.STALE, pid)
+    if keeper_lives(session):
+        return WorkerView(Liveness.ALIVE, pid)
     if session.exit_record.exists():
         return WorkerView(Liveness.ENDED)  # written between the two looks
     alive = ktrdr_bridge.is_alive(session.alive_lock)
@@ -105,6 +113,14 @@ def look(session: SessionFolder) -> WorkerView:
     if alive is None and session.alive_lock.exists():
         return WorkerView(Liveness.STALE, pid)
     return WorkerView(Liveness.ENDED)  # where the lock file is missing too, the worker never came to its work
+
+
+def _never_started(session: SessionFolder) -> bool:
+    """Tell whether provably no worker was ever started: the keeper writes down who it is before it starts one."""
+    try:
+        return not (session.worker_record.exists() or session.exit_record.exists() or keeper_lives(session))
+    except OSError:
+        return False
 
 
 def _runs(record: WorkerRecord | None) -> bool:

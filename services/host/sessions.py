@@ -22,6 +22,7 @@ from services.host.records import SessionRecord
 from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 from services.host.start_request import AcceptedStarts, StartRequest
+from services.host.storage import storage_full
 
 _RETRY_AFTER: Final = timedelta(seconds=5)
 
@@ -163,7 +164,7 @@ class Sessions:
         try:
             await self._execution.cancel(session, reason=reason, now=now)
         except OSError as error:
-            raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(session.folder.path)) from error
+            raise storage_full(session.folder.path, error) from error
         return describe(session, self._clock.now())
 
     def begin_stop(self) -> None:
@@ -220,7 +221,7 @@ class Sessions:
             raise ServiceError(ErrorReason.ERROR_REASON_SESSION_EXISTS, session_id=record.id, detail=detail) from error
         except OSError as error:
             self._accepted.remove(record)
-            raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(self._root)) from error
+            raise storage_full(self._root, error) from error
         finally:
             del self._creating[record.id]
         session = HostedSession(folder, record, self._host_kind)

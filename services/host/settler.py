@@ -84,15 +84,13 @@ class Settler:
             case.done.set_result(None)
 
     async def _record(self, case: _Case) -> SettledRecord:
-        """Store the final state, which must not be shown before; on a full disk try again until there is space."""
+        """Store the final state, which must not be shown before; where that fails, try again until it works."""
         message = case.session.snapshot().message
         while True:
             try:
                 return await asyncio.to_thread(self._store, case, message)
-            except OSError as error:
-                self._logger.warning(
-                    "session_not_settled", session_id=case.session.id, error=str(error), retry_seconds=_RETRY_SECONDS
-                )
+            except Exception:
+                self._logger.exception("session_not_settled", session_id=case.session.id)
                 await self._clock.sleep(_RETRY_SECONDS)
 
     def _store(self, case: _Case, current: Session) -> SettledRecord:

@@ -76,6 +76,8 @@ class WorkerSession:
         Raises:
             OSError: It cannot be written.
         """
+        # The work is done: to interrupt it now would only lose its result.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         write_completed(self._files, result)
 
     def __enter__(self) -> Self:

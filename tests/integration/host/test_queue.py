@@ -1,13 +1,17 @@
 import asyncio
+import errno
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1.session_pb2 import Session
 
-from services.common.errors import ServiceError, reason_name
+from services.common.clock import SystemClock
+from services.common.errors import ServiceError, error_info, reason_name
+from services.host.folder import SessionFolder
+from services.host.task_runner import TaskRunner
 from tests.support.eventually import eventually
-from tests.support.host_service import KIND, ProbeHostSettings
-from tests.support.scripted_work import ScriptedHost, scripted_host
+from tests.support.host_service import KIND, ProbeHostSettings, served_host
+from tests.support.scripted_work import ScriptedHost, ScriptedWork, scripted_host
 from tests.support.session_worker import worker_spec
 from tests.support.status_reader import stub_reader
 
@@ -100,3 +104,72 @@ async def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing(narrow
         root.with_name("away").rename(root)
         await start_all(served, "a")
         await eventually(lambda: served.host.sessions.get("a").state == Session.STATE_RUNNING)
+
+
+class UnwillingRunner(TaskRunner):
+    """Cannot start or adopt anything until it is told that it can.
+
+    Attributes:
+        error: What stands in the way.
+        tried: How often somebody tried.
+    """
+
+    error: Exception | None = None
+    tried = 0
+
+    async def start(self, session: SessionFolder) -> None:
+        self.tried += 1
+        if self.error is not None:
+            raise self.error
+        await super().start(session)
+
+
+def unwilling(error: Exception) -> tuple[UnwillingRunner, ScriptedWork]:
+    work = ScriptedWork()
+    runner = UnwillingRunner(KIND, work, clock=SystemClock())
+    runner.error = error
+    return runner, work
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "STORAGE_FULL", "No space left on device"),
+        (RuntimeError("a secret"), "INTERNAL", "Look for request id a"),
+    ],
+)
+async def test_a_session_that_cannot_be_started_fails_and_frees_its_slot(
+    narrow: ProbeHostSettings, error: Exception, reason: str, said: str
+) -> None:
+    runner, work = unwilling(error)
+    async with served_host(narrow, runner) as (host, _):
+        await host.sessions.start(kind=KIND, spec=Struct(), session_id="a")
+        await eventually(lambda: host.sessions.get("a").state == Session.STATE_FAILED)
+        info = error_info(host.sessions.get("a").error)
+        assert info is not None
+        assert info.reason == reason
+        assert said in host.sessions.get("a").error.message
+        assert "secret" not in host.sessions.get("a").error.message
+        runner.error = None
+        await host.sessions.start(kind=KIND, spec=Struct(), session_id="b")
+        await work.working("b")
+
+
+async def test_a_session_that_cannot_be_adopted_yet_is_not_given_up(narrow: ProbeHostSettings) -> None:
+    async with scripted_host(narrow) as served:
+        await served.start("a", epochs=2)
+    runner, work = unwilling(OSError(errno.ENOSPC, "No space left on device"))
+    async with served_host(narrow, runner) as (host, _):
+        await eventually(lambda: runner.tried)
+        assert host.sessions.get("a").state == Session.STATE_RUNNING
+        runner.error = None
+        await work.working("a")
+
+
+async def test_a_session_that_cannot_be_adopted_can_be_cancelled(narrow: ProbeHostSettings) -> None:
+    async with scripted_host(narrow) as served:
+        await served.start("a", epochs=2)
+    runner, _ = unwilling(OSError(errno.ENOSPC, "No space left on device"))
+    async with served_host(narrow, runner) as (host, _):
+        await host.sessions.cancel("a", reason="enough")
+        await eventually(lambda: host.sessions.get("a").state == Session.STATE_CANCELLED)

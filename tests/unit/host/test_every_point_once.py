@@ -189,7 +189,7 @@ def check(world: World, reader: StatusReader) -> None:
         assert len(reader.series(name, "accuracy")) == len(written) // 3
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=actions)
 def test_every_reader_gets_every_point_once(steps: list[Action]) -> None:
     with tempfile.TemporaryDirectory() as home:
