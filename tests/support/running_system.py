@@ -35,9 +35,9 @@ class RunningSystem:
             self.training_host.arguments += ["--ib-host", self.ib_host.address]
             self.training_host.start()
             self.operations.arguments += [
-                "--hosts",
+                "--host",
                 f"training-host={self.training_host.address}",
-                "--hosts",
+                "--host",
                 f"ib-host={self.ib_host.address}",
             ]
             self.operations.start()
