@@ -33,8 +33,9 @@ def _write(folder: str, name: str, content: dict[str, object]) -> None:
             os.replace(temporary, path)  # noqa: PTH105 - as above
         except OSError as error:
             _log(f"cannot write {name}: {error}")
-            if attempt + 1 < _WRITE_ATTEMPTS:
-                time.sleep(1.0)
+            if attempt + 1 == _WRITE_ATTEMPTS or isinstance(error, FileNotFoundError):
+                return  # the latter: somebody removed the session's folder
+            time.sleep(1.0)
         else:
             return
 

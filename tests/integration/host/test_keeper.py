@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,15 @@ def test_there_is_one_keeper_at_a_time(session: SessionFolder) -> None:
     eventually_sync(lambda: not keeper_lives(session))
     spawn_keeper(session, python("pass"), os.environ)
     eventually_sync(lambda: json.loads(session.exit_record.read_text())["code"] == 0)
+
+
+def test_a_keeper_whose_folder_was_removed_ends_with_its_worker(tmp_path: Path) -> None:
+    session = SessionFolder(tmp_path / "one")
+    session.path.mkdir()
+    keeper_pid, worker_pid = started(session, python("import time; time.sleep(600)"))
+    shutil.rmtree(session.path)
+    sigkill(worker_pid)
+    eventually_sync(lambda: not psutil.pid_exists(keeper_pid))
 
 
 def test_a_worker_that_ended_leaves_none_of_its_children(session: SessionFolder) -> None:
