@@ -103,7 +103,7 @@ class SimulatedIbHost(ib_pb2_grpc.IbHostServiceServicer):
 async def simulated_ib_host(market: SimulatedMarket) -> AsyncIterator[str]:
     """Serve a market; yields the address."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    ib_pb2_grpc.add_IbHostServiceServicer_to_server(SimulatedIbHost(market), server)
+    ib_pb2_grpc.add_IbHostServiceServicer_to_server(SimulatedIbHost(market), server)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
