@@ -132,7 +132,7 @@ class JournalFile:
         head, published = found
         walker = SegmentWalker(head)
         capacity = (size - ROWS_OFFSET) // 8
-        while walker.step(segment, 0, capacity) or walker.find(segment, 0, capacity):
+        while walker.step(segment, 0, capacity, most_rows=capacity) or walker.find(segment, 0, capacity):
             pass
         units = completed_units(self.state, walker.last, head.first_seq + walker.index - 1, walker.completed)
         self.tape.completed = int(self.state.completed if units is None else units)

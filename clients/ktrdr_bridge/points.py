@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass, field
 
-from ktrdr_bridge.rows import Row
+from ktrdr_bridge.rows import Run
 
 
 @dataclass(slots=True)
@@ -25,42 +25,34 @@ class Series:
     times_ns: "array[int]" = field(default_factory=lambda: array("q"))
 
 
-@dataclass(slots=True)
-class _Run:
-    """Rows with the same names, values still side by side."""
-
-    seqs: "array[int]" = field(default_factory=lambda: array("Q"))
-    steps: "array[int]" = field(default_factory=lambda: array("q"))
-    values: "array[float]" = field(default_factory=lambda: array("d"))
-    times_ns: "array[int]" = field(default_factory=lambda: array("q"))
-
-
 class PointColumns:
-    """Collects rows and turns them into series; columns are cut out of runs of rows, never appended value by value."""
+    """Collects runs of rows as series; columns are cut out of the runs, never appended value by value.
+
+    Attributes:
+        points: Values so far; a row without any counts as one.
+    """
 
     def __init__(self) -> None:
         self.points = 0
-        self._runs: list[tuple[tuple[str, ...], _Run]] = []
+        self._series: dict[str, Series] = {}
 
-    def add(self, seq: int, row: Row) -> None:
-        """Take one row."""
-        if not self._runs or self._runs[-1][0] != row.names:
-            self._runs.append((row.names, _Run()))
-        run = self._runs[-1][1]
-        run.seqs.append(seq)
-        run.steps.append(row.step)
-        run.times_ns.append(row.time_ns)
-        run.values.extend(row.values)
-        self.points += len(row.names) or 1
+    def add(self, first_seq: int, run: Run) -> None:
+        """Take a run of rows, the first of which has the seq `first_seq`."""
+        rows = len(run.steps)
+        self.points += rows * max(1, len(run.names))
+        if not run.names:
+            return
+        seqs = array("Q", range(first_seq, first_seq + rows))
+        times_ns = array("q", [round(seconds * 1e9) for seconds in run.table[:: run.width]])
+        for column, name in enumerate(run.names, run.width - len(run.names)):
+            series = self._series.get(name)
+            if series is None:
+                series = self._series[name] = Series(name)
+            series.seqs.extend(seqs)
+            series.steps.extend(run.steps)
+            series.times_ns.extend(times_ns)
+            series.values.extend(run.table[column :: run.width])
 
     def series(self) -> list[Series]:
         """Return the series in the order in which their names appeared."""
-        found: dict[str, Series] = {}
-        for names, run in self._runs:
-            for column, name in enumerate(names):
-                series = found.setdefault(name, Series(name))
-                series.seqs.extend(run.seqs)
-                series.steps.extend(run.steps)
-                series.times_ns.extend(run.times_ns)
-                series.values.extend(run.values[column :: len(names)])
-        return list(found.values())
+        return list(self._series.values())

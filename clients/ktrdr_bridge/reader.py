@@ -24,6 +24,7 @@ from ktrdr_bridge.layout import (
 from ktrdr_bridge.points import PointColumns, Series
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
 from ktrdr_bridge.rows import SegmentWalker
+from ktrdr_bridge.segment_walk import Losses, SegmentWalk
 from ktrdr_bridge.state import State, newest_state
 
 
@@ -204,20 +205,17 @@ class JournalReader:
         if after is not None and after.incarnation:
             reset = after.incarnation != header.incarnation or after.seq > header.end_seq
             start = 0 if reset else after.seq
-        losses = _Losses()
-        columns = PointColumns()
-        seq, stuck = start, False
-        for number, segment in enumerate(header.segments):
+        losses, columns, seq = Losses(), PointColumns(), start
+        for segment in header.segments:
             if segment is None or segment.first_seq + segment.published <= seq:
                 continue
             if segment.first_seq > seq:
                 losses.add(seq, segment.first_seq - 1)
                 seq = segment.first_seq
-            walker = self._walker_for(segment.head, seq - segment.first_seq)
-            index = self._walk(header, walker, segment, seq - segment.first_seq, losses, columns, max_points)
-            self._walker = walker
-            stuck = columns.points < max_points and index < segment.published
-            seq = segment.first_seq + (index if number == len(header.segments) - 1 or not stuck else segment.published)
+            walk = self._walk(header, segment, self._walker_for(segment.head, seq - segment.first_seq))
+            walk.collect(seq - segment.first_seq, columns, max_points, losses)
+            self._walker = walk.walker
+            seq = segment.first_seq + walk.walker.index
             if columns.points >= max_points:
                 break
         tail = self._walk_to_end(header)
@@ -228,7 +226,7 @@ class JournalReader:
         return JournalRead(
             incarnation=header.incarnation,
             next=Position(header.incarnation, seq),
-            more=seq < header.end_seq and not stuck,
+            more=seq < header.end_seq,
             reset=reset,
             series=columns.series(),
             progress=derive_progress(state, row, seq_of_row, tail.completed if tail is not None else None),
@@ -250,86 +248,9 @@ class JournalReader:
             return walker
         if self._tail is None or self._tail.head != segment.head:
             self._tail = SegmentWalker(segment.head)
-        self._walk(header, self._tail, segment, segment.published, _Losses(), None, 0)
+        self._walk(header, segment, self._tail).to_end()
         return self._tail
 
-    def _walk(
-        self,
-        header: _Header,
-        walker: SegmentWalker,
-        segment: _Segment,
-        wanted: int,
-        losses: "_Losses",
-        columns: PointColumns | None,
-        max_points: int,
-    ) -> int:
-        """Walk a segment to its published end, or until there are enough points; return the index reached."""
-        published = segment.published
-        block = _Block(self._descriptor, *segment_span(segment.head.number, header.identity.first_bytes))
-        while walker.index < published and (columns is None or columns.points < max_points):
-            expected = walker.index
-            row = walker.step(block.data, block.start, published)
-            if row is None:
-                if block.read_on(walker.position):
-                    continue
-                row = walker.find(block.data, block.start, published)
-            reached = published if row is None else row.index
-            if max(expected, wanted) < reached:
-                losses.add(segment.first_seq + max(expected, wanted), segment.first_seq + reached - 1)
-            if row is None:
-                break
-            if columns is not None and row.index >= wanted:
-                columns.add(segment.first_seq + row.index, row)
-        return walker.index
-
-
-class _Block:
-    """A stretch of a segment, read as far as needed."""
-
-    _FIRST_BYTES = 65_536
-    _ATTEMPTS = 3
-
-    def __init__(self, descriptor: int, offset: int, segment_bytes: int) -> None:
-        self._descriptor = descriptor
-        self._segment_bytes = segment_bytes
-        self._offset = offset
-        self._attempts = 0
-        self._size = 0
-        self.data = b""
-        self.start = 0
-
-    def read_on(self, position: int) -> bool:
-        """Read more from `position` on; False when everything to the segment's end was looked at three times.
-
-        More than once, because a processor may show another one's published count before its row.
-        """
-        if position > self.start or not self.data:
-            self._size, self._attempts = self._FIRST_BYTES, 0
-        elif self.start + len(self.data) < self._segment_bytes and self._size < self._segment_bytes:
-            self._size *= 4
-        else:
-            self._attempts += 1
-            if self._attempts >= self._ATTEMPTS:
-                return False
-        self.start = position
-        self.data = os.pread(self._descriptor, min(self._size, self._segment_bytes - position), self._offset + position)
-        return True
-
-
-class _Losses:
-    """Ranges of rows that couldn't be read."""
-
-    def __init__(self) -> None:
-        self._ranges: list[tuple[int, int]] = []
-
-    def add(self, first: int, last: int) -> None:
-        self._ranges.append((first, last))
-
-    def sentence(self, *, cut_off: bool) -> str:
-        if not self._ranges:
-            return "the journal's file is cut off" if cut_off else ""
-        rows = sum(last - first + 1 for first, last in self._ranges)
-        shown = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in self._ranges[:5])
-        tail = ", …" if len(self._ranges) > 5 else ""
-        cut = " (the file is cut off)" if cut_off else ""
-        return f"{rows} damaged {'row' if rows == 1 else 'rows'} left out: seq {shown}{tail}{cut}"
+    def _walk(self, header: _Header, segment: _Segment, walker: SegmentWalker) -> SegmentWalk:
+        offset, size = segment_span(segment.head.number, header.identity.first_bytes)
+        return SegmentWalk(self._descriptor, offset, size, segment.published, walker)
