@@ -19,7 +19,9 @@ class IbHostSettings(HostSettings):
 
     port: Port = Field(default=5001, description="Port to listen on; 0 lets the system choose.")
     gateway: Address = Field(
-        default="127.0.0.1:4002", description="IB Gateway, TWS or replay gateway to connect to, HOST:PORT."
+        default="127.0.0.1:4002",
+        description="IB Gateway, TWS or replay gateway to connect to.",
+        json_schema_extra={"metavar": "HOST:PORT"},
     )
     client_id: int = Field(
         default=17, ge=1, le=1_000_000, description="First client id to try at the gateway; seven more follow."
