@@ -8,7 +8,7 @@ from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.connection.picture import Link
 from services.ib_host.loading.spec import invalid_request
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
-from services.ib_host.requests.requests import GatewayRequests
+from services.ib_host.requests.gateway_requests import GatewayRequests
 
 _LONGEST_PATTERN = 64
 

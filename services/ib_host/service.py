@@ -22,9 +22,9 @@ from services.ib_host.load_start import KIND, LoadStart
 from services.ib_host.loading.data_load import DataLoader
 from services.ib_host.loading.persistence import RetryPolicy
 from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.requests.gateway_requests import GatewayRequests, RequestTimeouts
 from services.ib_host.requests.heartbeat import Heartbeat
 from services.ib_host.requests.open_requests import OpenRequests
-from services.ib_host.requests.requests import GatewayRequests, RequestTimeouts
 from services.ib_host.servicer import IbHostServicer
 from services.ib_host.settings import IbHostSettings
 from services.ib_host.store.bar_store import BarStore

@@ -11,8 +11,8 @@ from services.ib_host.loading.persistence import Persistence
 from services.ib_host.planning.chunks import Ask, Chunk
 from services.ib_host.planning.coverage import ask_again, usual_pause
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
+from services.ib_host.requests.gateway_requests import GatewayRequests, HistoryAnswer
 from services.ib_host.requests.history_query import HistoryQuery
-from services.ib_host.requests.requests import GatewayRequests, HistoryAnswer
 from services.ib_host.store.columns import ReceivedBar, bar_time, instant
 
 

@@ -26,7 +26,7 @@ from services.ib_host.loading.result import instrument_load
 from services.ib_host.loading.stop_watch import until_stopped
 from services.ib_host.planning.chunks import Chunk, plan_chunks
 from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
-from services.ib_host.requests.requests import GatewayRequests
+from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import between, table_of
 from services.ib_host.store.identity import WHAT_TO_SHOW

@@ -9,7 +9,7 @@ from services.common.errors import ServiceError
 from services.ib_host.contracts.instruments import difference, title_of, with_defaults
 from services.ib_host.loading.persistence import Persistence
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
-from services.ib_host.requests.requests import GatewayRequests
+from services.ib_host.requests.gateway_requests import GatewayRequests
 
 _MOST_NAMED = 5
 

@@ -6,7 +6,7 @@ import contextlib
 from services.common.clock import Clock
 from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.requests.failures import GatewayFailure
-from services.ib_host.requests.requests import GatewayRequests
+from services.ib_host.requests.gateway_requests import GatewayRequests
 
 
 class Heartbeat:
