@@ -1,5 +1,6 @@
 """Show operations while they are followed: as plain lines, or not at all (`live` has terminals)."""
 
+import re
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -80,7 +81,9 @@ class LineDisplay:
             return
         progress = operation.progress
         tenth = int(progress.fraction * 10) if progress.HasField("fraction") else None
-        news = (operation.state, progress.phase, tenth, operation.liveness, operation.wait_reason)
+        # The seconds that a reason to wait counts down are no news.
+        waits = re.sub(r"\d+", "#", operation.wait_reason + progress.wait_reason)
+        news = (operation.state, progress.phase, tenth, operation.liveness, waits)
         if self._told.get(operation.id) == news:
             return
         self._told[operation.id] = news

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation
 from ktrdr_client.errors import DeadlineExceeded, InvalidArgument, KtrdrError, Unavailable, WaitTimeout
+from ktrdr_client.times import duration_text
 
 _REFUSED_BY_THE_GATEWAY = frozenset({"GATEWAY_REFUSED"})
 
@@ -39,7 +40,7 @@ def explain(error: Exception, invocation: Invocation | None) -> Explanation | No
 def _with_retry(error: KtrdrError) -> str:
     text = "\n".join(error_text_lines(error))
     if error.retry_after is not None:
-        text += f"\n  try again in {error.retry_after.total_seconds():g} s"
+        text += f"\n  try again in {duration_text(error.retry_after)}"
     return text
 
 

@@ -115,8 +115,10 @@ def _seen(record: HostRecord) -> str:
 def _note(record: HostRecord) -> str:
     notes = ["draining"] if record.draining else []
     if record.host.HasField("gateway"):
-        notes.append("REPLAY gateway" if record.host.gateway.replay else "gateway")
-        notes.append(record.host.gateway.state)
+        state = record.host.gateway.state
+        notes.append(state if state.startswith("gateway") else f"gateway {state}")
+        if record.host.gateway.replay and "REPLAY" not in state:
+            notes.append("REPLAY")
     notes += [record.problem, "stopping" if record.host.stopping else ""]
     return " · ".join(note for note in notes if note)
 

@@ -14,7 +14,7 @@ from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
 from ktrdr_client.cli.ops_metrics import show_metrics
-from ktrdr_client.cli.ops_table import detail_lines, print_operations, sort_operations
+from ktrdr_client.cli.ops_table import detail_lines, parse_order, print_operations
 from ktrdr_client.cli.ops_watch import watch_all
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.resolve import resolve
@@ -42,11 +42,11 @@ async def list_(
     page_token: Annotated[str, typer.Option(metavar="TOKEN", help="Go on where a list was cut.")] = "",
 ) -> None:
     """List operations, newest first."""
+    ordered = parse_order(order_by) if order_by else None
     async with AsyncClient(invocation.server) as client:
         token = ""
-        if order_by:
-            every = [operation async for operation in client.list(filter_)]
-            operations = sort_operations(every, order_by)[:limit]
+        if ordered is not None:
+            operations = ordered([operation async for operation in client.list(filter_)])[:limit]
         else:
             page = await client.list_page(filter_, page_size=min(limit, 500), page_token=page_token)
             operations, token = list(page.operations), page.next_page_token

@@ -33,8 +33,8 @@ _ORDERS: Final[dict[str, Callable[[Operation], Any]]] = {
 }
 
 
-def sort_operations(operations: Sequence[Operation], order: str) -> list[Operation]:
-    """Return operations ordered by a field, ascending unless " desc" follows its name.
+def parse_order(order: str) -> Callable[[Sequence[Operation]], list[Operation]]:
+    """Return what orders operations by a field, ascending unless " desc" follows its name.
 
     Raises:
         UsageProblem: There is no such field.
@@ -44,7 +44,8 @@ def sort_operations(operations: Sequence[Operation], order: str) -> list[Operati
     if key is None or direction.strip() not in {"", "asc", "desc"}:
         message = f"cannot order by {order!r}; choose from {', '.join(_ORDERS)}, with or without desc"
         raise UsageProblem(message)
-    return sorted(operations, key=key, reverse=direction.strip() == "desc")
+    descending = direction.strip() == "desc"
+    return lambda operations: sorted(operations, key=key, reverse=descending)
 
 
 def print_operations(printer: Printer, operations: Sequence[Operation], next_page_token: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ktrdr_client.cli.catalog import COMMANDS, SERVICES
+from ktrdr_client.cli.main import main
 
 from tests.support.ktrdr_command import Ktrdr
 
@@ -28,17 +29,49 @@ async def test_help_lists_every_command_and_comes_at_once(ktrdr: Ktrdr) -> None:
     assert min(seconds) < 1.5
 
 
-async def test_every_command_has_help(ktrdr: Ktrdr) -> None:
-    paths = [
-        *(("ops", verb) for verb in ("list", "get", "wait", "watch", "metrics", "cancel")),
-        *(("data", verb) for verb in ("load", "find", "list", "show")),
-        *(("hosts", verb) for verb in ("list", "get", "drain")),
-        ("up",), ("train",), ("gateway",), ("version",), ("completion",), ("strategy",), ("serve", "operations"),
-    ]  # fmt: skip
-    outcomes = await asyncio.gather(*(ktrdr(*path, "--help") for path in paths))
-    for path, outcome in zip(paths, outcomes, strict=True):
-        assert outcome.code == 0, (path, outcome)
-        assert f"Usage: ktrdr {' '.join(path)}" in outcome.out
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"ops {verb}" for verb in ("list", "get", "wait", "watch", "metrics", "cancel")),
+        *(f"data {verb}" for verb in ("load", "find", "list", "show")),
+        *(f"hosts {verb}" for verb in ("list", "get", "drain")),
+        "up", "train", "gateway", "version", "completion", "strategy", "serve operations",
+    ],
+)  # fmt: skip
+def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"], {}) == 0
+    shown = capsys.readouterr().out
+    assert f"Usage: ktrdr {words}" in shown
+    assert "--help" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("ops nonsense", "ktrdr ops --help"),
+        ("ops list --order-by mood", "create_time"),
+        ("data load AAPL 1x --start 2000-03-01", "1month"),
+        ("data load 1d --start 2000-03-01", "at least one symbol"),
+        ("data load AAPL 1d --start soon", "2000-03-01"),
+        ("data load AAPL 1d", "--start"),
+        ("data load AAPL 1d --start 2000-03-01 --mode tail", "range"),
+        ("data load AAPL 1d --start 2000-03-01 --what mid", "midpoint"),
+        ("ops wait last --timeout soon", "1h30m"),
+        ("ops list --limit 0", "--limit"),
+        ("ops list -o xml", "jsonl"),
+        ("--server nonsense ops list", "HOST:PORT"),
+        ("up --gateway nonsense", "HOST:PORT"),
+        ("up --port-offset 70000", "65535"),
+    ],
+)
+def test_wrong_usage_says_what_is_allowed(
+    words: str, hint: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(words.split(), {"KTRDR_SERVER": "127.0.0.1:1", "KTRDR_HOME": str(tmp_path)}) == 2
+    shown = capsys.readouterr()
+    assert hint in shown.err
+    assert shown.err.startswith("error: ")
+    assert not shown.out
 
 
 async def test_serve_lists_the_services_that_are_installed(ktrdr: Ktrdr) -> None:

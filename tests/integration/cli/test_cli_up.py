@@ -18,7 +18,6 @@ from tests.support.free_ports import free_offset
 from tests.support.ktrdr_command import Ktrdr, Outcome, ended
 
 STRATEGY = Path(__file__).parents[3] / "examples" / "strategies" / "aapl_daily_swing.yaml"
-RANGE = ("--start", "2000-03-01", "--end", "2013-03-01")
 ENDLESS = ("--set", "training.epochs=100000", "--set", "training.early_stopping.patience=100000")
 
 
@@ -73,55 +72,6 @@ async def up(tmp_path: Path) -> AsyncIterator[Up]:
     await started.gone()
 
 
-async def test_a_user_loads_trains_and_looks_around(up: Up) -> None:
-    ktrdr = up.ktrdr
-    loaded = await ktrdr("data", "load", "AAPL", "1d", *RANGE, "--name", "history")
-    assert loaded.code == 0, loaded.err
-    assert "3,270, 2000-03-01 … 2013-03-01  (REPLAY)" in loaded.out
-    trained = await ktrdr("train", str(STRATEGY), "--set", "training.epochs=2", "--name", "short")
-    assert trained.code == 0, trained.err
-    assert "test accuracy" in trained.out
-    listed, bars, hosts, gateway, metrics, found = await asyncio.gather(
-        ktrdr("ops", "list", "--filter", "type = TRAINING AND state = COMPLETED", "-o", "json"),
-        ktrdr("data", "show", "AAPL", "1d", "--end", "2000-03-07", "-o", "csv"),
-        ktrdr("hosts", "-o", "json"),
-        ktrdr("gateway"),
-        ktrdr("ops", "metrics", "--name", "short", "--series", "val_loss", "-o", "csv"),
-        ktrdr("data", "find", "AAP"),
-    )
-    assert [each["display_name"] for each in json.loads(listed.out)["operations"]] == ["short"]
-    assert len(bars.out.splitlines()) == 6
-    assert {each["state"] for each in json.loads(hosts.out)["hosts"]} == {"STATE_UP"}
-    assert gateway.code == 0
-    assert "REPLAY" in gateway.out
-    assert len(metrics.out.splitlines()) == 3
-    assert "REPLAY" in found.out + found.err
-    invalid, unknown, backwards, missing = await asyncio.gather(
-        ktrdr("train", str(STRATEGY), "--set", "training.epoch=2"),
-        ktrdr("data", "load", "NOSUCH", "1d", *RANGE),
-        ktrdr("data", "load", "AAPL", "1d", "--start", "2013-03-01", "--end", "2000-03-01"),
-        ktrdr("train", str(STRATEGY), "--set", "training_data.symbols.symbol=MSFT"),
-    )
-    assert (invalid.code, "training.epoch" in invalid.err) == (2, True), invalid
-    assert (unknown.code, "NOSUCH" in unknown.out + unknown.err) == (3, True), unknown
-    assert (backwards.code, "end_time" in backwards.err) == (2, True), backwards
-    assert missing.code in {1, 3}, missing
-    assert "ktrdr data load MSFT 1d" in missing.out + missing.err
-    stopped = await up.stop()
-    assert stopped.code == 0, stopped
-    await up.gone()
-
-
-async def test_ctrl_c_stops_running_work_and_says_what_became_of_it(up: Up) -> None:
-    await up.ktrdr("data", "load", "AAPL", "1d", *RANGE)
-    started = await up.ktrdr("train", str(STRATEGY), *ENDLESS, "--detach")
-    await until_training(up.ktrdr, started.out.strip())
-    stopped = await up.stop()
-    assert stopped.code == 0
-    assert f"{started.out.strip()} on training-host: CANCELLED" in stopped.err
-    await up.gone()
-
-
 async def test_a_killed_up_leaves_no_service_behind(up: Up) -> None:
     outcome = await up.stop(signal.SIGKILL)
     assert outcome.code == -signal.SIGKILL
@@ -150,20 +100,63 @@ async def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
     await up.gone()
 
 
-async def test_work_that_is_left_is_found_again_by_the_next_up(tmp_path: Path) -> None:
-    first = await start_up(tmp_path / "home", "--on-exit", "leave")
-    await first.ktrdr("data", "load", "AAPL", "1d", *RANGE)
-    started = await first.ktrdr("train", str(STRATEGY), *ENDLESS, "--detach")
+@pytest.mark.timeout(300)
+async def test_the_demo_and_what_a_user_does_with_what_it_leaves(tmp_path: Path) -> None:
+    """One story, because each of its steps is dear: demo, look around, start work, leave it, find it again, stop it."""
+    home = tmp_path / "home"
+    demo = await ended(await Ktrdr("127.0.0.1:1", home).start_python("-m", "examples.demo", "--home", str(home)))
+    assert demo.code == 0, demo
+    assert demo.err == ""
+    for words in ("3,270 AAPL 1d, 2000-03-01 … 2013-03-01  (REPLAY)", "best val loss", "test accuracy", "ops metrics"):
+        assert words in demo.out
+
+    first = await start_up(home, "--on-exit", "leave")
+    await look_around(first.ktrdr)
+    await ask_for_the_impossible(first.ktrdr)
+    started = await first.ktrdr("train", str(STRATEGY), *ENDLESS, "--name", "endless", "--detach")
     operation_id = started.out.strip()
     before = await until_training(first.ktrdr, operation_id)
-    stopped = await first.stop()
-    assert "goes on without the services" in stopped.err
+    left = await first.stop()
+    assert left.code == 0, left
+    assert f"{operation_id} on training-host: goes on without the services" in left.err
     await first.gone()
-    second = await start_up(tmp_path / "home")
+
+    second = await start_up(home)
     await until_training(second.ktrdr, operation_id, beyond=before)
     stopped = await second.stop()
+    assert stopped.code == 0, stopped
     assert f"{operation_id} on training-host: CANCELLED" in stopped.err
     await second.gone()
+
+
+async def look_around(ktrdr: Ktrdr) -> None:
+    listed, bars, hosts, metrics, loaded = await asyncio.gather(
+        ktrdr("ops", "list", "--filter", "state = COMPLETED", "--order-by", "create_time", "-o", "json"),
+        ktrdr("data", "show", "AAPL", "1d", "--end", "2000-03-07", "-o", "csv"),
+        ktrdr("hosts", "-o", "json"),
+        ktrdr("ops", "metrics", "--name", "aapl_daily_swing", "--series", "val_loss", "-o", "csv"),
+        ktrdr("data", "load", "MSFT", "1d", "--start", "2000-03-01", "--end", "2013-03-01"),
+    )
+    operations = json.loads(listed.out)["operations"]
+    assert [each["type"] for each in operations[:2]] == ["OPERATION_TYPE_DATA_LOAD", "OPERATION_TYPE_TRAINING"]
+    assert len(bars.out.splitlines()) == 6
+    assert bars.out.count("REPLAY") == 5
+    assert {each["state"] for each in json.loads(hosts.out)["hosts"]} == {"STATE_UP"}
+    assert len(metrics.out.splitlines()) == operations[1]["training_result"]["epochs"] + 1
+    assert loaded.code == 0, loaded
+    assert "MSFT 1d: 3,270, 2000-03-01 … 2013-03-01  (REPLAY)" in loaded.out
+    assert "bars 100 %" in loaded.err or "bars 9" in loaded.err
+
+
+async def ask_for_the_impossible(ktrdr: Ktrdr) -> None:
+    invalid, unknown, backwards = await asyncio.gather(
+        ktrdr("train", str(STRATEGY), "--set", "training.epoch=2"),
+        ktrdr("data", "load", "NOSUCH", "1d", "--start", "2000-03-01", "--end", "2013-03-01"),
+        ktrdr("data", "load", "AAPL", "1d", "--start", "2013-03-01", "--end", "2000-03-01"),
+    )
+    assert (invalid.code, "training.epoch" in invalid.err) == (2, True), invalid
+    assert (unknown.code, "NOSUCH" in unknown.out) == (3, True), unknown
+    assert (backwards.code, "end_time" in backwards.err) == (2, True), backwards
 
 
 async def until_training(ktrdr: Ktrdr, operation_id: str, *, beyond: int = 0) -> int:
@@ -191,23 +184,9 @@ async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
-async def test_wrong_flags_of_up_start_nothing(tmp_path: Path) -> None:
-    ktrdr = Ktrdr("127.0.0.1:1", tmp_path)
+async def test_a_home_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for words, hint, code in (
-        (("--gateway", "nonsense"), "HOST:PORT", 2),
-        (("--port-offset", "70000"), "65535", 2),
-        (("--home", str(tmp_path / "file")), "cannot be used", 1),
-    ):
-        outcome = await ktrdr("up", *words)
-        assert (outcome.code, hint in outcome.err) == (code, True), outcome
-
-
-async def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    outcome = await ended(await Ktrdr("127.0.0.1:1", home).start_python("-m", "examples.demo", "--home", str(home)))
-    assert outcome.code == 0, outcome
-    for words in ("3,270 AAPL 1d, 2000-03-01 … 2013-03-01  (REPLAY)", "best val loss", "test accuracy", "ops metrics"):
-        assert words in outcome.out
-    assert (home / "training-host").is_dir()
-    assert outcome.err == ""
+    offset = free_offset(list(vars(Ports()).values()))
+    outcome = await Ktrdr("127.0.0.1:1", tmp_path)("up", "--port-offset", str(offset), "--home", str(tmp_path / "file"))
+    assert outcome.code == 1
+    assert "cannot be used" in outcome.err
