@@ -92,20 +92,27 @@ def is_alive(path: Path) -> bool | None:
     try:
         if _locked(descriptor):
             return True
-        who = json.loads(os.pread(descriptor, 4_096, 0) or b"{}")
-    except (OSError, ValueError):
+        written = os.pread(descriptor, 4_096, 0)
+    except OSError:
         return None
     finally:
         os.close(descriptor)
-    if who.get("boot_id") and who["boot_id"] == boot_id() and start_ticks(who["pid"]) == who["start_ticks"] != 0:
-        return None
-    return False
+    return None if _names_a_living_process(written) else False
 
 
 def _locked(descriptor: int) -> bool:
     ask = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0) if _LINUX else (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
     answer = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, _FLOCK.pack(*ask)))
     return bool(answer[0 if _LINUX else 3] != fcntl.F_UNLCK)
+
+
+def _names_a_living_process(written: bytes) -> bool:
+    try:
+        who = json.loads(written)
+        boot, pid, ticks = who["boot_id"], int(who["pid"]), who["start_ticks"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return boot != "" and boot == boot_id() and ticks != 0 and ticks == start_ticks(pid)
 
 
 def _key(status: os.stat_result) -> tuple[int, int]:
