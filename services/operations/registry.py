@@ -58,6 +58,9 @@ class Registry:
                 operation.positions = known
             if state.delivery is Delivery.ACCEPTED:
                 operation.accepted_at = float("-inf")
+            # What was shown last before the restart may not be stored. With a new revision each watch that resumes gets
+            # the operation as it is now, whatever it has or has not seen of it.
+            operation.record.revision = registry.revisions.issue()
             registry.live[operation.id] = operation
             registry.index.touch(operation)
         return registry

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,7 +80,7 @@ class Watching:
         self._clock = clock
         self._rng = rng
 
-    async def watch(self, query: WatchQuery) -> AsyncIterator[pb.WatchOperationsResponse]:
+    async def watch(self, query: WatchQuery) -> AsyncGenerator[pb.WatchOperationsResponse, None]:
         """Stream what changed, a bookmark, and changes as they come, until the server stops or some minutes are over.
 
         Raises:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class World:
         self.seen: dict[str, pb.Operation] = {}
         self.last = 0
         self.revisions: list[int] = []
-        self.stream: AsyncIterator[pb.WatchOperationsResponse] | None = None
+        self.stream: AsyncGenerator[pb.WatchOperationsResponse, None] | None = None
         self.created = 0
         self.commits: set[asyncio.Task[None]] = set()
 
@@ -119,7 +119,10 @@ class World:
                 await reading
             self.stream = None
             return False
-        response = reading.result()
+        self.take(reading.result())
+        return True
+
+    def take(self, response: pb.WatchOperationsResponse) -> None:
         told = [operation.revision for operation in response.operations]
         assert told == sorted(told)
         assert all(self.last < revision <= response.revision for revision in told)
@@ -127,11 +130,10 @@ class World:
         self.revisions += told
         self.last = response.revision
         self.seen |= {operation.id: operation for operation in response.operations}
-        return True
 
     async def break_off(self) -> None:
         if self.stream is not None:
-            await self.stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+            await self.stream.aclose()
             self.stream = None
 
     async def restart(self) -> None:
@@ -141,9 +143,13 @@ class World:
 
     async def check(self) -> None:
         await asyncio.gather(*self.commits)
-        while await self.read():
-            pass
         await self.break_off()
+        query = WatchQuery(self.last, parse_filter(""), frozenset(), heartbeat_seconds=60.0)
+        async with contextlib.aclosing(self.watching.watch(query)) as stream:
+            async for response in stream:
+                self.take(response)
+                if response.bookmark:
+                    break
         assert len(self.revisions) == len(set(self.revisions)), "a revision came twice"
         for number in range(1, self.created + 1):
             now = (await self.registry.get(f"op{number}")).record
