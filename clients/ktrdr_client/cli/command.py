@@ -5,9 +5,10 @@ import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import typer
+from typer.models import OptionInfo
 
 from ktrdr_client.cli.invocation import CommandLine, GlobalFlags, Interrupted, OutputFormat, make_invocation
 from ktrdr_client.times import parse_duration
@@ -116,6 +117,10 @@ def _execute(function: Callable[..., Any], ctx: typer.Context, flags: GlobalFlag
 
 
 def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:
+    kind, *notes = get_args(parameter.annotation) or (parameter.annotation,)
+    for note in notes:
+        if kind in (bool, bool | None) and isinstance(note, OptionInfo):
+            note.metavar = ""  # a switch takes no value: typer's help would show <bool>
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 

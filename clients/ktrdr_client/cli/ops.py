@@ -10,6 +10,7 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command, parse_timeout
+from ktrdr_client.cli.complete_operations import complete_operations
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
@@ -25,7 +26,13 @@ from ktrdr_client.states import is_final, state_name
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, follow, wait for and cancel operations.")
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Id, the beginning of one, or last.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="ID",
+        help="Id, the beginning of one, or last.",
+        show_default=False,
+        autocompletion=complete_operations,
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="The operation of this name.")]
 Filter = Annotated[str, typer.Option("--filter", metavar="EXPR", help="state = RUNNING AND type = TRAINING")]

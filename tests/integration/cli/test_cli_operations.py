@@ -299,3 +299,12 @@ async def test_hosts_are_listed_shown_and_drained(served: Served) -> None:
     assert "ktrdr hosts drain gpu-1 --undo" in drained.err
     assert registry.hosts[0].draining
     assert (unknown.code, "gpu-1" in unknown.err) == (1, True)
+
+
+async def test_ids_are_completed_in_the_shell(filled: Served) -> None:
+    _, ktrdr = filled
+    ktrdr.environment.update(_KTRDR_COMPLETE="complete_bash", COMP_WORDS="ktrdr ops get a", COMP_CWORD="3")
+    assert (await ktrdr()).out.split() == [SECOND, FIRST]
+    ktrdr.environment["KTRDR_SERVER"] = "127.0.0.1:1"
+    nothing = await ktrdr()
+    assert (nothing.out.strip(), nothing.err) == ("", "")
