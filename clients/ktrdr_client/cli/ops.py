@@ -1,5 +1,6 @@
 """`ktrdr ops`: the operations that the registry knows."""
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -63,7 +64,8 @@ async def list_(
     printer = Printer(invocation)
     print_operations(printer, operations, token)
     if token:
-        printer.message(f"there are more; go on with: ktrdr ops list --page-token {token}")
+        same = f"--filter {shlex.quote(filter_)} " if filter_ else ""
+        printer.message(f"there are more; go on with: ktrdr ops list {same}--limit {limit} --page-token {token}")
 
 
 @command(app, "get")
