@@ -104,9 +104,13 @@ class Registry:
 
     async def reveal(self, operation: LiveOperation) -> None:
         """Show an operation that was hidden. It gets a new revision, so that no watch has passed it already."""
-        if operation.hidden:
-            operation.hidden = False
+        if not operation.hidden:
+            return
+        operation.hidden = False
+        try:
             await self.change(operation, _nothing_changes)
+        except ServiceError:  # the operation itself is in the store since `insert`
+            self.show(operation, _is_news)
 
     async def remove(self, operation: LiveOperation) -> None:
         """Forget a hidden operation, in the store too: it was refused before anyone was told of it."""
@@ -166,6 +170,11 @@ class _Removal(_Nothing):
     def prepare(self, changes: Changes) -> None:
         """Add the id."""
         changes.removed_operations.append(self._operation_id)
+
+
+def _is_news(_: OperationState) -> bool:
+    """Leave the state as it is, and have it told."""
+    return True
 
 
 def _nothing_changes(_: OperationState) -> None:

@@ -155,7 +155,7 @@ class Wishes:
         except HostHasNoRoom as error:
             asked = error.retry_after.total_seconds() if error.retry_after else _LONGEST_WAIT_FOR_ROOM_SECONDS
             pause = min(asked, _LONGEST_WAIT_FOR_ROOM_SECONDS)
-            await self._outcomes.no_room(operation, f"host {host.name} is full: {error.problem}")
+            await self._outcomes.no_room(operation, f"host {host.name} takes nothing more now: {error.problem}")
             return pause
         await self._outcomes.accepted(operation, host, session)
         self._demand.look_now()

@@ -15,6 +15,7 @@ from ktrdr.training.v1 import training_pb2
 
 from services.common.bootstrap import running_server
 from services.common.channel import open_channel
+from services.common.clock import Clock
 from services.common.errors import error_info, status_of_call
 from services.operations.service import OperationsService
 from services.operations.settings import OperationsSettings
@@ -53,7 +54,8 @@ class WatchReader:
 
     async def ended(self) -> bool:
         """Wait for the next message; return True if there is none because the server ended the stream."""
-        return await self._call.read() is grpc.aio.EOF
+        async with asyncio.timeout(10.0):
+            return await self._call.read() is grpc.aio.EOF
 
 
 @dataclass
@@ -125,12 +127,15 @@ class RegistryServer:
 
 
 @asynccontextmanager
-async def registry_server(home: Path, *hosts: str, **settings: Any) -> AsyncIterator[RegistryServer]:
+async def registry_server(
+    home: Path, *hosts: str, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[RegistryServer]:
     """Run the operations service while the block runs.
 
     Args:
         home: Its home; the same again is a restart.
         *hosts: "NAME=HOST:PORT" of each host.
+        clock: The time; the machine's by default.
         **settings: Other settings.
     """
     fast: dict[str, Any] = {
@@ -142,7 +147,7 @@ async def registry_server(home: Path, *hosts: str, **settings: Any) -> AsyncIter
     }
     configured = OperationsSettings(home=home, port=0, hosts=hosts, **(fast | settings))  # type: ignore[arg-type]  # parsed
     service = OperationsService(configured, seed=7)
-    async with running_server(service, configured) as server, open_channel(server.address) as channel:
+    async with running_server(service, configured, clock=clock) as server, open_channel(server.address) as channel:
         stub = cast("OperationsServiceAsyncStub", operations_pb2_grpc.OperationsServiceStub(channel))
         yield RegistryServer(stub, server.address)
 

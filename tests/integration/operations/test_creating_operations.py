@@ -118,7 +118,7 @@ async def test_a_full_host_leaves_it_pending_and_is_asked_again(tmp_path: Path) 
         host.full = True
         created = await registry.create()
         assert created.state == State.STATE_PENDING
-        assert "full" in created.wait_reason
+        assert "takes nothing more now" in created.wait_reason
         host.full = False
         running = await registry.state_reached(created.id, State.STATE_RUNNING)
         assert running.wait_reason == ""

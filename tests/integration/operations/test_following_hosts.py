@@ -1,6 +1,7 @@
 """What hosts do appears in the registry: over the wire, from simulated hosts."""
 
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from ktrdr.operations.v1 import operations_pb2 as pb
@@ -46,7 +47,11 @@ async def test_a_watch_shows_the_snapshot_a_bookmark_and_then_changes(tmp_path: 
 
 
 async def test_a_read_can_ask_for_fresh_data(tmp_path: Path) -> None:
-    lazy = {"poll_wait_seconds": 0.05, "poll_min_interval_seconds": 30.0, "poll_max_interval_seconds": 30.0}
+    lazy: dict[str, Any] = {
+        "poll_wait_seconds": 0.05,
+        "poll_min_interval_seconds": 30.0,
+        "poll_max_interval_seconds": 30.0,
+    }
     async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}", **lazy) as registry:
         host.add("s")
         async with registry.watch() as watch:
