@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 EPOCHS = 60
-MOST_ROWS = 200_000
 Metrics = Mapping[str, float]
 
 
@@ -27,7 +26,7 @@ class EpochReporter(Protocol):
 
 
 class InMemory:
-    """The plain in-memory bridge: a copy of the dict, the percentage, the step text."""
+    """The plain in-memory bridge: a copy of the dict, the percentage, the step text. It keeps all, as a journal."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -46,11 +45,6 @@ class InMemory:
         self.rows.append(dict(metrics))
         self.percentage = 100.0 * epoch / EPOCHS
         self.step = f"epoch {epoch}/{EPOCHS}"
-
-    def settle(self) -> None:
-        """Keep the records, as a journal does, but not more than a long run has."""
-        if len(self.rows) > MOST_ROWS:
-            self.rows.clear()
 
 
 class InQueue:
