@@ -173,7 +173,8 @@ async def _first_answer(operation: LiveOperation, wait_seconds: float) -> status
         async with asyncio.timeout(wait_seconds):
             return await asyncio.shield(operation.first_answer)
     except TimeoutError:
-        return None
+        # The answer may have come in the same moment.
+        return operation.first_answer.result() if operation.first_answer.done() else None
 
 
 def _digest(request: pb.CreateOperationRequest) -> bytes:

@@ -71,7 +71,7 @@ class Wishes:
         self._outcomes = WishOutcomes(registry, clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
-        self._stops: set[asyncio.Task[None]] = set()
+        self._stops: dict[str, asyncio.Task[None]] = {}
 
     def resume(self) -> None:
         """Pursue everything that the store has open."""
@@ -94,13 +94,14 @@ class Wishes:
 
     def stop_session(self, host: str, session_id: str) -> None:
         """Ask a host to stop a session that nobody follows any more."""
-        task = asyncio.create_task(self._stop_session(host, session_id), name=f"stop of {session_id}")
-        self._stops.add(task)
-        task.add_done_callback(self._stops.discard)
+        if session_id not in self._stops:
+            task = asyncio.create_task(self._stop_session(host, session_id), name=f"stop of {session_id}")
+            self._stops[session_id] = task
+            task.add_done_callback(lambda _: self._stops.pop(session_id))
 
     async def close(self) -> None:
         """End all tasks. What is still wanted is in the store."""
-        tasks = [*self._tasks.values(), *self._stops]
+        tasks = [*self._tasks.values(), *self._stops.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

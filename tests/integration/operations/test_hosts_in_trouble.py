@@ -243,3 +243,22 @@ async def test_first_contact_does_not_wait_for_news(tmp_path: Path) -> None:
             return (await host_record(registry, "gpu")).state == pb.HostRecord.State.STATE_UP
 
         await asyncio.wait_for(eventually(is_up), 5)
+
+
+async def test_a_host_that_is_no_longer_configured_is_named_with_the_way_back(tmp_path: Path) -> None:
+    async with simulated_host() as host, simulated_host() as other:
+        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+            created = await registry.create()
+        async with registry_server(tmp_path, f"other={other.address}") as registry:
+            operation = await registry.get(created.id)
+            assert operation.state == State.STATE_RUNNING
+            assert operation.liveness == pb.LIVENESS_UNREACHABLE
+            assert "--host gpu=" in operation.wait_reason
+            request = pb.GetOperationRequest(operation_id=created.id, max_staleness=Duration())
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await registry.stub.GetOperation(request, timeout=5)
+            assert reason_of_error(failed.value) == "HOST_UNREACHABLE"
+            assert "no longer configured" in (failed.value.details() or "")
+        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+            host.finish(created.session_id)
+            await registry.state_reached(created.id, State.STATE_COMPLETED)
