@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ktrdr.host.v1 import host_pb2, host_pb2_grpc
 from ktrdr.operations.v1 import operations_pb2
 
 from tests.integration.system.conftest import Registry, StartSystem
+from tests.support.eventually import eventually_sync
 from tests.support.registry_calls import State
 from tests.support.running_system import RunningSystem
 
@@ -68,3 +70,37 @@ def test_killed_operations_come_back_with_the_whole_curve(
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert list(points.steps) == list(range(1, 151))
     assert all(earlier < later for earlier, later in pairwise(points.seqs))
+
+
+def test_a_killed_training_host_adopts_its_worker(
+    start_system: StartSystem, registry: Registry, aapl_bars: Path
+) -> None:
+    system = start_system()
+    with registry(system) as calls:
+        operation_id = calls.train(aapl_bars, epochs=300)
+        calls.wait_for_epoch(operation_id, 3)
+        before = worker_pid(system, calls.get(operation_id))
+        system.training_host.kill()
+        eventually_sync(lambda: calls.get(operation_id).liveness != operations_pb2.LIVENESS_FRESH, timeout_seconds=40)
+        assert calls.get(operation_id).state == State.STATE_RUNNING
+        system.training_host.start()
+        assert worker_pid(system, calls.get(operation_id)) == before
+        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        points = calls.history(operation_id, "train_loss")
+    assert operation.state == State.STATE_COMPLETED, operation.error
+    assert list(points.steps) == list(range(1, 301))
+
+
+def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSystem, registry: Registry) -> None:
+    system = start_system(gateway_arguments=("--latency-ms", "300"))
+    start, end = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
+    with registry(system) as calls:
+        operation_id = calls.load("AAPL", start, end)
+        eventually_sync(lambda: calls.get(operation_id).progress.completed >= 2, timeout_seconds=30)
+        system.gateway.kill()
+        eventually_sync(lambda: calls.get(operation_id).progress.wait_reason, timeout_seconds=30)
+        assert calls.get(operation_id).state == State.STATE_RUNNING
+        system.gateway.start()
+        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+    assert operation.state == State.STATE_COMPLETED, operation.error
+    assert operation.data_load_result.loads[0].dataset.rows == 3270
