@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr.host.v1.metrics_pb2 import MetricSeries
 
@@ -50,6 +50,7 @@ def test_the_newest_point_of_each_series_is_kept() -> None:
 ROWS = st.lists(st.lists(st.sampled_from("abc"), max_size=3, unique=True), max_size=40)
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(1, 7), st.integers(1, 5), st.integers(-1, 20), st.sampled_from([(), ("a",), ("b", "c")]))
 def test_pages_give_each_wanted_point_once_and_split_no_row(
     rows: list[list[str]], batch: int, room: int, after_seq: int, names: tuple[str, ...]

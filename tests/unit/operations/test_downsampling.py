@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operations.downsampling import kept_points
@@ -10,6 +10,7 @@ from services.operations.downsampling import kept_points
 VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=300)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(1, 80))
 def test_no_more_points_than_asked_for_in_order_and_the_last_is_kept(values: list[float], most: int) -> None:
     kept = kept_points(values, most)
@@ -19,6 +20,7 @@ def test_no_more_points_than_asked_for_in_order_and_the_last_is_kept(values: lis
     assert all(0 <= place < len(values) for place in kept)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(5, 80))
 def test_first_last_extremes_and_nan_are_kept(values: list[float], most: int) -> None:
     kept = [values[place] for place in kept_points(values, most)]

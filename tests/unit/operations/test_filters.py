@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr.operations.v1 import operations_pb2 as pb
 
@@ -71,6 +71,7 @@ def test_what_is_no_filter_is_refused_with_its_place(text: str, column: int, pro
     assert problem in refused.value.problem
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_understood_or_refused_and_nothing_else(text: str) -> None:
     column = 1

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.operations.identifiers import (
@@ -23,6 +23,7 @@ def test_new_ids_are_twelve_letters_of_crockfords_alphabet_and_differ() -> None:
     assert all(ID.fullmatch(one) for one in ids)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_derived_ids_are_functions_of_host_and_session(host_uid: str, session_id: str) -> None:
     one = derived_operation_id(host_uid, session_id)
@@ -35,6 +36,7 @@ def test_a_derived_id_is_the_same_in_every_version() -> None:
     assert derived_operation_id("uid", "by-hand") == "8bwgjxxz5web"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 999_999_999))
 def test_session_ids_tell_operation_and_attempt(attempt: int) -> None:
     operation_id = new_operation_id()

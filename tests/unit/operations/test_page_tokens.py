@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
@@ -11,6 +11,7 @@ from services.common.errors import ServiceError
 from services.operations.page_tokens import decode_page_token, encode_page_token
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 2**63 - 1), st.text(max_size=50))
 def test_a_token_gives_its_position_back(binding: str, number: int, text: str) -> None:
     token = encode_page_token(binding, [number, text])
@@ -30,6 +31,7 @@ def test_a_token_of_another_shape_is_refused() -> None:
         decode_page_token("list", encode_page_token("list", ["a"]), (int,))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_token_never_leads_elsewhere(data: st.DataObject) -> None:
     position: list[int | str] = [123_456, "operation"]
