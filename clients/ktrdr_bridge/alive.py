@@ -112,7 +112,7 @@ def _names_a_living_process(written: bytes) -> bool:
         boot, pid, ticks = who["boot_id"], int(who["pid"]), who["start_ticks"]
     except (ValueError, KeyError, TypeError):
         return False
-    return boot != "" and boot == boot_id() and ticks != 0 and ticks == start_ticks(pid)
+    return bool(boot and boot == boot_id() and ticks and ticks == start_ticks(pid))
 
 
 def _key(status: os.stat_result) -> tuple[int, int]:

@@ -78,9 +78,9 @@ class JournalFile:
         Raises:
             UnreadableJournal: The end can't be found.
         """
-        self._flags[0] = 0
         self.state = newest_state(self._header[:HEADER_READ_BYTES])
         if self.segment_count == 0:
+            self._flags[0] = 0
             self.tape.completed = int(self.state.completed)
             self.tape.start(self.state.ordinal)
         else:
@@ -105,7 +105,7 @@ class JournalFile:
         self._release()
 
     def disown(self) -> None:
-        """In a forked child: unmap and close without touching the journal."""
+        """Unmap and close without touching the journal: in a forked child, or when it turns out to be unusable."""
         self._segments.forget()
         self.tape.close()
         self._release()
@@ -129,6 +129,7 @@ class JournalFile:
         found = decode_segment(segment, number, self.identity.incarnation)
         if found is None:
             raise UnreadableJournal("the journal's last segment is damaged")
+        self._flags[0] = 0
         head, published = found
         walker = SegmentWalker(head)
         capacity = (size - ROWS_OFFSET) // 8
@@ -180,18 +181,30 @@ def resume_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
     except FileNotFoundError:
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, path)
         identity = decode_identity(os.pread(descriptor, HEADER_READ_BYTES, 0))
         file = JournalFile(descriptor, identity, limit_bytes, reserve)
-        file.go_on()
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise JournalInUse(f"another process writes {path}") from error
     except UnreadableJournal:
         os.close(descriptor)
         _move_aside(path)
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
+        file.go_on()
+    except UnreadableJournal:
+        file.disown()
+        _move_aside(path)
+        return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     return file
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise JournalInUse(f"another process writes {path}") from error
 
 
 def _move_aside(path: Path) -> None:

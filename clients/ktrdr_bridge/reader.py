@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ktrdr_bridge.layout import (
+    BODY_OFFSET,
     FLAG_STOPPED,
     FLAGS_OFFSET,
     HEADER_READ_BYTES,
     PUBLISHED_OFFSET,
+    ROWS_OFFSET,
     SEGMENT_COUNT_OFFSET,
     SEGMENT_GRAIN_BYTES,
     Identity,
@@ -77,7 +79,7 @@ class _Header:
     state: State
     flags: int
     segments: list[_Segment | None]
-    cut_off: bool
+    end_lost: bool
 
     @property
     def incarnation(self) -> str:
@@ -185,7 +187,8 @@ class JournalReader:
         while count > 0 and size <= segment_span(count - 1, identity.first_bytes)[0]:
             count -= 1
         segments = [self._segment(number, count, identity) for number in range(count)]
-        return _Header(identity, newest_state(data), flags, segments, cut_off)
+        end_lost = cut_off or (count > 0 and segments[-1] is None)
+        return _Header(identity, newest_state(data), flags, _counted(segments, identity.first_bytes), end_lost)
 
     def _segment(self, number: int, count: int, identity: Identity) -> _Segment | None:
         known = self._complete.get(number)
@@ -231,7 +234,7 @@ class JournalReader:
             series=columns.series(),
             progress=derive_progress(state, row, seq_of_row, tail.completed if tail is not None else None),
             recording=not header.flags & FLAG_STOPPED,
-            damage=losses.sentence(cut_off=header.cut_off),
+            damage=losses.sentence(end_lost=header.end_lost),
         )
 
     def _walker_for(self, head: SegmentHead, index: int) -> SegmentWalker:
@@ -254,3 +257,26 @@ class JournalReader:
     def _walk(self, header: _Header, segment: _Segment, walker: SegmentWalker) -> SegmentWalk:
         offset, size = segment_span(segment.head.number, header.identity.first_bytes)
         return SegmentWalk(self._descriptor, offset, size, segment.published, walker)
+
+
+def _counted(segments: list[_Segment | None], first_bytes: int) -> list[_Segment | None]:
+    """Return the segments with counts that can be: the counter itself has no CRC.
+
+    Where the next segment's header is whole, its first seq tells how many rows the one before it has.
+    """
+    counted: list[_Segment | None] = []
+    following: _Segment | None = None
+    for segment in reversed(segments):
+        if segment is None:
+            counted.append(None)
+            continue
+        rows = segment.published
+        if following is None:
+            rows = min(rows, (segment_span(segment.head.number, first_bytes)[1] - ROWS_OFFSET) // BODY_OFFSET)
+        else:
+            between = max(0, following.first_seq - segment.first_seq)
+            adjoining = following.head.number == segment.head.number + 1
+            rows = between if adjoining else min(rows, between)
+        counted.append(segment if rows == segment.published else _Segment(segment.head, rows))
+        following = segment
+    return counted[::-1]

@@ -21,14 +21,14 @@ class Losses:
         """Note that the rows from seq `first` to `last` are lost."""
         self._ranges.append((first, last))
 
-    def sentence(self, *, cut_off: bool) -> str:
+    def sentence(self, *, end_lost: bool) -> str:
         """Say what was lost; empty when nothing was."""
         if not self._ranges:
-            return "the journal's file is cut off" if cut_off else ""
+            return "the journal's end is cut off or damaged" if end_lost else ""
         rows = sum(last - first + 1 for first, last in self._ranges)
         shown = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in self._ranges[:_SHOWN_RANGES])
         tail = ", …" if len(self._ranges) > _SHOWN_RANGES else ""
-        cut = " (the file is cut off)" if cut_off else ""
+        cut = " (the journal's end is cut off or damaged)" if end_lost else ""
         return f"{rows} damaged {'row' if rows == 1 else 'rows'} left out: seq {shown}{tail}{cut}"
 
 
@@ -99,7 +99,7 @@ class SegmentWalk:
 
         More than once, because a processor may show another one's published count before its row.
         """
-        if position > self._start or not self._data:
+        if position > self._start or self._block_bytes == 0:
             self._block_bytes, self._attempts = _FIRST_BYTES, 0
         elif self._block_bytes < self._segment_bytes:
             self._block_bytes *= 4

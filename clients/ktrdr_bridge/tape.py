@@ -25,6 +25,7 @@ from ktrdr_bridge.schema import Schema, Schemas
 from ktrdr_bridge.segments import Refusal, Segments
 
 _MAX_COMPILED = 64
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,8 @@ class Tape:
             self.invalidate()
             self._on_refusal(taken.flag)
             return
-        header = SegmentHead(number, first_seq, self.completed, phase).encode(self._incarnation)
+        completed = min(max(self.completed, _LEAST), _MOST)
+        header = SegmentHead(number, first_seq, completed, phase).encode(self._incarnation)
         taken[: len(header)] = header
         self._use(taken, number, first_seq, 0, ROWS_OFFSET)
         self._on_segments(number + 1)

@@ -1,6 +1,6 @@
 """Progress, as a reader derives it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,7 +150,7 @@ def test_long_texts_are_cut_at_a_character(watched: Watched) -> None:
 def test_the_token_changes_with_everything_and_stays_otherwise(watched: Watched) -> None:
     seen = [watched.reader.state_token()]
     assert watched.reader.state_token() == seen[0]
-    for act in (
+    acts: list[Callable[[], None]] = [
         lambda: watched.bridge.set_phase("train"),
         lambda: watched.bridge.advance(1),
         lambda: watched.bridge.wait_reason("x"),
@@ -158,7 +158,8 @@ def test_the_token_changes_with_everything_and_stays_otherwise(watched: Watched)
         lambda: watched.bridge.on_batch(1, 2, {"a": 1}),
         lambda: watched.bridge.on_rows(1, rows=1),
         watched.bridge.close,
-    ):
+    ]
+    for act in acts:
         act()
         assert watched.reader.state_token() not in seen
         seen.append(watched.reader.state_token())

@@ -3,14 +3,14 @@
 import random
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ktrdr_bridge import Bridge, JournalRead, JournalReader, Position
-from ktrdr_bridge.layout import HEADER_BYTES
+from ktrdr_bridge.layout import HEADER_BYTES, PUBLISHED_OFFSET
 
 Point = tuple[int, str]
 
@@ -19,10 +19,10 @@ Point = tuple[int, str]
 class Written:
     """A journal's bytes, and everything that was reported to it: (step, value, kind of text) by seq and name."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     incarnation: str
-    points: dict[Point, tuple[int, float]]
-    steps: set[tuple[str, float, str]]
+    points: dict[Point, tuple[int, float]] = field(repr=False)
+    steps: set[tuple[str, float, str]] = field(repr=False)
 
 
 def write_journal(path: Path, *, events: int = 1_500, close: bool = True) -> Written:
@@ -107,7 +107,7 @@ def test_what_is_whole_is_read_whole(written: Written, tmp_path: Path) -> None:
     assert (found.progress.phase, found.progress.completed, found.progress.step) in written.steps
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_lose_rows_and_change_none(written: Written, tmp_path: Path, data: st.DataObject) -> None:
     damaged = bytearray(written.data)
@@ -152,6 +152,26 @@ def test_scribbling_over_a_stretch_loses_that_stretch_only(
     check_against(written, points, found)
     last_seq = max(seq for seq, _ in written.points)
     assert any(seq == last_seq for seq, _ in points)
+
+
+@pytest.mark.parametrize("cut", [189_456, 262_200], ids=["between-two-rows", "in-the-header-of-a-segment"])
+def test_a_cut_at_an_awkward_place_ends_the_reading_and_is_told(written: Written, tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(written.data[:cut])
+    points, found = read_everything(path)
+    check_against(written, points, found)
+    assert found.damage != ""
+
+
+@pytest.mark.parametrize("counter", [0, 7, 2**32 + 5], ids=["none", "too-few", "too-many"])
+def test_a_wrong_row_count_of_an_inner_segment_loses_nothing(written: Written, tmp_path: Path, counter: int) -> None:
+    damaged = bytearray(written.data)
+    struct.pack_into("<Q", damaged, HEADER_BYTES + PUBLISHED_OFFSET, counter)
+    path = tmp_path / "journal"
+    path.write_bytes(damaged)
+    points, found = read_everything(path)
+    assert points == written.points
+    assert found.damage == ""
 
 
 def test_the_lost_rows_are_named(tmp_path: Path) -> None:

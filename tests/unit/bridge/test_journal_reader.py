@@ -80,7 +80,8 @@ def test_reads_can_be_repeated_and_readers_do_not_know_of_each_other(
 
 def test_pages_hold_about_so_many_points_and_never_part_of_a_row(reader: JournalReader, bridge: Bridge) -> None:
     report(bridge, 0, 3_000)
-    after, seen = None, []
+    after: Position | None = None
+    seen: list[int] = []
     while True:
         found = reader.read(after, max_points=333)
         (a, b) = found.series

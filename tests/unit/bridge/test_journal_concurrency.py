@@ -1,0 +1,51 @@
+"""Readers beside a writer: no row torn, lost or twice, whatever the reader's rhythm."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ktrdr_bridge import JournalReader, Position
+
+from tests.support.eventually import eventually_sync
+
+
+def test_readers_beside_a_writer_see_every_row_once_and_whole(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    most = 150_000
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tests.support.journal_writer", str(journal), "7", str(most)]
+    eager, slow = JournalReader(journal), JournalReader(journal)
+    seen = {eager: 0, slow: 0}
+    position: dict[JournalReader, Position | None] = {eager: None, slow: None}
+    fractions: list[float] = []
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as writer:
+
+        def read(reader: JournalReader, max_points: int) -> None:
+            first = seen[reader]
+            found = reader.read(position[reader], max_points=max_points)
+            assert (found.damage, found.reset) == ("", False)
+            for series in found.series:
+                column = int(series.name.rpartition(" ")[2])
+                assert all(value == seq + column / 8 for seq, value in zip(series.seqs, series.values, strict=True))
+                assert list(series.seqs) == sorted(set(series.seqs))
+            firsts = next((list(series.seqs) for series in found.series if series.name == "metric 0"), [])
+            assert firsts == list(range(first, found.next.seq))
+            seen[reader], position[reader] = found.next.seq, found.next
+            if found.progress.fraction is not None:
+                fractions.append(found.progress.fraction)
+
+        def done() -> bool:
+            read(eager, 10_000)
+            if len(fractions) % 5 == 0:
+                read(slow, 50_000)
+            return writer.poll() is not None
+
+        eventually_sync(done, timeout_seconds=60, interval_seconds=0.001)
+        assert writer.returncode == 0
+    while seen[eager] < most or seen[slow] < most:
+        read(eager, 10**6)
+        read(slow, 10**6)
+    assert fractions == sorted(fractions)
+    eager.close()
+    slow.close()
