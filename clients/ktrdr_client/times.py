@@ -52,8 +52,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def duration_text(duration: timedelta) -> str:
-    """Return a duration in the two units that matter: "4.2 s", "3 min 20 s", "2 h 05 min"."""
+    """Return a duration in the one or two units that matter: "20 ms", "4.2 s", "3 min 20 s", "2 h 05 min"."""
     seconds = duration.total_seconds()
+    if 0 < seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -65,6 +65,8 @@ class SimulatedRegistry:
     """Entries of `history` in one answer."""
     refusals: list[status_pb2.Status] = field(default_factory=list)
     """The next calls that create something are refused with these, one after the other."""
+    wait_reason: str = ""
+    """Why operations that are created wait."""
     requests: list[Message] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
     open_watches: int = 0
@@ -126,6 +128,7 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
             labels={**request.labels, "request_id": request.request_id},
             training=request.training if is_training else None,
             data_load=None if is_training else request.data_load,
+            wait_reason=self.registry.wait_reason,
         )
         return await self.registry.put(operation)
 

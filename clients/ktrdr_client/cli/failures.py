@@ -53,6 +53,7 @@ def error_text_lines(error: KtrdrError) -> list[str]:
         message = message.replace(str(fault), "")
     # What is left where the faults stood: "The strategy is invalid. ; . Correct what is named."
     message = re.sub(r"(?<=[.:])(?:\s*[;.,])+(?=\s|$)", "", message)
+    message = re.sub(" {2,}", " ", message)
     return [message.strip(), *(f"  {fault}" for fault in faults)]
 
 

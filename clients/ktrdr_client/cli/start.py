@@ -20,7 +20,7 @@ async def finish_or_detach(
             printer.text(operation.id)
         else:
             printer.rows([], [], [message_values(operation)], name="operations")
-        printer.message(f"started {heading(operation)}\n  follow it:  ktrdr ops watch {operation.id}")
+        printer.message(f"{_begun(operation)}\n  follow it:  ktrdr ops watch {operation.id}")
         return ExitCode.OK
     display = choose_display(printer, several=False)
     if not printer.live:
@@ -28,3 +28,9 @@ async def finish_or_detach(
     ended = await follow(client, [operation], invocation, display)
     print_finished(printer, ended)
     return exit_code(ended)
+
+
+def _begun(operation: Operation) -> str:
+    """Say that an operation has begun, or what it waits for."""
+    waits = operation.wait_reason or operation.progress.wait_reason
+    return f"created {heading(operation)}\n  it waits:   {waits}" if waits else f"started {heading(operation)}"

@@ -86,6 +86,16 @@ async def test_each_fault_of_a_strategy_is_a_field(calls: TrainingCalls, tmp_pat
     assert not listed.sessions
 
 
+async def test_the_message_tells_faults_in_the_words_of_their_fields(calls: TrainingCalls, tmp_path: Path) -> None:
+    text = reference_text().replace("source: forward_return", "source: guess")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await calls.start(local_spec(tmp_path / "x.csv", text))
+    status = status_of_call(caught.value)
+    assert status is not None
+    _, fields = reason_and_fields(status)
+    assert f"training.labels.source: {fields['training.labels.source']}" in status.message
+
+
 async def test_a_later_format_is_refused_by_name(calls: TrainingCalls, tmp_path: Path) -> None:
     spec = local_spec(tmp_path / "x.csv", model__type="lstm")
     code, reason, fields = await refusal(calls, spec)

@@ -205,6 +205,15 @@ async def test_detached_starts_print_the_id_alone(served: Served) -> None:
     assert f"ktrdr ops watch {operation.id}" in outcome.err
 
 
+async def test_a_detached_start_that_waits_says_for_what(served: Served) -> None:
+    registry, ktrdr = served
+    registry.wait_reason = "host gpu is drained"
+    outcome = await ktrdr("train", "-", "--detach", stdin="name: x\n")
+    assert outcome.code == 0
+    assert "it waits:   host gpu is drained" in outcome.err
+    assert "started" not in outcome.err
+
+
 async def test_a_load_says_what_it_asks_for(served: Served) -> None:
     registry, ktrdr = served
     words = ("data", "load", "aapl", "msft", "1h", "--start", "2000-03-01", "--end", "2000-03-02", "--no-rth")

@@ -105,6 +105,9 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0, "0.0 s"),
+        (0.02, "20 ms"),
+        (0.0996, "0.1 s"),
         (4.23, "4.2 s"),
         (9.99, "10 s"),
         (59.7, "1 min 00 s"),
@@ -178,5 +181,7 @@ def test_faults_are_told_once_and_one_a_line() -> None:
         "The strategy is invalid. Correct what is named.", "  a.b: is wrong", "  c: too",
     ]  # fmt: skip
     assert str(told) == told.message
+    asking = InvalidArgument("Wrong. a: is it b? Correct it.", fields=[FieldFault("a", "is it b?")])
+    assert error_text_lines(asking) == ["Wrong. Correct it.", "  a: is it b?"]
     untold = InvalidArgument("Wrong.", fields=faults)
     assert str(untold).splitlines() == error_text_lines(untold) == ["Wrong.", "  a.b: is wrong", "  c: too"]
