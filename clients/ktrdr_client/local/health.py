@@ -1,13 +1,15 @@
-"""Ask services whether they are healthy."""
+"""Ask services whether they are healthy, and whether they have found each other."""
 
 import asyncio
 import time
 
 import grpc
 from grpc_health.v1 import health_pb2
+from ktrdr.operations.v1 import operations_pb2 as pb
 
 from ktrdr_client.channel import open_channel
 from ktrdr_client.errors import Unavailable
+from ktrdr_client.stubs import operations_stub
 
 _CHECK = "/grpc.health.v1.Health/Check"
 _PAUSE_SECONDS = 0.05
@@ -40,5 +42,31 @@ async def wait_until_healthy(name: str, address: str, *, timeout_seconds: float)
                 message = f"{name} at {address} is not healthy after {timeout_seconds:g} s: {state}"
                 raise Unavailable(message)
             await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        await channel.close()
+
+
+async def wait_until_hosts_answer(address: str, *, timeout_seconds: float) -> None:
+    """Return once the operations service has heard from all its hosts: work can be placed from then on.
+
+    Raises:
+        Unavailable: A host was not heard of in time.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    channel = open_channel(address)
+    try:
+        while True:
+            answer = await operations_stub(channel).ListHosts(pb.ListHostsRequest(), timeout=5.0)
+            silent = [host for host in answer.hosts if host.state != pb.HostRecord.STATE_UP]
+            if not silent:
+                return
+            if time.monotonic() > deadline:
+                names = ", ".join(f"{host.name} at {host.address}" for host in silent)
+                message = f"operations at {address} has not heard from {names} after {timeout_seconds:g} s"
+                raise Unavailable(message)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        message = f"operations at {address} does not answer: {error.code().name}"
+        raise Unavailable(message) from error
     finally:
         await channel.close()

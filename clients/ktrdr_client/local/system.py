@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ktrdr_client.local.health import wait_until_healthy
+from ktrdr_client.local.health import wait_until_healthy, wait_until_hosts_answer
 from ktrdr_client.local.plan import GATEWAY_SERVICE, OPERATIONS, LocalPlan, ServicePlan, service_plans
 from ktrdr_client.local.ports import taken_ports
 from ktrdr_client.local.service_process import PortTaken, ServiceDied, ServiceNotStarted, ServiceProcess
@@ -31,8 +31,8 @@ class RunningService:
 class LocalSystem:
     """Replay gateway (where one is asked for), IB host, training host and operations as child processes.
 
-    As an asynchronous context manager it is entered once all of them are healthy, and left once all have ended. None
-    outlives this process, even if it is killed.
+    As an asynchronous context manager it is entered once all of them are healthy and operations has heard from the
+    hosts, and left once all have ended. None outlives this process, even if it is killed.
 
     Args:
         plan: What to start, and where.
@@ -99,6 +99,7 @@ class LocalSystem:
         async with _FirstFailure() as starts:
             running = [starts.create_task(self._start_one(plan, addresses)) for plan in plans]
         self.services = {service.name: service for service in (task.result() for task in running)}
+        await wait_until_hosts_answer(self.operations_address, timeout_seconds=_START_SECONDS)
 
     async def _start_one(self, plan: ServicePlan, addresses: Mapping[str, asyncio.Future[str]]) -> RunningService:
         """Start a service as soon as the addresses that it needs are known; a fixed port is known at once."""

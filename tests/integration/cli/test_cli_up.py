@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,25 @@ async def start_up(home: Path, *words: str) -> Up:
 
 
 @pytest.fixture
-async def up(tmp_path: Path) -> AsyncIterator[Up]:
-    started = await start_up(tmp_path / "home")
-    yield started
-    if started.process.returncode is None:
-        started.process.kill()
-        await ended(started.process)
-    await started.gone()
+async def starting() -> AsyncIterator[Callable[..., Awaitable[Up]]]:
+    """Start `ktrdr up` as `start_up` does; what a failed test leaves is ended."""
+    running: list[Up] = []
+
+    async def start(home: Path, *words: str) -> Up:
+        running.append(await start_up(home, *words))
+        return running[-1]
+
+    yield start
+    for each in running:
+        if each.process.returncode is None:
+            each.process.kill()
+            await ended(each.process)
+        await each.gone()
+
+
+@pytest.fixture
+async def up(starting: Callable[..., Awaitable[Up]], tmp_path: Path) -> Up:
+    return await starting(tmp_path / "home")
 
 
 async def test_a_killed_up_leaves_no_service_behind(up: Up) -> None:
@@ -101,7 +113,9 @@ async def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_the_demo_and_what_a_user_does_with_what_it_leaves(tmp_path: Path) -> None:
+async def test_the_demo_and_what_a_user_does_with_what_it_leaves(
+    starting: Callable[..., Awaitable[Up]], tmp_path: Path
+) -> None:
     """One story, because each of its steps is dear: demo, look around, start work, leave it, find it again, stop it."""
     home = tmp_path / "home"
     demo = await ended(await Ktrdr("127.0.0.1:1", home).start_python("-m", "examples.demo", "--home", str(home)))
@@ -110,7 +124,7 @@ async def test_the_demo_and_what_a_user_does_with_what_it_leaves(tmp_path: Path)
     for words in ("3,270 AAPL 1d, 2000-03-01 … 2013-03-01  (REPLAY)", "best val loss", "test accuracy", "ops metrics"):
         assert words in demo.out
 
-    first = await start_up(home, "--on-exit", "leave")
+    first = await starting(home, "--on-exit", "leave")
     await look_around(first.ktrdr)
     await ask_for_the_impossible(first.ktrdr)
     started = await first.ktrdr("train", str(STRATEGY), *ENDLESS, "--name", "endless", "--detach")
@@ -121,7 +135,7 @@ async def test_the_demo_and_what_a_user_does_with_what_it_leaves(tmp_path: Path)
     assert f"{operation_id} on training-host: goes on without the services" in left.err
     await first.gone()
 
-    second = await start_up(home)
+    second = await starting(home)
     await until_training(second.ktrdr, operation_id, beyond=before)
     stopped = await second.stop()
     assert stopped.code == 0, stopped

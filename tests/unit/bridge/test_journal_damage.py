@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ktrdr_bridge import Bridge, JournalRead, JournalReader, Position
-from ktrdr_bridge.layout import HEADER_BYTES, PUBLISHED_OFFSET
+from ktrdr_bridge.layout import BODY_OFFSET, HEADER_BYTES, PUBLISHED_OFFSET, ROWS_OFFSET, Kind, decode_context
 
 Point = tuple[int, str]
 
@@ -90,6 +90,15 @@ def read_everything(path: Path) -> tuple[dict[Point, tuple[int, float]], Journal
     reader.state_token()
     reader.close()
     return points, JournalRead(**{**{name: getattr(found, name) for name in JournalRead.__slots__}, "damage": damage})
+
+
+def first_row(data: bytearray, kind: Kind) -> tuple[int, int]:
+    """Return where the first row of a kind starts in a journal's bytes, and how long it is."""
+    for row in range(HEADER_BYTES + ROWS_OFFSET, len(data), 8):
+        context = decode_context(bytes(data[row + 4 : row + BODY_OFFSET]))
+        if context is not None and context.kind is kind:
+            return row, context.row_bytes
+    pytest.fail(f"the journal has no row of kind {kind}")
 
 
 def check_against(written: Written, points: dict[Point, tuple[int, float]], found: JournalRead) -> None:
@@ -179,10 +188,10 @@ def test_the_lost_rows_are_named(tmp_path: Path) -> None:
     with Bridge.create(path) as bridge:
         for number in range(100):
             bridge.on_epoch(number, {"a": number})
-        rows = [row for row in range(HEADER_BYTES + 128, HEADER_BYTES + 8_000, 8) if path.read_bytes()[row + 10] == 2]
     data = bytearray(path.read_bytes())
+    first, length = first_row(data, Kind.EPOCH)
     for seq in (17, 18, 40):
-        data[rows[seq] + 30] ^= 255
+        data[first + seq * length + BODY_OFFSET] ^= 255
     path.write_bytes(data)
     points, found = read_everything(path)
     assert found.damage == "3 damaged rows left out: seq 17 to 18, 40"
