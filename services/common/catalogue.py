@@ -218,6 +218,38 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
             "The host {host!r} no longer knows the session {session_id!r}; its folder was removed. {detail} Points "
             "read before are kept; start the work again.",
         ),
+        _REASON.ERROR_REASON_WORKER_OUT_OF_MEMORY: ErrorSpec(
+            _CODE.RESOURCE_EXHAUSTED,
+            "The worker ran out of memory; it held {memory} at most. {detail} Points written before it are kept. Use "
+            "a smaller batch or model, or allow it more memory.",
+        ),
+        _REASON.ERROR_REASON_TIME_LIMIT: ErrorSpec(
+            _CODE.DEADLINE_EXCEEDED,
+            "The session ran over its time limit of {limit} and was stopped. {detail} Points written before it are "
+            "kept; start it again with a longer one.",
+        ),
+        _REASON.ERROR_REASON_HOST_STOPPED: ErrorSpec(
+            _CODE.CANCELLED, "Stopped together with its host. {detail} Start it again when the host is back."
+        ),
+        _REASON.ERROR_REASON_ATTACHED_PROCESS_ENDED: ErrorSpec(
+            _CODE.ABORTED,
+            "The process {pid} that had opened the session ended without closing it. {detail} Points written before "
+            "it are kept; what the process printed says why.",
+        ),
+        _REASON.ERROR_REASON_ATTACHED_WORK_FAILED: ErrorSpec(
+            _CODE.ABORTED,
+            "The loop that had opened the session failed with {exception}. {detail} Points written before it are "
+            "kept; what its process printed says more.",
+        ),
+        _REASON.ERROR_REASON_TOO_FEW_DEVICES: ErrorSpec(
+            _CODE.FAILED_PRECONDITION,
+            "{asked} GPUs were asked for, and this host has {available}. {detail} Ask for fewer, or name another "
+            "host; see what they have with: ktrdr hosts list",
+        ),
+        _REASON.ERROR_REASON_LOG_OFFSET_INVALID: ErrorSpec(
+            _CODE.INVALID_ARGUMENT,
+            "The offset was not made by this log. {detail} Begin again without an offset.",
+        ),
         # Servers.
         _REASON.ERROR_REASON_STOPPING: ErrorSpec(
             _CODE.UNAVAILABLE, "The server is stopping and takes no new work. {detail} Try again when it is back."

@@ -114,6 +114,20 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The host that had the session no longer knows it."""
     ERROR_REASON_GATEWAY_STREAM_BROKEN: _ErrorReason.ValueType  # 45
     """The gateway's answer could not be decoded, or its stream broke. DATA_LOSS."""
+    ERROR_REASON_WORKER_OUT_OF_MEMORY: _ErrorReason.ValueType  # 46
+    """The worker ran out of memory: its limit, or the machine's. Metadata "memory". RESOURCE_EXHAUSTED."""
+    ERROR_REASON_TIME_LIMIT: _ErrorReason.ValueType  # 47
+    """The session ran over its time limit. DEADLINE_EXCEEDED."""
+    ERROR_REASON_HOST_STOPPED: _ErrorReason.ValueType  # 48
+    """The session was stopped because its host was. CANCELLED."""
+    ERROR_REASON_ATTACHED_PROCESS_ENDED: _ErrorReason.ValueType  # 49
+    """The process that had opened the session ended without closing it. ABORTED."""
+    ERROR_REASON_ATTACHED_WORK_FAILED: _ErrorReason.ValueType  # 50
+    """The loop in the process that had opened the session raised an exception. ABORTED."""
+    ERROR_REASON_TOO_FEW_DEVICES: _ErrorReason.ValueType  # 51
+    """More GPUs were asked for than the host has. FAILED_PRECONDITION."""
+    ERROR_REASON_LOG_OFFSET_INVALID: _ErrorReason.ValueType  # 52
+    """The offset was not made by this log. INVALID_ARGUMENT."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of reasons that KTRDR servers give. It travels as `google.rpc.ErrorInfo.reason` (without the
@@ -212,4 +226,18 @@ ERROR_REASON_HOST_LOST_SESSION: ErrorReason.ValueType  # 44
 """The host that had the session no longer knows it."""
 ERROR_REASON_GATEWAY_STREAM_BROKEN: ErrorReason.ValueType  # 45
 """The gateway's answer could not be decoded, or its stream broke. DATA_LOSS."""
+ERROR_REASON_WORKER_OUT_OF_MEMORY: ErrorReason.ValueType  # 46
+"""The worker ran out of memory: its limit, or the machine's. Metadata "memory". RESOURCE_EXHAUSTED."""
+ERROR_REASON_TIME_LIMIT: ErrorReason.ValueType  # 47
+"""The session ran over its time limit. DEADLINE_EXCEEDED."""
+ERROR_REASON_HOST_STOPPED: ErrorReason.ValueType  # 48
+"""The session was stopped because its host was. CANCELLED."""
+ERROR_REASON_ATTACHED_PROCESS_ENDED: ErrorReason.ValueType  # 49
+"""The process that had opened the session ended without closing it. ABORTED."""
+ERROR_REASON_ATTACHED_WORK_FAILED: ErrorReason.ValueType  # 50
+"""The loop in the process that had opened the session raised an exception. ABORTED."""
+ERROR_REASON_TOO_FEW_DEVICES: ErrorReason.ValueType  # 51
+"""More GPUs were asked for than the host has. FAILED_PRECONDITION."""
+ERROR_REASON_LOG_OFFSET_INVALID: ErrorReason.ValueType  # 52
+"""The offset was not made by this log. INVALID_ARGUMENT."""
 global___ErrorReason = ErrorReason

@@ -28,41 +28,59 @@ from ktrdr.host.v1 import metrics_pb2 as ktrdr_dot_host_dot_v1_dot_metrics__pb2
 from ktrdr.host.v1 import session_pb2 as ktrdr_dot_host_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ktrdr/host/v1/host.proto\x12\rktrdr.host.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/metrics.proto\x1a\x1bktrdr/host/v1/session.proto\"\x87\x03\n\x04Host\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08host_uid\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.ktrdr.host.v1.HostKind\x12\x0f\n\x07version\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bincarnation\x18\x06 \x01(\t\x12\r\n\x05slots\x18\x07 \x01(\r\x12\x18\n\x10running_sessions\x18\x08 \x01(\r\x12\x17\n\x0fqueued_sessions\x18\t \x01(\r\x12\x13\n\x0bqueue_limit\x18\n \x01(\r\x12!\n\x04\x64isk\x18\x0b \x01(\x0b\x32\x13.ktrdr.host.v1.Disk\x12&\n\x07\x64\x65vices\x18\x0c \x03(\x0b\x32\x15.ktrdr.host.v1.Device\x12.\n\x07gateway\x18\r \x01(\x0b\x32\x1d.ktrdr.host.v1.GatewaySummary\x12\x10\n\x08stopping\x18\x0e \x01(\x08\"/\n\x04\x44isk\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x12\n\nfree_bytes\x18\x02 \x01(\x04\"+\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"S\n\x0eGatewaySummary\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x0e\n\x06replay\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\"\x10\n\x0eGetHostRequest\"\xad\x01\n\x10GetStatusRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x13\n\x0bsession_ids\x18\x02 \x03(\t\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bpage_points\x18\x04 \x01(\r\x12\x36\n\x0fmetric_encoding\x18\x05 \x01(\x0e\x32\x1d.ktrdr.host.v1.MetricEncoding\"\xb8\x01\n\x11GetStatusResponse\x12!\n\x04host\x18\x01 \x01(\x0b\x32\x13.ktrdr.host.v1.Host\x12(\n\x08sessions\x18\x02 \x03(\x0b\x32\x16.ktrdr.host.v1.Session\x12\x18\n\x10removed_sessions\x18\x03 \x03(\t\x12\x13\n\x0bnext_cursor\x18\x04 \x01(\x0c\x12\x0c\n\x04more\x18\x05 \x01(\x08\x12\x19\n\x11snapshot_complete\x18\x06 \x01(\x08\"\xb4\x01\n\x12WatchStatusRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x13\n\x0bsession_ids\x18\x02 \x03(\t\x12\x13\n\x0bpage_points\x18\x03 \x01(\r\x12\x36\n\x0fmetric_encoding\x18\x04 \x01(\x0e\x32\x1d.ktrdr.host.v1.MetricEncoding\x12,\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"G\n\x13WatchStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .ktrdr.host.v1.GetStatusResponse\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x14ListSessionsResponse\x12(\n\x08sessions\x18\x01 \x03(\x0b\x32\x16.ktrdr.host.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"G\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0b\n\x03now\x18\x03 \x01(\x08\"@\n\x15\x43\x61ncelSessionResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session2\xf1\x03\n\x0bHostService\x12=\n\x07GetHost\x12\x1d.ktrdr.host.v1.GetHostRequest\x1a\x13.ktrdr.host.v1.Host\x12N\n\tGetStatus\x12\x1f.ktrdr.host.v1.GetStatusRequest\x1a .ktrdr.host.v1.GetStatusResponse\x12V\n\x0bWatchStatus\x12!.ktrdr.host.v1.WatchStatusRequest\x1a\".ktrdr.host.v1.WatchStatusResponse0\x01\x12W\n\x0cListSessions\x12\".ktrdr.host.v1.ListSessionsRequest\x1a#.ktrdr.host.v1.ListSessionsResponse\x12\x46\n\nGetSession\x12 .ktrdr.host.v1.GetSessionRequest\x1a\x16.ktrdr.host.v1.Session\x12Z\n\rCancelSession\x12#.ktrdr.host.v1.CancelSessionRequest\x1a$.ktrdr.host.v1.CancelSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ktrdr/host/v1/host.proto\x12\rktrdr.host.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/metrics.proto\x1a\x1bktrdr/host/v1/session.proto\"\xbd\x03\n\x04Host\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08host_uid\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.ktrdr.host.v1.HostKind\x12\x0f\n\x07version\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bincarnation\x18\x06 \x01(\t\x12\r\n\x05slots\x18\x07 \x01(\r\x12\x18\n\x10running_sessions\x18\x08 \x01(\r\x12\x17\n\x0fqueued_sessions\x18\t \x01(\r\x12\x13\n\x0bqueue_limit\x18\n \x01(\r\x12!\n\x04\x64isk\x18\x0b \x01(\x0b\x32\x13.ktrdr.host.v1.Disk\x12&\n\x07\x64\x65vices\x18\x0c \x03(\x0b\x32\x15.ktrdr.host.v1.Device\x12.\n\x07gateway\x18\r \x01(\x0b\x32\x1d.ktrdr.host.v1.GatewaySummary\x12\x10\n\x08stopping\x18\x0e \x01(\x08\x12\x19\n\x11\x66inished_sessions\x18\x0f \x01(\r\x12\x19\n\x11\x61ttached_sessions\x18\x10 \x01(\r\"G\n\x04\x44isk\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x12\n\nfree_bytes\x18\x02 \x01(\x04\x12\x16\n\x0esessions_bytes\x18\x03 \x01(\x04\"?\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\"S\n\x0eGatewaySummary\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x0e\n\x06replay\x18\x03 \x01(\x08\x12\r\n\x05state\x18\x04 \x01(\t\"\x10\n\x0eGetHostRequest\"\xd6\x01\n\x10GetStatusRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x13\n\x0bsession_ids\x18\x02 \x03(\t\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bpage_points\x18\x04 \x01(\r\x12\x36\n\x0fmetric_encoding\x18\x05 \x01(\x0e\x32\x1d.ktrdr.host.v1.MetricEncoding\x12\x11\n\treader_id\x18\x06 \x01(\t\x12\x14\n\x0c\x61\x63ked_cursor\x18\x07 \x01(\x0c\"\xb8\x01\n\x11GetStatusResponse\x12!\n\x04host\x18\x01 \x01(\x0b\x32\x13.ktrdr.host.v1.Host\x12(\n\x08sessions\x18\x02 \x03(\x0b\x32\x16.ktrdr.host.v1.Session\x12\x18\n\x10removed_sessions\x18\x03 \x03(\t\x12\x13\n\x0bnext_cursor\x18\x04 \x01(\x0c\x12\x0c\n\x04more\x18\x05 \x01(\x08\x12\x19\n\x11snapshot_complete\x18\x06 \x01(\x08\"\xb4\x01\n\x12WatchStatusRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x13\n\x0bsession_ids\x18\x02 \x03(\t\x12\x13\n\x0bpage_points\x18\x03 \x01(\r\x12\x36\n\x0fmetric_encoding\x18\x04 \x01(\x0e\x32\x1d.ktrdr.host.v1.MetricEncoding\x12,\n\theartbeat\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"G\n\x13WatchStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .ktrdr.host.v1.GetStatusResponse\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x14ListSessionsResponse\x12(\n\x08sessions\x18\x01 \x03(\x0b\x32\x16.ktrdr.host.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"G\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0b\n\x03now\x18\x03 \x01(\x08\"@\n\x15\x43\x61ncelSessionResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\x84\x01\n\x0eReadLogRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12*\n\tmin_level\x18\x04 \x01(\x0e\x32\x17.ktrdr.host.v1.LogLevel\x12\x12\n\ntail_lines\x18\x05 \x01(\r\"d\n\x0fReadLogResponse\x12%\n\x05lines\x18\x01 \x03(\x0b\x32\x16.ktrdr.host.v1.LogLine\x12\x13\n\x0bnext_offset\x18\x02 \x01(\t\x12\x15\n\rlines_dropped\x18\x03 \x01(\x08\"\xf6\x01\n\x07LogLine\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05level\x18\x02 \x01(\x0e\x32\x17.ktrdr.host.v1.LogLevel\x12(\n\x06source\x18\x03 \x01(\x0e\x32\x18.ktrdr.host.v1.LogSource\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x32\n\x06\x66ields\x18\x05 \x03(\x0b\x32\".ktrdr.host.v1.LogLine.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"*\n\x14\x44\x65leteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"@\n\x15\x44\x65leteSessionResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session*\x92\x01\n\x08LogLevel\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n\x0eLOG_LEVEL_INFO\x10\x02\x12\x15\n\x11LOG_LEVEL_WARNING\x10\x03\x12\x13\n\x0fLOG_LEVEL_ERROR\x10\x04\x12\x16\n\x12LOG_LEVEL_CRITICAL\x10\x05*R\n\tLogSource\x12\x1a\n\x16LOG_SOURCE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOG_SOURCE_LOG\x10\x01\x12\x15\n\x11LOG_SOURCE_OUTPUT\x10\x02\x32\x99\x05\n\x0bHostService\x12=\n\x07GetHost\x12\x1d.ktrdr.host.v1.GetHostRequest\x1a\x13.ktrdr.host.v1.Host\x12N\n\tGetStatus\x12\x1f.ktrdr.host.v1.GetStatusRequest\x1a .ktrdr.host.v1.GetStatusResponse\x12V\n\x0bWatchStatus\x12!.ktrdr.host.v1.WatchStatusRequest\x1a\".ktrdr.host.v1.WatchStatusResponse0\x01\x12W\n\x0cListSessions\x12\".ktrdr.host.v1.ListSessionsRequest\x1a#.ktrdr.host.v1.ListSessionsResponse\x12\x46\n\nGetSession\x12 .ktrdr.host.v1.GetSessionRequest\x1a\x16.ktrdr.host.v1.Session\x12Z\n\rCancelSession\x12#.ktrdr.host.v1.CancelSessionRequest\x1a$.ktrdr.host.v1.CancelSessionResponse\x12J\n\x07ReadLog\x12\x1d.ktrdr.host.v1.ReadLogRequest\x1a\x1e.ktrdr.host.v1.ReadLogResponse0\x01\x12Z\n\rDeleteSession\x12#.ktrdr.host.v1.DeleteSessionRequest\x1a$.ktrdr.host.v1.DeleteSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ktrdr.host.v1.host_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LOGLINE_FIELDSENTRY']._loaded_options = None
+  _globals['_LOGLINE_FIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_LOGLEVEL']._serialized_start=2445
+  _globals['_LOGLEVEL']._serialized_end=2591
+  _globals['_LOGSOURCE']._serialized_start=2593
+  _globals['_LOGSOURCE']._serialized_end=2675
   _globals['_HOST']._serialized_start=167
-  _globals['_HOST']._serialized_end=558
-  _globals['_DISK']._serialized_start=560
-  _globals['_DISK']._serialized_end=607
-  _globals['_DEVICE']._serialized_start=609
-  _globals['_DEVICE']._serialized_end=652
-  _globals['_GATEWAYSUMMARY']._serialized_start=654
-  _globals['_GATEWAYSUMMARY']._serialized_end=737
-  _globals['_GETHOSTREQUEST']._serialized_start=739
-  _globals['_GETHOSTREQUEST']._serialized_end=755
-  _globals['_GETSTATUSREQUEST']._serialized_start=758
-  _globals['_GETSTATUSREQUEST']._serialized_end=931
-  _globals['_GETSTATUSRESPONSE']._serialized_start=934
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1118
-  _globals['_WATCHSTATUSREQUEST']._serialized_start=1121
-  _globals['_WATCHSTATUSREQUEST']._serialized_end=1301
-  _globals['_WATCHSTATUSRESPONSE']._serialized_start=1303
-  _globals['_WATCHSTATUSRESPONSE']._serialized_end=1374
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1376
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1436
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1438
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1527
-  _globals['_GETSESSIONREQUEST']._serialized_start=1529
-  _globals['_GETSESSIONREQUEST']._serialized_end=1568
-  _globals['_CANCELSESSIONREQUEST']._serialized_start=1570
-  _globals['_CANCELSESSIONREQUEST']._serialized_end=1641
-  _globals['_CANCELSESSIONRESPONSE']._serialized_start=1643
-  _globals['_CANCELSESSIONRESPONSE']._serialized_end=1707
-  _globals['_HOSTSERVICE']._serialized_start=1710
-  _globals['_HOSTSERVICE']._serialized_end=2207
+  _globals['_HOST']._serialized_end=612
+  _globals['_DISK']._serialized_start=614
+  _globals['_DISK']._serialized_end=685
+  _globals['_DEVICE']._serialized_start=687
+  _globals['_DEVICE']._serialized_end=750
+  _globals['_GATEWAYSUMMARY']._serialized_start=752
+  _globals['_GATEWAYSUMMARY']._serialized_end=835
+  _globals['_GETHOSTREQUEST']._serialized_start=837
+  _globals['_GETHOSTREQUEST']._serialized_end=853
+  _globals['_GETSTATUSREQUEST']._serialized_start=856
+  _globals['_GETSTATUSREQUEST']._serialized_end=1070
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1073
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1257
+  _globals['_WATCHSTATUSREQUEST']._serialized_start=1260
+  _globals['_WATCHSTATUSREQUEST']._serialized_end=1440
+  _globals['_WATCHSTATUSRESPONSE']._serialized_start=1442
+  _globals['_WATCHSTATUSRESPONSE']._serialized_end=1513
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1515
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1575
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1577
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1666
+  _globals['_GETSESSIONREQUEST']._serialized_start=1668
+  _globals['_GETSESSIONREQUEST']._serialized_end=1707
+  _globals['_CANCELSESSIONREQUEST']._serialized_start=1709
+  _globals['_CANCELSESSIONREQUEST']._serialized_end=1780
+  _globals['_CANCELSESSIONRESPONSE']._serialized_start=1782
+  _globals['_CANCELSESSIONRESPONSE']._serialized_end=1846
+  _globals['_READLOGREQUEST']._serialized_start=1849
+  _globals['_READLOGREQUEST']._serialized_end=1981
+  _globals['_READLOGRESPONSE']._serialized_start=1983
+  _globals['_READLOGRESPONSE']._serialized_end=2083
+  _globals['_LOGLINE']._serialized_start=2086
+  _globals['_LOGLINE']._serialized_end=2332
+  _globals['_LOGLINE_FIELDSENTRY']._serialized_start=2287
+  _globals['_LOGLINE_FIELDSENTRY']._serialized_end=2332
+  _globals['_DELETESESSIONREQUEST']._serialized_start=2334
+  _globals['_DELETESESSIONREQUEST']._serialized_end=2376
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=2378
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=2442
+  _globals['_HOSTSERVICE']._serialized_start=2678
+  _globals['_HOSTSERVICE']._serialized_end=3343
 # @@protoc_insertion_point(module_scope)

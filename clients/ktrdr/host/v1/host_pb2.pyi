@@ -8,13 +8,80 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import ktrdr.host.v1.metrics_pb2
 import ktrdr.host.v1.session_pb2
+import sys
 import typing
 
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
+
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _LogLevel:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LogLevelEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LogLevel.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LOG_LEVEL_UNSPECIFIED: _LogLevel.ValueType  # 0
+    """Not known: a line that something printed."""
+    LOG_LEVEL_DEBUG: _LogLevel.ValueType  # 1
+    """For whoever looks for a fault."""
+    LOG_LEVEL_INFO: _LogLevel.ValueType  # 2
+    """The usual course of things."""
+    LOG_LEVEL_WARNING: _LogLevel.ValueType  # 3
+    """Something that should be looked at."""
+    LOG_LEVEL_ERROR: _LogLevel.ValueType  # 4
+    """Something failed."""
+    LOG_LEVEL_CRITICAL: _LogLevel.ValueType  # 5
+    """The work cannot go on."""
+
+class LogLevel(_LogLevel, metaclass=_LogLevelEnumTypeWrapper):
+    """LogLevel orders log lines."""
+
+LOG_LEVEL_UNSPECIFIED: LogLevel.ValueType  # 0
+"""Not known: a line that something printed."""
+LOG_LEVEL_DEBUG: LogLevel.ValueType  # 1
+"""For whoever looks for a fault."""
+LOG_LEVEL_INFO: LogLevel.ValueType  # 2
+"""The usual course of things."""
+LOG_LEVEL_WARNING: LogLevel.ValueType  # 3
+"""Something that should be looked at."""
+LOG_LEVEL_ERROR: LogLevel.ValueType  # 4
+"""Something failed."""
+LOG_LEVEL_CRITICAL: LogLevel.ValueType  # 5
+"""The work cannot go on."""
+global___LogLevel = LogLevel
+
+class _LogSource:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LogSourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LogSource.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LOG_SOURCE_UNSPECIFIED: _LogSource.ValueType  # 0
+    """Not known."""
+    LOG_SOURCE_LOG: _LogSource.ValueType  # 1
+    """The worker logged it."""
+    LOG_SOURCE_OUTPUT: _LogSource.ValueType  # 2
+    """The worker, or a library in it, printed it (stdout or stderr)."""
+
+class LogSource(_LogSource, metaclass=_LogSourceEnumTypeWrapper):
+    """LogSource is where a log line comes from."""
+
+LOG_SOURCE_UNSPECIFIED: LogSource.ValueType  # 0
+"""Not known."""
+LOG_SOURCE_LOG: LogSource.ValueType  # 1
+"""The worker logged it."""
+LOG_SOURCE_OUTPUT: LogSource.ValueType  # 2
+"""The worker, or a library in it, printed it (stdout or stderr)."""
+global___LogSource = LogSource
 
 @typing.final
 class Host(google.protobuf.message.Message):
@@ -36,6 +103,8 @@ class Host(google.protobuf.message.Message):
     DEVICES_FIELD_NUMBER: builtins.int
     GATEWAY_FIELD_NUMBER: builtins.int
     STOPPING_FIELD_NUMBER: builtins.int
+    FINISHED_SESSIONS_FIELD_NUMBER: builtins.int
+    ATTACHED_SESSIONS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name from the host's configuration."""
     host_uid: builtins.str
@@ -56,6 +125,10 @@ class Host(google.protobuf.message.Message):
     """Places in the queue."""
     stopping: builtins.bool
     """The host is stopping and takes no new sessions."""
+    finished_sessions: builtins.int
+    """Sessions that have ended and whose folders are kept."""
+    attached_sessions: builtins.int
+    """Sessions that processes of their own have opened (`ktrdr_bridge.open_session`) and that have not ended. They take no slot."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When this process started."""
@@ -89,9 +162,11 @@ class Host(google.protobuf.message.Message):
         devices: collections.abc.Iterable[global___Device] | None = ...,
         gateway: global___GatewaySummary | None = ...,
         stopping: builtins.bool = ...,
+        finished_sessions: builtins.int = ...,
+        attached_sessions: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["disk", b"disk", "gateway", b"gateway", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["devices", b"devices", "disk", b"disk", "gateway", b"gateway", "host_uid", b"host_uid", "incarnation", b"incarnation", "kind", b"kind", "name", b"name", "queue_limit", b"queue_limit", "queued_sessions", b"queued_sessions", "running_sessions", b"running_sessions", "slots", b"slots", "start_time", b"start_time", "stopping", b"stopping", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attached_sessions", b"attached_sessions", "devices", b"devices", "disk", b"disk", "finished_sessions", b"finished_sessions", "gateway", b"gateway", "host_uid", b"host_uid", "incarnation", b"incarnation", "kind", b"kind", "name", b"name", "queue_limit", b"queue_limit", "queued_sessions", b"queued_sessions", "running_sessions", b"running_sessions", "slots", b"slots", "start_time", b"start_time", "stopping", b"stopping", "version", b"version"]) -> None: ...
 
 global___Host = Host
 
@@ -103,17 +178,21 @@ class Disk(google.protobuf.message.Message):
 
     TOTAL_BYTES_FIELD_NUMBER: builtins.int
     FREE_BYTES_FIELD_NUMBER: builtins.int
+    SESSIONS_BYTES_FIELD_NUMBER: builtins.int
     total_bytes: builtins.int
     """All of it, in bytes."""
     free_bytes: builtins.int
     """What is free, in bytes."""
+    sessions_bytes: builtins.int
+    """What the sessions of this host take, in bytes, as it was last counted."""
     def __init__(
         self,
         *,
         total_bytes: builtins.int = ...,
         free_bytes: builtins.int = ...,
+        sessions_bytes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["free_bytes", b"free_bytes", "total_bytes", b"total_bytes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["free_bytes", b"free_bytes", "sessions_bytes", b"sessions_bytes", "total_bytes", b"total_bytes"]) -> None: ...
 
 global___Disk = Disk
 
@@ -125,17 +204,21 @@ class Device(google.protobuf.message.Message):
 
     NAME_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    SESSION_ID_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name that a strategy can ask for: "cpu", "cuda:0", "mps"."""
     description: builtins.str
     """What it is, for people."""
+    session_id: builtins.str
+    """Session that has it for itself. Empty while it is free, and for the processor."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         description: builtins.str = ...,
+        session_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "name", b"name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "name", b"name", "session_id", b"session_id"]) -> None: ...
 
 global___Device = Device
 
@@ -192,12 +275,20 @@ class GetStatusRequest(google.protobuf.message.Message):
     WAIT_FIELD_NUMBER: builtins.int
     PAGE_POINTS_FIELD_NUMBER: builtins.int
     METRIC_ENCODING_FIELD_NUMBER: builtins.int
+    READER_ID_FIELD_NUMBER: builtins.int
+    ACKED_CURSOR_FIELD_NUMBER: builtins.int
     cursor: builtins.bytes
     """Where the caller stands: `next_cursor` of an earlier answer. Empty: everything that is kept."""
     page_points: builtins.int
     """Most points in the answer, 0 for the host's default (20,000). The host may send fewer; a row is never split."""
     metric_encoding: ktrdr.host.v1.metrics_pb2.MetricEncoding.ValueType
     """How points are wanted."""
+    reader_id: builtins.str
+    """Name of the caller, the same in all its calls: at most 64 letters, digits, "-", "_" and ".". With it the host keeps what the caller has not stored yet, for as long as its
+    lease holds. Empty: the host keeps nothing for the caller.
+    """
+    acked_cursor: builtins.bytes
+    """Cursor up to which the caller has stored everything durably. Not together with session_ids."""
     @property
     def session_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Only these sessions. Empty: all. A cursor belongs to the filter it was made with."""
@@ -214,9 +305,11 @@ class GetStatusRequest(google.protobuf.message.Message):
         wait: google.protobuf.duration_pb2.Duration | None = ...,
         page_points: builtins.int = ...,
         metric_encoding: ktrdr.host.v1.metrics_pb2.MetricEncoding.ValueType = ...,
+        reader_id: builtins.str = ...,
+        acked_cursor: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["wait", b"wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cursor", b"cursor", "metric_encoding", b"metric_encoding", "page_points", b"page_points", "session_ids", b"session_ids", "wait", b"wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acked_cursor", b"acked_cursor", "cursor", b"cursor", "metric_encoding", b"metric_encoding", "page_points", b"page_points", "reader_id", b"reader_id", "session_ids", b"session_ids", "wait", b"wait"]) -> None: ...
 
 global___GetStatusRequest = GetStatusRequest
 
@@ -435,3 +528,159 @@ class CancelSessionResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["session", b"session"]) -> None: ...
 
 global___CancelSessionResponse = CancelSessionResponse
+
+@typing.final
+class ReadLogRequest(google.protobuf.message.Message):
+    """ReadLogRequest asks for a session's log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    FOLLOW_FIELD_NUMBER: builtins.int
+    MIN_LEVEL_FIELD_NUMBER: builtins.int
+    TAIL_LINES_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """The session."""
+    offset: builtins.str
+    """Where to begin: `next_offset` of an earlier answer. Empty: at the beginning of what is kept."""
+    follow: builtins.bool
+    """Go on with new lines until the session ends."""
+    min_level: global___LogLevel.ValueType
+    """Only lines of this level or above. Printed lines have no level and are always sent."""
+    tail_lines: builtins.int
+    """Begin so that about this many lines come before what is new. 0: all. Not together with an offset."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        offset: builtins.str = ...,
+        follow: builtins.bool = ...,
+        min_level: global___LogLevel.ValueType = ...,
+        tail_lines: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["follow", b"follow", "min_level", b"min_level", "offset", b"offset", "session_id", b"session_id", "tail_lines", b"tail_lines"]) -> None: ...
+
+global___ReadLogRequest = ReadLogRequest
+
+@typing.final
+class ReadLogResponse(google.protobuf.message.Message):
+    """ReadLogResponse is a part of a log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: builtins.int
+    LINES_DROPPED_FIELD_NUMBER: builtins.int
+    next_offset: builtins.str
+    """Where to go on after these lines."""
+    lines_dropped: builtins.bool
+    """Lines before these were removed to keep the log within its bound."""
+    @property
+    def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LogLine]:
+        """The lines."""
+
+    def __init__(
+        self,
+        *,
+        lines: collections.abc.Iterable[global___LogLine] | None = ...,
+        next_offset: builtins.str = ...,
+        lines_dropped: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lines", b"lines", "lines_dropped", b"lines_dropped", "next_offset", b"next_offset"]) -> None: ...
+
+global___ReadLogResponse = ReadLogResponse
+
+@typing.final
+class LogLine(google.protobuf.message.Message):
+    """LogLine is one line of a log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class FieldsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    TIME_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    level: global___LogLevel.ValueType
+    """Its level. Unspecified for printed lines."""
+    source: global___LogSource.ValueType
+    """Where it comes from."""
+    text: builtins.str
+    """Name of the event, or the printed line."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was written. Unset for printed lines."""
+
+    @property
+    def fields(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What belongs to the event, by name; values that are not texts as JSON."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        level: global___LogLevel.ValueType = ...,
+        source: global___LogSource.ValueType = ...,
+        text: builtins.str = ...,
+        fields: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["fields", b"fields", "level", b"level", "source", b"source", "text", b"text", "time", b"time"]) -> None: ...
+
+global___LogLine = LogLine
+
+@typing.final
+class DeleteSessionRequest(google.protobuf.message.Message):
+    """DeleteSessionRequest names a session."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["session_id", b"session_id"]) -> None: ...
+
+global___DeleteSessionRequest = DeleteSessionRequest
+
+@typing.final
+class DeleteSessionResponse(google.protobuf.message.Message):
+    """DeleteSessionResponse answers with what is kept."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: builtins.int
+    @property
+    def session(self) -> ktrdr.host.v1.session_pb2.Session:
+        """The session, with `removed` set."""
+
+    def __init__(
+        self,
+        *,
+        session: ktrdr.host.v1.session_pb2.Session | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["session", b"session"]) -> None: ...
+
+global___DeleteSessionResponse = DeleteSessionResponse

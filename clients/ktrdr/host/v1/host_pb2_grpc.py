@@ -70,6 +70,16 @@ class HostServiceStub(object):
                 request_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionRequest.SerializeToString,
                 response_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionResponse.FromString,
                 _registered_method=True)
+        self.ReadLog = channel.unary_stream(
+                '/ktrdr.host.v1.HostService/ReadLog',
+                request_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogResponse.FromString,
+                _registered_method=True)
+        self.DeleteSession = channel.unary_unary(
+                '/ktrdr.host.v1.HostService/DeleteSession',
+                request_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionResponse.FromString,
+                _registered_method=True)
 
 
 class HostServiceServicer(object):
@@ -131,6 +141,23 @@ class HostServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLog(self, request, context):
+        """Streams a session's log: what the worker logged, and what it and its libraries printed. Ends with OK at the log's end or, where the request says `follow`, when the
+        session has ended and everything was sent; also when the host stops: go on from the last `next_offset`.
+        Errors: NOT_FOUND with reason SESSION_NOT_FOUND; INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSession(self, request, context):
+        """Removes the folder of a session that has ended: journal, log and artifacts. Id, state, error and result are kept for a time.
+        Errors: NOT_FOUND with reason SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while the session has not ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +190,16 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.CancelSession,
                     request_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionRequest.FromString,
                     response_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionResponse.SerializeToString,
+            ),
+            'ReadLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLog,
+                    request_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogRequest.FromString,
+                    response_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogResponse.SerializeToString,
+            ),
+            'DeleteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSession,
+                    request_deserializer=ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -332,6 +369,60 @@ class HostService(object):
             '/ktrdr.host.v1.HostService/CancelSession',
             ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionRequest.SerializeToString,
             ktrdr_dot_host_dot_v1_dot_host__pb2.CancelSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ktrdr.host.v1.HostService/ReadLog',
+            ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogRequest.SerializeToString,
+            ktrdr_dot_host_dot_v1_dot_host__pb2.ReadLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.host.v1.HostService/DeleteSession',
+            ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionRequest.SerializeToString,
+            ktrdr_dot_host_dot_v1_dot_host__pb2.DeleteSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,23 @@ class HostServiceStub:
     Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
     """
 
+    ReadLog: grpc.UnaryStreamMultiCallable[
+        ktrdr.host.v1.host_pb2.ReadLogRequest,
+        ktrdr.host.v1.host_pb2.ReadLogResponse,
+    ]
+    """Streams a session's log: what the worker logged, and what it and its libraries printed. Ends with OK at the log's end or, where the request says `follow`, when the
+    session has ended and everything was sent; also when the host stops: go on from the last `next_offset`.
+    Errors: NOT_FOUND with reason SESSION_NOT_FOUND; INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    """
+
+    DeleteSession: grpc.UnaryUnaryMultiCallable[
+        ktrdr.host.v1.host_pb2.DeleteSessionRequest,
+        ktrdr.host.v1.host_pb2.DeleteSessionResponse,
+    ]
+    """Removes the folder of a session that has ended: journal, log and artifacts. Id, state, error and result are kept for a time.
+    Errors: NOT_FOUND with reason SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while the session has not ended.
+    """
+
 class HostServiceAsyncStub:
     """HostService is how the work on one host is followed. Every host serves it beside the service that starts its kind of work.
 
@@ -133,6 +150,23 @@ class HostServiceAsyncStub:
     """Asks a session to stop, and answers at once: the session is CANCELLING until its worker has ended. A worker that does not stop by itself gets
     SIGTERM and then SIGKILL, each after its grace. Idempotent; a session that has ended is returned as it is.
     Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
+    """
+
+    ReadLog: grpc.aio.UnaryStreamMultiCallable[
+        ktrdr.host.v1.host_pb2.ReadLogRequest,
+        ktrdr.host.v1.host_pb2.ReadLogResponse,
+    ]
+    """Streams a session's log: what the worker logged, and what it and its libraries printed. Ends with OK at the log's end or, where the request says `follow`, when the
+    session has ended and everything was sent; also when the host stops: go on from the last `next_offset`.
+    Errors: NOT_FOUND with reason SESSION_NOT_FOUND; INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    """
+
+    DeleteSession: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.host.v1.host_pb2.DeleteSessionRequest,
+        ktrdr.host.v1.host_pb2.DeleteSessionResponse,
+    ]
+    """Removes the folder of a session that has ended: journal, log and artifacts. Id, state, error and result are kept for a time.
+    Errors: NOT_FOUND with reason SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while the session has not ended.
     """
 
 class HostServiceServicer(metaclass=abc.ABCMeta):
@@ -203,6 +237,27 @@ class HostServiceServicer(metaclass=abc.ABCMeta):
         """Asks a session to stop, and answers at once: the session is CANCELLING until its worker has ended. A worker that does not stop by itself gets
         SIGTERM and then SIGKILL, each after its grace. Idempotent; a session that has ended is returned as it is.
         Errors: NOT_FOUND with reason SESSION_NOT_FOUND.
+        """
+
+    @abc.abstractmethod
+    def ReadLog(
+        self,
+        request: ktrdr.host.v1.host_pb2.ReadLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[ktrdr.host.v1.host_pb2.ReadLogResponse], collections.abc.AsyncIterator[ktrdr.host.v1.host_pb2.ReadLogResponse]]:
+        """Streams a session's log: what the worker logged, and what it and its libraries printed. Ends with OK at the log's end or, where the request says `follow`, when the
+        session has ended and everything was sent; also when the host stops: go on from the last `next_offset`.
+        Errors: NOT_FOUND with reason SESSION_NOT_FOUND; INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        """
+
+    @abc.abstractmethod
+    def DeleteSession(
+        self,
+        request: ktrdr.host.v1.host_pb2.DeleteSessionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.host.v1.host_pb2.DeleteSessionResponse, collections.abc.Awaitable[ktrdr.host.v1.host_pb2.DeleteSessionResponse]]:
+        """Removes the folder of a session that has ended: journal, log and artifacts. Id, state, error and result are kept for a time.
+        Errors: NOT_FOUND with reason SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while the session has not ended.
         """
 
 def add_HostServiceServicer_to_server(servicer: HostServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

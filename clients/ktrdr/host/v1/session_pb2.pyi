@@ -48,6 +48,34 @@ HOST_KIND_IB: HostKind.ValueType  # 2
 """Loads market data from Interactive Brokers."""
 global___HostKind = HostKind
 
+class _CancelStage:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _CancelStageEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_CancelStage.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CANCEL_STAGE_UNSPECIFIED: _CancelStage.ValueType  # 0
+    """Nobody has asked the session to stop."""
+    CANCEL_STAGE_ASKED: _CancelStage.ValueType  # 1
+    """The worker was asked, and may stop by itself."""
+    CANCEL_STAGE_INTERRUPTED: _CancelStage.ValueType  # 2
+    """The worker did not stop by itself and was interrupted (SIGTERM)."""
+    CANCEL_STAGE_KILLED: _CancelStage.ValueType  # 3
+    """The worker did not end when it was interrupted; it and all that it started were killed (SIGKILL)."""
+
+class CancelStage(_CancelStage, metaclass=_CancelStageEnumTypeWrapper):
+    """CancelStage is how far a request to stop has gone."""
+
+CANCEL_STAGE_UNSPECIFIED: CancelStage.ValueType  # 0
+"""Nobody has asked the session to stop."""
+CANCEL_STAGE_ASKED: CancelStage.ValueType  # 1
+"""The worker was asked, and may stop by itself."""
+CANCEL_STAGE_INTERRUPTED: CancelStage.ValueType  # 2
+"""The worker did not stop by itself and was interrupted (SIGTERM)."""
+CANCEL_STAGE_KILLED: CancelStage.ValueType  # 3
+"""The worker did not end when it was interrupted; it and all that it started were killed (SIGKILL)."""
+global___CancelStage = CancelStage
+
 @typing.final
 class Progress(google.protobuf.message.Message):
     """Progress is where a session stands now. It is derived by the reader from what the worker wrote last."""
@@ -106,6 +134,72 @@ class Progress(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_total", b"_total"]) -> typing.Literal["total"] | None: ...
 
 global___Progress = Progress
+
+@typing.final
+class SessionOptions(google.protobuf.message.Message):
+    """SessionOptions are what a session gets to work with. Whatever is not given is the host's to choose."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GPUS_FIELD_NUMBER: builtins.int
+    MEMORY_LIMIT_BYTES_FIELD_NUMBER: builtins.int
+    NICENESS_FIELD_NUMBER: builtins.int
+    THREADS_FIELD_NUMBER: builtins.int
+    TIMEOUT_FIELD_NUMBER: builtins.int
+    gpus: builtins.int
+    """GPUs that the session has for itself; 0 for none: it then sees the processor only. Unset: the host chooses (a training host gives one GPU, if it has
+    any and the strategy does not name another device).
+    """
+    memory_limit_bytes: builtins.int
+    """Most memory for data that each process of the worker can reserve, in bytes; beyond it the worker fails with reason WORKER_OUT_OF_MEMORY. 0: no limit."""
+    niceness: builtins.int
+    """How far the worker steps back behind other processes: 0 to 19, as in nice(1)."""
+    threads: builtins.int
+    """Threads that the worker computes with on the processor. 0: the host's setting."""
+    @property
+    def timeout(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest time from the start of the work to its end. A session that runs over it is asked to stop, and is FAILED with reason TIME_LIMIT. Unset: no limit."""
+
+    def __init__(
+        self,
+        *,
+        gpus: builtins.int | None = ...,
+        memory_limit_bytes: builtins.int = ...,
+        niceness: builtins.int = ...,
+        threads: builtins.int = ...,
+        timeout: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_gpus", b"_gpus", "gpus", b"gpus", "timeout", b"timeout"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_gpus", b"_gpus", "gpus", b"gpus", "memory_limit_bytes", b"memory_limit_bytes", "niceness", b"niceness", "threads", b"threads", "timeout", b"timeout"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_gpus", b"_gpus"]) -> typing.Literal["gpus"] | None: ...
+
+global___SessionOptions = SessionOptions
+
+@typing.final
+class Thinning(google.protobuf.message.Message):
+    """Thinning tells what a journal has given up to stay within its bound."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    COMPLETE_FROM_SEQ_FIELD_NUMBER: builtins.int
+    ROWS_LEFT_OUT_FIELD_NUMBER: builtins.int
+    generation: builtins.int
+    """How often points were thinned: each time every second point of a series was left out, its first and its last one kept."""
+    complete_from_seq: builtins.int
+    """Points with this or a higher sequence number are complete."""
+    rows_left_out: builtins.int
+    """Rows that were left out."""
+    def __init__(
+        self,
+        *,
+        generation: builtins.int = ...,
+        complete_from_seq: builtins.int = ...,
+        rows_left_out: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["complete_from_seq", b"complete_from_seq", "generation", b"generation", "rows_left_out", b"rows_left_out"]) -> None: ...
+
+global___Thinning = Thinning
 
 @typing.final
 class Session(google.protobuf.message.Message):
@@ -218,6 +312,15 @@ class Session(google.protobuf.message.Message):
     WORKER_LIVENESS_FIELD_NUMBER: builtins.int
     WORKER_PID_FIELD_NUMBER: builtins.int
     CANCEL_REASON_FIELD_NUMBER: builtins.int
+    CANCEL_STAGE_FIELD_NUMBER: builtins.int
+    CANCEL_GRACE_LEFT_FIELD_NUMBER: builtins.int
+    DEVICES_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    TIME_LEFT_FIELD_NUMBER: builtins.int
+    THINNING_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    ATTACHED_FIELD_NUMBER: builtins.int
+    REMOVED_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Chosen by whoever started the session: "<operation>-<attempt>" from the registry, a UUID otherwise."""
     kind: global___HostKind.ValueType
@@ -233,7 +336,7 @@ class Session(google.protobuf.message.Message):
     final: builtins.bool
     """The state is final and every point up to the end is in this or in an earlier answer to the same cursor."""
     recording_stopped: builtins.bool
-    """The journal takes no more points (its bound or the disk is full); the work goes on."""
+    """The journal takes no more points (the disk is full, or its bound leaves no room even for thinned points); the work goes on."""
     journal_damage: builtins.str
     """What of the journal cannot be read, if anything."""
     worker_liveness: global___Session.WorkerLiveness.ValueType
@@ -242,6 +345,14 @@ class Session(google.protobuf.message.Message):
     """Process id of the worker on the host's machine; 0 where it has none of its own."""
     cancel_reason: builtins.str
     """Reason that came with the request to stop."""
+    cancel_stage: global___CancelStage.ValueType
+    """How far a request to stop has gone."""
+    display_name: builtins.str
+    """Name for people, where the session has one."""
+    attached: builtins.bool
+    """The session was opened by a process of its own (`ktrdr_bridge.open_session`). The host asks it to stop, and never signals it."""
+    removed: builtins.bool
+    """The session's folder is gone (retention, or DeleteSession). State, error and result are what is left of it."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Labels that the starter gave."""
@@ -288,6 +399,26 @@ class Session(google.protobuf.message.Message):
         know the session yet, and with a reset: it never changes.
         """
 
+    @property
+    def cancel_grace_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time until the next stage. Unset where there is none."""
+
+    @property
+    def devices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Devices that the session has for itself, by the names in `Host.devices`."""
+
+    @property
+    def options(self) -> global___SessionOptions:
+        """What it was given to work with."""
+
+    @property
+    def time_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time that is left of `options.timeout`. Unset where there is no limit, and before and after the work."""
+
+    @property
+    def thinning(self) -> global___Thinning:
+        """What the journal has given up to stay within its bound. Unset while it is complete."""
+
     def __init__(
         self,
         *,
@@ -314,8 +445,17 @@ class Session(google.protobuf.message.Message):
         worker_liveness: global___Session.WorkerLiveness.ValueType = ...,
         worker_pid: builtins.int = ...,
         cancel_reason: builtins.str = ...,
+        cancel_stage: global___CancelStage.ValueType = ...,
+        cancel_grace_left: google.protobuf.duration_pb2.Duration | None = ...,
+        devices: collections.abc.Iterable[builtins.str] | None = ...,
+        options: global___SessionOptions | None = ...,
+        time_left: google.protobuf.duration_pb2.Duration | None = ...,
+        thinning: global___Thinning | None = ...,
+        display_name: builtins.str = ...,
+        attached: builtins.bool = ...,
+        removed: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "result", b"result", "spec", b"spec", "start_time", b"start_time", "update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "final", b"final", "id", b"id", "incarnation", b"incarnation", "journal_damage", b"journal_damage", "kind", b"kind", "labels", b"labels", "metric_rows", b"metric_rows", "metrics", b"metrics", "progress", b"progress", "recording_stopped", b"recording_stopped", "reset", b"reset", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cancel_grace_left", b"cancel_grace_left", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "options", b"options", "progress", b"progress", "result", b"result", "spec", b"spec", "start_time", b"start_time", "thinning", b"thinning", "time_left", b"time_left", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_stage", b"cancel_stage", "create_time", b"create_time", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "final", b"final", "id", b"id", "incarnation", b"incarnation", "journal_damage", b"journal_damage", "kind", b"kind", "labels", b"labels", "metric_rows", b"metric_rows", "metrics", b"metrics", "options", b"options", "progress", b"progress", "recording_stopped", b"recording_stopped", "removed", b"removed", "reset", b"reset", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "thinning", b"thinning", "time_left", b"time_left", "update_time", b"update_time", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
 
 global___Session = Session

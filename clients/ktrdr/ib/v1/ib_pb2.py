@@ -28,7 +28,7 @@ from ktrdr.host.v1 import session_pb2 as ktrdr_dot_host_dot_v1_dot_session__pb2
 from ktrdr.ib.v1 import bars_pb2 as ktrdr_dot_ib_dot_v1_dot_bars__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ktrdr/ib/v1/ib.proto\x12\x0bktrdr.ib.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\xe6\x01\n\x14StartDataLoadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.ktrdr.ib.v1.StartDataLoadRequest.LabelsEntry\x12\'\n\x04spec\x18\x05 \x01(\x0b\x32\x19.ktrdr.ib.v1.DataLoadSpec\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartDataLoadResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xef\x02\n\x0c\x44\x61taLoadSpec\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12&\n\x08\x62\x61r_size\x18\x02 \x01(\x0e\x32\x14.ktrdr.ib.v1.BarSize\x12-\n\x0cwhat_to_show\x18\x03 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\x12\x14\n\x07use_rth\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12,\n\x04mode\x18\x05 \x01(\x0e\x32\x1e.ktrdr.ib.v1.DataLoadSpec.Mode\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_RANGE\x10\x01\x42\n\n\x08_use_rth\"a\n\x0e\x44\x61taLoadResult\x12*\n\x05loads\x18\x01 \x03(\x0b\x32\x1b.ktrdr.ib.v1.InstrumentLoad\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"\x92\x02\n\x0eInstrumentLoad\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x15\n\rreceived_rows\x18\x02 \x01(\x04\x12\x10\n\x08new_rows\x18\x03 \x01(\x04\x12\x13\n\x0b\x64one_chunks\x18\x04 \x01(\r\x12\x14\n\x0c\x65mpty_chunks\x18\x05 \x01(\r\x12\x12\n\nrange_rows\x18\x06 \x01(\x04\x12\x38\n\x14range_first_bar_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13range_last_bar_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11GetGatewayRequest\"\x8b\x04\n\x12GetGatewayResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x32\n\x04link\x18\x02 \x01(\x0e\x32$.ktrdr.ib.v1.GetGatewayResponse.Link\x12#\n\x06source\x18\x03 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x16\n\x0eserver_version\x18\x04 \x01(\r\x12\x11\n\tclient_id\x18\x05 \x01(\r\x12 \n\x05\x66\x61rms\x18\x06 \x03(\x0b\x32\x11.ktrdr.ib.v1.Farm\x12\x1c\n\x14\x63onsecutive_failures\x18\x07 \x01(\r\x12+\n\x08retry_in\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x30\n\x0cgateway_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ropen_requests\x18\x0b \x01(\r\x12\x30\n\rconnected_for\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x15\n\x11LINK_DISCONNECTED\x10\x01\x12\x13\n\x0fLINK_CONNECTING\x10\x02\x12\x0b\n\x07LINK_UP\x10\x03\x12\x10\n\x0cLINK_IB_DOWN\x10\x04\"1\n\x04\x46\x61rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\"[\n\x16\x46indInstrumentsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\x30\n\rsecurity_type\x18\x02 \x01(\x0e\x32\x19.ktrdr.ib.v1.SecurityType\"l\n\x17\x46indInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"L\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"W\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x11StreamBarsRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbatch_rows\x18\x04 \x01(\r\"\\\n\x12StreamBarsResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x11\n\tarrow_ipc\x18\x02 \x01(\x0c\x12\x0c\n\x04rows\x18\x03 \x01(\r2\xba\x03\n\rIbHostService\x12V\n\rStartDataLoad\x12!.ktrdr.ib.v1.StartDataLoadRequest\x1a\".ktrdr.ib.v1.StartDataLoadResponse\x12M\n\nGetGateway\x12\x1e.ktrdr.ib.v1.GetGatewayRequest\x1a\x1f.ktrdr.ib.v1.GetGatewayResponse\x12\\\n\x0f\x46indInstruments\x12#.ktrdr.ib.v1.FindInstrumentsRequest\x1a$.ktrdr.ib.v1.FindInstrumentsResponse\x12S\n\x0cListDatasets\x12 .ktrdr.ib.v1.ListDatasetsRequest\x1a!.ktrdr.ib.v1.ListDatasetsResponse\x12O\n\nStreamBars\x12\x1e.ktrdr.ib.v1.StreamBarsRequest\x1a\x1f.ktrdr.ib.v1.StreamBarsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ktrdr/ib/v1/ib.proto\x12\x0bktrdr.ib.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\x96\x02\n\x14StartDataLoadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.ktrdr.ib.v1.StartDataLoadRequest.LabelsEntry\x12\'\n\x04spec\x18\x05 \x01(\x0b\x32\x19.ktrdr.ib.v1.DataLoadSpec\x12.\n\x07options\x18\x06 \x01(\x0b\x32\x1d.ktrdr.host.v1.SessionOptions\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartDataLoadResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xef\x02\n\x0c\x44\x61taLoadSpec\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12&\n\x08\x62\x61r_size\x18\x02 \x01(\x0e\x32\x14.ktrdr.ib.v1.BarSize\x12-\n\x0cwhat_to_show\x18\x03 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\x12\x14\n\x07use_rth\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12,\n\x04mode\x18\x05 \x01(\x0e\x32\x1e.ktrdr.ib.v1.DataLoadSpec.Mode\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_RANGE\x10\x01\x42\n\n\x08_use_rth\"a\n\x0e\x44\x61taLoadResult\x12*\n\x05loads\x18\x01 \x03(\x0b\x32\x1b.ktrdr.ib.v1.InstrumentLoad\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"\x92\x02\n\x0eInstrumentLoad\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x15\n\rreceived_rows\x18\x02 \x01(\x04\x12\x10\n\x08new_rows\x18\x03 \x01(\x04\x12\x13\n\x0b\x64one_chunks\x18\x04 \x01(\r\x12\x14\n\x0c\x65mpty_chunks\x18\x05 \x01(\r\x12\x12\n\nrange_rows\x18\x06 \x01(\x04\x12\x38\n\x14range_first_bar_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13range_last_bar_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11GetGatewayRequest\"\x8b\x04\n\x12GetGatewayResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x32\n\x04link\x18\x02 \x01(\x0e\x32$.ktrdr.ib.v1.GetGatewayResponse.Link\x12#\n\x06source\x18\x03 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x16\n\x0eserver_version\x18\x04 \x01(\r\x12\x11\n\tclient_id\x18\x05 \x01(\r\x12 \n\x05\x66\x61rms\x18\x06 \x03(\x0b\x32\x11.ktrdr.ib.v1.Farm\x12\x1c\n\x14\x63onsecutive_failures\x18\x07 \x01(\r\x12+\n\x08retry_in\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x30\n\x0cgateway_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ropen_requests\x18\x0b \x01(\r\x12\x30\n\rconnected_for\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x15\n\x11LINK_DISCONNECTED\x10\x01\x12\x13\n\x0fLINK_CONNECTING\x10\x02\x12\x0b\n\x07LINK_UP\x10\x03\x12\x10\n\x0cLINK_IB_DOWN\x10\x04\"1\n\x04\x46\x61rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\"[\n\x16\x46indInstrumentsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\x30\n\rsecurity_type\x18\x02 \x01(\x0e\x32\x19.ktrdr.ib.v1.SecurityType\"l\n\x17\x46indInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"L\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"W\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x11StreamBarsRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbatch_rows\x18\x04 \x01(\r\"\\\n\x12StreamBarsResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x11\n\tarrow_ipc\x18\x02 \x01(\x0c\x12\x0c\n\x04rows\x18\x03 \x01(\r2\xba\x03\n\rIbHostService\x12V\n\rStartDataLoad\x12!.ktrdr.ib.v1.StartDataLoadRequest\x1a\".ktrdr.ib.v1.StartDataLoadResponse\x12M\n\nGetGateway\x12\x1e.ktrdr.ib.v1.GetGatewayRequest\x1a\x1f.ktrdr.ib.v1.GetGatewayResponse\x12\\\n\x0f\x46indInstruments\x12#.ktrdr.ib.v1.FindInstrumentsRequest\x1a$.ktrdr.ib.v1.FindInstrumentsResponse\x12S\n\x0cListDatasets\x12 .ktrdr.ib.v1.ListDatasetsRequest\x1a!.ktrdr.ib.v1.ListDatasetsResponse\x12O\n\nStreamBars\x12\x1e.ktrdr.ib.v1.StreamBarsRequest\x1a\x1f.ktrdr.ib.v1.StreamBarsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,39 +38,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTDATALOADREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_STARTDATALOADREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_STARTDATALOADREQUEST']._serialized_start=156
-  _globals['_STARTDATALOADREQUEST']._serialized_end=386
-  _globals['_STARTDATALOADREQUEST_LABELSENTRY']._serialized_start=341
-  _globals['_STARTDATALOADREQUEST_LABELSENTRY']._serialized_end=386
-  _globals['_STARTDATALOADRESPONSE']._serialized_start=388
-  _globals['_STARTDATALOADRESPONSE']._serialized_end=452
-  _globals['_DATALOADSPEC']._serialized_start=455
-  _globals['_DATALOADSPEC']._serialized_end=822
-  _globals['_DATALOADSPEC_MODE']._serialized_start=766
-  _globals['_DATALOADSPEC_MODE']._serialized_end=810
-  _globals['_DATALOADRESULT']._serialized_start=824
-  _globals['_DATALOADRESULT']._serialized_end=921
-  _globals['_INSTRUMENTLOAD']._serialized_start=924
-  _globals['_INSTRUMENTLOAD']._serialized_end=1198
-  _globals['_GETGATEWAYREQUEST']._serialized_start=1200
-  _globals['_GETGATEWAYREQUEST']._serialized_end=1219
-  _globals['_GETGATEWAYRESPONSE']._serialized_start=1222
-  _globals['_GETGATEWAYRESPONSE']._serialized_end=1745
-  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_start=1642
-  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_end=1745
-  _globals['_FARM']._serialized_start=1747
-  _globals['_FARM']._serialized_end=1796
-  _globals['_FINDINSTRUMENTSREQUEST']._serialized_start=1798
-  _globals['_FINDINSTRUMENTSREQUEST']._serialized_end=1889
-  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_start=1891
-  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_end=1999
-  _globals['_LISTDATASETSREQUEST']._serialized_start=2001
-  _globals['_LISTDATASETSREQUEST']._serialized_end=2077
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=2079
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=2166
-  _globals['_STREAMBARSREQUEST']._serialized_start=2169
-  _globals['_STREAMBARSREQUEST']._serialized_end=2340
-  _globals['_STREAMBARSRESPONSE']._serialized_start=2342
-  _globals['_STREAMBARSRESPONSE']._serialized_end=2434
-  _globals['_IBHOSTSERVICE']._serialized_start=2437
-  _globals['_IBHOSTSERVICE']._serialized_end=2879
+  _globals['_STARTDATALOADREQUEST']._serialized_end=434
+  _globals['_STARTDATALOADREQUEST_LABELSENTRY']._serialized_start=389
+  _globals['_STARTDATALOADREQUEST_LABELSENTRY']._serialized_end=434
+  _globals['_STARTDATALOADRESPONSE']._serialized_start=436
+  _globals['_STARTDATALOADRESPONSE']._serialized_end=500
+  _globals['_DATALOADSPEC']._serialized_start=503
+  _globals['_DATALOADSPEC']._serialized_end=870
+  _globals['_DATALOADSPEC_MODE']._serialized_start=814
+  _globals['_DATALOADSPEC_MODE']._serialized_end=858
+  _globals['_DATALOADRESULT']._serialized_start=872
+  _globals['_DATALOADRESULT']._serialized_end=969
+  _globals['_INSTRUMENTLOAD']._serialized_start=972
+  _globals['_INSTRUMENTLOAD']._serialized_end=1246
+  _globals['_GETGATEWAYREQUEST']._serialized_start=1248
+  _globals['_GETGATEWAYREQUEST']._serialized_end=1267
+  _globals['_GETGATEWAYRESPONSE']._serialized_start=1270
+  _globals['_GETGATEWAYRESPONSE']._serialized_end=1793
+  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_start=1690
+  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_end=1793
+  _globals['_FARM']._serialized_start=1795
+  _globals['_FARM']._serialized_end=1844
+  _globals['_FINDINSTRUMENTSREQUEST']._serialized_start=1846
+  _globals['_FINDINSTRUMENTSREQUEST']._serialized_end=1937
+  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_start=1939
+  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_end=2047
+  _globals['_LISTDATASETSREQUEST']._serialized_start=2049
+  _globals['_LISTDATASETSREQUEST']._serialized_end=2125
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=2127
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=2214
+  _globals['_STREAMBARSREQUEST']._serialized_start=2217
+  _globals['_STREAMBARSREQUEST']._serialized_end=2388
+  _globals['_STREAMBARSRESPONSE']._serialized_start=2390
+  _globals['_STREAMBARSRESPONSE']._serialized_end=2482
+  _globals['_IBHOSTSERVICE']._serialized_start=2485
+  _globals['_IBHOSTSERVICE']._serialized_end=2927
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,7 @@ class StartDataLoadRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the call idempotent. Empty: the session_id alone does."""
     session_id: builtins.str
@@ -64,6 +65,10 @@ class StartDataLoadRequest(google.protobuf.message.Message):
     def spec(self) -> global___DataLoadSpec:
         """What to load."""
 
+    @property
+    def options(self) -> ktrdr.host.v1.session_pb2.SessionOptions:
+        """What the load gets to work with. A load has no process of its own: only `timeout` can be given."""
+
     def __init__(
         self,
         *,
@@ -72,9 +77,10 @@ class StartDataLoadRequest(google.protobuf.message.Message):
         attempt: builtins.int = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         spec: global___DataLoadSpec | None = ...,
+        options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["spec", b"spec"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "labels", b"labels", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["options", b"options", "spec", b"spec"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "labels", b"labels", "options", b"options", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
 
 global___StartDataLoadRequest = StartDataLoadRequest
 

@@ -171,6 +171,15 @@ class Operation(google.protobuf.message.Message):
     WAIT_REASON_FIELD_NUMBER: builtins.int
     METRIC_POINTS_FIELD_NUMBER: builtins.int
     METRICS_INCOMPLETE_FIELD_NUMBER: builtins.int
+    WORKER_LIVENESS_FIELD_NUMBER: builtins.int
+    WORKER_PID_FIELD_NUMBER: builtins.int
+    CANCEL_STAGE_FIELD_NUMBER: builtins.int
+    CANCEL_GRACE_LEFT_FIELD_NUMBER: builtins.int
+    DEVICES_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    TIME_LEFT_FIELD_NUMBER: builtins.int
+    THINNING_FIELD_NUMBER: builtins.int
+    ATTACHED_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Id, unique in this registry."""
     display_name: builtins.str
@@ -199,6 +208,14 @@ class Operation(google.protobuf.message.Message):
     """Points in the registry, over all series of the latest attempt."""
     metrics_incomplete: builtins.str
     """What of the metrics could not be recorded or read, if anything."""
+    worker_liveness: ktrdr.host.v1.session_pb2.Session.WorkerLiveness.ValueType
+    """What the host can prove about the process behind the latest attempt."""
+    worker_pid: builtins.int
+    """Process id of the worker on the host's machine; 0 where it has none of its own."""
+    cancel_stage: ktrdr.host.v1.session_pb2.CancelStage.ValueType
+    """How far a request to stop has gone."""
+    attached: builtins.bool
+    """It was not started by a host: a process of its own opened it on the host's machine (`ktrdr_bridge.open_session`)."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Labels."""
@@ -251,6 +268,26 @@ class Operation(google.protobuf.message.Message):
     def data_load_result(self) -> ktrdr.ib.v1.ib_pb2.DataLoadResult:
         """Of a load."""
 
+    @property
+    def cancel_grace_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time until the next stage. Unset where there is none."""
+
+    @property
+    def devices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Devices that the latest attempt has for itself."""
+
+    @property
+    def options(self) -> ktrdr.host.v1.session_pb2.SessionOptions:
+        """What it gets to work with."""
+
+    @property
+    def time_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time that is left of `options.timeout`. Unset where there is no limit, and before and after the work."""
+
+    @property
+    def thinning(self) -> ktrdr.host.v1.session_pb2.Thinning:
+        """What the journal has given up to stay within its bound. Unset while it is complete."""
+
     def __init__(
         self,
         *,
@@ -281,9 +318,18 @@ class Operation(google.protobuf.message.Message):
         wait_reason: builtins.str = ...,
         metric_points: builtins.int = ...,
         metrics_incomplete: builtins.str = ...,
+        worker_liveness: ktrdr.host.v1.session_pb2.Session.WorkerLiveness.ValueType = ...,
+        worker_pid: builtins.int = ...,
+        cancel_stage: ktrdr.host.v1.session_pb2.CancelStage.ValueType = ...,
+        cancel_grace_left: google.protobuf.duration_pb2.Duration | None = ...,
+        devices: collections.abc.Iterable[builtins.str] | None = ...,
+        options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
+        time_left: google.protobuf.duration_pb2.Duration | None = ...,
+        thinning: ktrdr.host.v1.session_pb2.Thinning | None = ...,
+        attached: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "progress", b"progress", "result", b"result", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "training", b"training", "training_result", b"training_result", "update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "host", b"host", "id", b"id", "labels", b"labels", "latest_metrics", b"latest_metrics", "liveness", b"liveness", "metric_points", b"metric_points", "metrics_incomplete", b"metrics_incomplete", "progress", b"progress", "result", b"result", "revision", b"revision", "session_id", b"session_id", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "state", b"state", "training", b"training", "training_result", b"training_result", "type", b"type", "update_time", b"update_time", "wait_reason", b"wait_reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cancel_grace_left", b"cancel_grace_left", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "options", b"options", "progress", b"progress", "result", b"result", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "cancel_stage", b"cancel_stage", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "host", b"host", "id", b"id", "labels", b"labels", "latest_metrics", b"latest_metrics", "liveness", b"liveness", "metric_points", b"metric_points", "metrics_incomplete", b"metrics_incomplete", "options", b"options", "progress", b"progress", "result", b"result", "revision", b"revision", "session_id", b"session_id", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "state", b"state", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "type", b"type", "update_time", b"update_time", "wait_reason", b"wait_reason", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["training_result", "data_load_result"] | None: ...
     @typing.overload
@@ -319,6 +365,7 @@ class CreateOperationRequest(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     TRAINING_FIELD_NUMBER: builtins.int
     DATA_LOAD_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the call idempotent. Empty: each call creates another operation."""
     host: builtins.str
@@ -337,6 +384,10 @@ class CreateOperationRequest(google.protobuf.message.Message):
     def data_load(self) -> ktrdr.ib.v1.ib_pb2.DataLoadSpec:
         """A load."""
 
+    @property
+    def options(self) -> ktrdr.host.v1.session_pb2.SessionOptions:
+        """What it gets to work with."""
+
     def __init__(
         self,
         *,
@@ -346,9 +397,10 @@ class CreateOperationRequest(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         training: ktrdr.training.v1.training_pb2.TrainingSpec | None = ...,
         data_load: ktrdr.ib.v1.ib_pb2.DataLoadSpec | None = ...,
+        options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["data_load", b"data_load", "spec", b"spec", "training", b"training"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["data_load", b"data_load", "display_name", b"display_name", "host", b"host", "labels", b"labels", "request_id", b"request_id", "spec", b"spec", "training", b"training"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["data_load", b"data_load", "options", b"options", "spec", b"spec", "training", b"training"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["data_load", b"data_load", "display_name", b"display_name", "host", b"host", "labels", b"labels", "options", b"options", "request_id", b"request_id", "spec", b"spec", "training", b"training"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["spec", b"spec"]) -> typing.Literal["training", "data_load"] | None: ...
 
 global___CreateOperationRequest = CreateOperationRequest
@@ -827,3 +879,69 @@ class DrainHostResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["host", b"host"]) -> None: ...
 
 global___DrainHostResponse = DrainHostResponse
+
+@typing.final
+class ReadLogRequest(google.protobuf.message.Message):
+    """ReadLogRequest asks for an operation's log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    FOLLOW_FIELD_NUMBER: builtins.int
+    MIN_LEVEL_FIELD_NUMBER: builtins.int
+    TAIL_LINES_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """The operation."""
+    attempt: builtins.int
+    """Attempt, 0 for the latest."""
+    offset: builtins.str
+    """Where to begin: `next_offset` of an earlier answer. Empty: at the beginning of what is kept."""
+    follow: builtins.bool
+    """Go on with new lines until the operation ends."""
+    min_level: ktrdr.host.v1.host_pb2.LogLevel.ValueType
+    """Only lines of this level or above. Printed lines have no level and are always sent."""
+    tail_lines: builtins.int
+    """Begin so that about this many lines come before what is new. 0: all. Not together with an offset."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        offset: builtins.str = ...,
+        follow: builtins.bool = ...,
+        min_level: ktrdr.host.v1.host_pb2.LogLevel.ValueType = ...,
+        tail_lines: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "follow", b"follow", "min_level", b"min_level", "offset", b"offset", "operation_id", b"operation_id", "tail_lines", b"tail_lines"]) -> None: ...
+
+global___ReadLogRequest = ReadLogRequest
+
+@typing.final
+class ReadLogResponse(google.protobuf.message.Message):
+    """ReadLogResponse is a part of a log."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: builtins.int
+    LINES_DROPPED_FIELD_NUMBER: builtins.int
+    next_offset: builtins.str
+    """Where to go on after these lines."""
+    lines_dropped: builtins.bool
+    """Lines before these were removed to keep the log within its bound."""
+    @property
+    def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.host.v1.host_pb2.LogLine]:
+        """The lines."""
+
+    def __init__(
+        self,
+        *,
+        lines: collections.abc.Iterable[ktrdr.host.v1.host_pb2.LogLine] | None = ...,
+        next_offset: builtins.str = ...,
+        lines_dropped: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lines", b"lines", "lines_dropped", b"lines_dropped", "next_offset", b"next_offset"]) -> None: ...
+
+global___ReadLogResponse = ReadLogResponse

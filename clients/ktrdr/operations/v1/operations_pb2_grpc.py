@@ -78,6 +78,11 @@ class OperationsServiceStub(object):
                 request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.SerializeToString,
                 response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.FromString,
                 _registered_method=True)
+        self.ReadLog = channel.unary_stream(
+                '/ktrdr.operations.v1.OperationsService/ReadLog',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer(object):
@@ -155,6 +160,15 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLog(self, request, context):
+        """Streams the log of an operation, as the host that has it does; operations that have ended included, for as long as the host keeps them.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND or SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE before a host has it; UNAVAILABLE with reason HOST_UNREACHABLE;
+        INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +211,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.DrainHost,
                     request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.FromString,
                     response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.SerializeToString,
+            ),
+            'ReadLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLog,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -419,6 +438,33 @@ class OperationsService(object):
             '/ktrdr.operations.v1.OperationsService/DrainHost',
             ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.SerializeToString,
             ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/ReadLog',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

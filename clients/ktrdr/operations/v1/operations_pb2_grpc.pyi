@@ -89,6 +89,15 @@ class OperationsServiceStub:
     ]
     """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
 
+    ReadLog: grpc.UnaryStreamMultiCallable[
+        ktrdr.operations.v1.operations_pb2.ReadLogRequest,
+        ktrdr.operations.v1.operations_pb2.ReadLogResponse,
+    ]
+    """Streams the log of an operation, as the host that has it does; operations that have ended included, for as long as the host keeps them.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND or SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE before a host has it; UNAVAILABLE with reason HOST_UNREACHABLE;
+    INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    """
+
 class OperationsServiceAsyncStub:
     """OperationsService is the one place that knows every job. It follows the hosts by itself; sessions that were started straight on a host appear here too.
 
@@ -159,6 +168,15 @@ class OperationsServiceAsyncStub:
         ktrdr.operations.v1.operations_pb2.DrainHostResponse,
     ]
     """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
+
+    ReadLog: grpc.aio.UnaryStreamMultiCallable[
+        ktrdr.operations.v1.operations_pb2.ReadLogRequest,
+        ktrdr.operations.v1.operations_pb2.ReadLogResponse,
+    ]
+    """Streams the log of an operation, as the host that has it does; operations that have ended included, for as long as the host keeps them.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND or SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE before a host has it; UNAVAILABLE with reason HOST_UNREACHABLE;
+    INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    """
 
 class OperationsServiceServicer(metaclass=abc.ABCMeta):
     """OperationsService is the one place that knows every job. It follows the hosts by itself; sessions that were started straight on a host appear here too.
@@ -246,5 +264,16 @@ class OperationsServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[ktrdr.operations.v1.operations_pb2.DrainHostResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.DrainHostResponse]]:
         """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def ReadLog(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.ReadLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[ktrdr.operations.v1.operations_pb2.ReadLogResponse], collections.abc.AsyncIterator[ktrdr.operations.v1.operations_pb2.ReadLogResponse]]:
+        """Streams the log of an operation, as the host that has it does; operations that have ended included, for as long as the host keeps them.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND or SESSION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE before a host has it; UNAVAILABLE with reason HOST_UNREACHABLE;
+        INVALID_ARGUMENT with reason LOG_OFFSET_INVALID; RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -42,6 +42,7 @@ class StartTrainingRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the call idempotent. Empty: the session_id alone does."""
     session_id: builtins.str
@@ -56,6 +57,10 @@ class StartTrainingRequest(google.protobuf.message.Message):
     def spec(self) -> global___TrainingSpec:
         """What to train."""
 
+    @property
+    def options(self) -> ktrdr.host.v1.session_pb2.SessionOptions:
+        """What the training gets to work with."""
+
     def __init__(
         self,
         *,
@@ -64,9 +69,10 @@ class StartTrainingRequest(google.protobuf.message.Message):
         attempt: builtins.int = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         spec: global___TrainingSpec | None = ...,
+        options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["spec", b"spec"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "labels", b"labels", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["options", b"options", "spec", b"spec"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "labels", b"labels", "options", b"options", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
 
 global___StartTrainingRequest = StartTrainingRequest
 
