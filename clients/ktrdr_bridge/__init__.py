@@ -8,6 +8,12 @@ A loop writes::
             bridge.raise_if_cancelled()
             bridge.on_epoch(epoch, {"train_loss": 0.25, "val_loss": 0.31})
 
+Any script or notebook opens a session of its own, which the host on this machine serves like one that it started::
+
+    with open_session("my-run", total_epochs=60) as bridge:
+        for epoch in range(1, 61):
+            bridge.on_epoch(epoch, {"train_loss": 0.25})
+
 Anybody on the same machine reads, at any time and as often as wanted, without the loop noticing::
 
     reader = JournalReader(folder / "journal")
@@ -24,8 +30,14 @@ from ktrdr_bridge.errors import BridgeClosed, BridgeError, Cancelled, ForkedBrid
 from ktrdr_bridge.points import Series
 from ktrdr_bridge.progress import ProgressSnapshot
 from ktrdr_bridge.reader import JournalRead, JournalReader, Position
+from ktrdr_bridge.session import SessionExists, SessionNotRecorded, open_session
+from ktrdr_bridge.session_bridge import SessionBridge
 
 __all__ = [
+    "open_session",
+    "SessionBridge",
+    "SessionExists",
+    "SessionNotRecorded",
     "Bridge",
     "StopRequest",
     "request_stop",

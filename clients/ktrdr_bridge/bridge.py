@@ -271,7 +271,7 @@ class Bridge:
             self._report(Event(Kind.BATCH, batch, metrics, self._file.state.ordinal, _integer("total", total)))
             self._write_batch = writer
             if writer is not None and self._lock is None:
-                type(self).on_batch = writer  # type: ignore[method-assign]  # checks by itself what the method checks
+                self._use("on_batch", writer)
 
     def _report_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         with self._turn():
@@ -280,7 +280,11 @@ class Bridge:
             self._set_completed(epoch)
             self._write_epoch = writer
             if writer is not None and self._lock is None:
-                type(self).on_epoch = writer  # type: ignore[method-assign]  # checks by itself what the method checks
+                self._use("on_epoch", writer)
+
+    def _use(self, method: str, writer: BatchWriter | EpochWriter) -> None:
+        """Let a compiled writer, which checks by itself what the method checks, be the method of this class."""
+        setattr(type(self), method, writer)
 
     def _report(self, event: Event) -> None:
         """Write one row the general way, or its progress alone when nothing is recorded any more."""
