@@ -33,18 +33,20 @@ class StopRequest:
         stop: `"cancel"`, or `"checkpoint"`: keep the work for a later resume, then stop.
         reason: Why, in the words of whoever asked.
         requested_at: When the newest request was written (UTC), or None where it can't be told.
+        now: The work is not waited for: it is interrupted at once.
     """
 
     stop: str
     reason: str
     requested_at: datetime | None
+    now: bool = False
 
 
-def request_stop(path: Path, *, reason: str, stop: str = "cancel") -> None:
+def request_stop(path: Path, *, reason: str, stop: str = "cancel", now: bool = False) -> None:
     """Ask the session with this control file to stop; durable when it returns.
 
-    Asking again changes nothing, except that a cancellation replaces a request to checkpoint. One process asks (the
-    host that owns the session).
+    Asking again changes nothing, except that a cancellation replaces a request to checkpoint, and that `now` is added
+    to a request without it, whose reason stays. One process asks (the host that owns the session).
 
     Raises:
         ValueError: `stop` is neither `"cancel"` nor `"checkpoint"`.
@@ -55,11 +57,18 @@ def request_stop(path: Path, *, reason: str, stop: str = "cancel") -> None:
         raise ValueError(message)
     earlier = read_control(path)
     if earlier is not None and earlier.stop in {stop, "cancel"}:
-        return
+        if earlier.now or not now:
+            return
+        stop, reason = earlier.stop, earlier.reason
     descriptor = open_control(path)
     try:
         number = int.from_bytes(os.pread(descriptor, 8, _NUMBER_OFFSET), "little") + 1
-        wish = {"stop": stop, "reason": reason[:_REASON_CHARACTERS], "requested_at": datetime.now(UTC).isoformat()}
+        wish = {
+            "stop": stop,
+            "reason": reason[:_REASON_CHARACTERS],
+            "requested_at": datetime.now(UTC).isoformat(),
+            "now": now,
+        }
         text = json.dumps(wish).encode()
         os.pwrite(descriptor, _HEAD.pack(zlib.crc32(text), len(text)) + text, _SLOT_OFFSETS[number % 2])
         os.fsync(descriptor)
@@ -89,7 +98,9 @@ def _decode(data: bytes, offset: int) -> StopRequest | None:
     if length > _SLOT_BYTES or crc != zlib.crc32(text):
         return None
     wish = json.loads(text)
-    return StopRequest(wish["stop"], wish["reason"], datetime.fromisoformat(wish["requested_at"]))
+    # The files of earlier versions have no `now`.
+    requested_at = datetime.fromisoformat(wish["requested_at"])
+    return StopRequest(wish["stop"], wish["reason"], requested_at, bool(wish.get("now", False)))
 
 
 def open_control(path: Path, reserve: Reserve = reserve_space) -> int:

@@ -1,6 +1,6 @@
 """Describe a session for somebody who asks for it alone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ktrdr.host.v1.session_pb2 import Session
 
@@ -23,7 +23,18 @@ def describe(session: HostedSession, now: datetime) -> Session:
 
 
 def set_age(message: Session, snapshot: Snapshot, now: datetime) -> None:
-    """Tell how long the worker has written nothing, by the clock that it wrote the time with."""
+    """Tell what depends on the time of the answer and is no change of the session.
+
+    Args:
+        message: Gets how long the worker has written nothing (by the clock that it wrote the time with), and the time
+            that is left to the next stage of a request to stop and to the session's time limit.
+        snapshot: What the message was made from.
+        now: The time.
+    """
+    if snapshot.next_stage_at is not None:
+        message.cancel_grace_left.FromTimedelta(max(timedelta(), snapshot.next_stage_at - now))
+    if snapshot.ends_at is not None:
+        message.time_left.FromTimedelta(max(timedelta(), snapshot.ends_at - now))
     if snapshot.updated_ns:
         age = max(0, int(now.timestamp() * 1e9) - snapshot.updated_ns)
         message.progress.age.FromNanoseconds(age)

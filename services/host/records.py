@@ -44,6 +44,9 @@ class SessionRecord(Record):
         create_time: When it was accepted, UTC.
         spec_type_url: Type of the spec, as in google.protobuf.Any.
         spec: The spec, serialized.
+        options: What it gets to work with: a `ktrdr.host.v1.SessionOptions`, serialized; empty where nothing was said.
+        display_name: Name for people; empty where it has none.
+        attached: A process of the user's own opened it; the host did not start it.
     """
 
     id: str
@@ -56,6 +59,9 @@ class SessionRecord(Record):
     create_time: datetime
     spec_type_url: str
     spec: bytes
+    options: bytes = b""
+    display_name: str = ""
+    attached: bool = False
 
 
 class StartRecord(Record):
@@ -63,9 +69,11 @@ class StartRecord(Record):
 
     Attributes:
         start_time: When it did, UTC.
+        devices: Devices that it has for itself from then on, by name.
     """
 
     start_time: datetime
+    devices: list[str] = []
 
 
 class WorkerRecord(Record):

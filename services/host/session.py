@@ -1,12 +1,14 @@
 """One session as the host has it in memory, and the message that describes it."""
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
 
 from google.protobuf import any_pb2
-from ktrdr.host.v1.session_pb2 import HostKind, Session
+from ktrdr.host.v1.session_pb2 import CancelStage, HostKind, Session, SessionOptions
 from ktrdr_bridge import JournalReader, Position
 
 from services.host.folder import SessionFolder
@@ -30,12 +32,16 @@ class Snapshot:
         token: Digest of its content. Equal tokens mean equal content, over restarts of the host too.
         size: Bytes of the message.
         updated_ns: When the worker last wrote, in Unix nanoseconds; 0 where its age is of no interest any more.
+        next_stage_at: When a request to stop goes on to its next stage; None where there is none.
+        ends_at: When its time limit is reached; None where there is none, and before and after the work.
     """
 
     message: Session
     token: bytes
     size: int
     updated_ns: int = 0
+    next_stage_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 class HostedSession:
@@ -51,16 +57,22 @@ class HostedSession:
         self.folder = folder
         self.record = record
         self.spec = any_pb2.Any(type_url=record.spec_type_url, value=record.spec)
+        self.options = SessionOptions.FromString(record.options)
         self._host_kind = host_kind
         self._state: Session.State.ValueType = Session.STATE_QUEUED
         self._start_time: datetime | None = None
         self._cancel_reason: str | None = None
         self._cancel_time: datetime | None = None
+        self._cancel_stage: CancelStage.ValueType = CancelStage.CANCEL_STAGE_UNSPECIFIED
+        self._next_stage_at: datetime | None = None
+        self._devices: tuple[str, ...] = ()
         self._worker: WorkerView | None = None
         self._line_position = 0
+        self._waits_for = ""
         self._settled: SettledRecord | None = None
         self._reader: JournalReader | None = None
         self._version = 0
+        self._holds = 0
         self._seen: tuple[int, int] | None = None
         self._snapshot: Snapshot | None = None
 
@@ -94,24 +106,53 @@ class HostedSession:
         """When it left the queue."""
         return self._start_time
 
-    def wait_in_line(self, position: int) -> None:
-        """Tell its place in the queue, from 1."""
-        if position != self._line_position:
-            self._line_position = position
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices that it has for itself, by name."""
+        return self._devices
+
+    @property
+    def attached(self) -> bool:
+        """A process of the user's own opened it."""
+        return self.record.attached
+
+    @property
+    def display_name(self) -> str:
+        """Its name for people; empty where it has none."""
+        return self.record.display_name
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When its time limit is reached; None where it has none, or has not begun."""
+        if self._start_time is None or not self.options.HasField("timeout"):
+            return None
+        return self._start_time + self.options.timeout.ToTimedelta()
+
+    def wait_in_line(self, position: int, waits_for: str = "") -> None:
+        """Tell its place in the queue, from 1, and what it waits for beside those before it."""
+        if (position, waits_for) != (self._line_position, self._waits_for):
+            self._line_position, self._waits_for = position, waits_for
             self._version += 1
 
-    def begin(self, start_time: datetime) -> None:
-        """Its work begins."""
+    def begin(self, start_time: datetime, devices: Sequence[str] = ()) -> None:
+        """Its work begins, on devices that it has for itself."""
         self._state = Session.STATE_RUNNING if self._cancel_reason is None else Session.STATE_CANCELLING
         self._start_time = start_time
+        self._devices = tuple(devices)
         self._version += 1
 
     def cancel(self, reason: str, at: datetime) -> None:
         """It was asked to stop. The first reason counts."""
         if self._cancel_reason is None:
             self._cancel_reason, self._cancel_time = reason, at
+            self._cancel_stage = CancelStage.CANCEL_STAGE_ASKED
         if self._state == Session.STATE_RUNNING:
             self._state = Session.STATE_CANCELLING
+        self._version += 1
+
+    def see_cancel(self, stage: "CancelStage.ValueType", next_at: datetime | None) -> None:
+        """The request to stop has come to this stage, and goes on to the next one then (None: there is none)."""
+        self._cancel_stage, self._next_stage_at = stage, next_at
         self._version += 1
 
     def see_worker(self, view: WorkerView) -> None:
@@ -127,6 +168,20 @@ class HostedSession:
         self._start_time = message.start_time.ToDatetime(tzinfo=UTC) if message.HasField("start_time") else None
         self._snapshot = _snapshot(message, updated_ns=0)
         self.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder while the block runs: retention leaves a session alone that is being read."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody reads in its folder now."""
+        return self._holds > 0
 
     def close(self) -> None:
         """Close the journal."""
@@ -172,7 +227,13 @@ class HostedSession:
             attempt=self.record.attempt,
             labels=self.record.labels,
             cancel_reason=self._cancel_reason or "",
+            cancel_stage=self._cancel_stage,
+            devices=self._devices,
+            display_name=self.display_name,
+            attached=self.attached,
         )
+        if self.record.options:
+            message.options.CopyFrom(self.options)
         message.create_time.FromDatetime(self.record.create_time)
         newest = self._cancel_time or self._start_time or self.record.create_time
         if self._start_time is not None:
@@ -182,7 +243,8 @@ class HostedSession:
             message.worker_pid = self._worker.pid
         message.update_time.FromDatetime(newest)
         if self._state == Session.STATE_QUEUED:
-            message.progress.wait_reason = f"queued, {_ordinal(self._line_position)} in line"
+            waits_for = f": {self._waits_for}" if self._waits_for else ""
+            message.progress.wait_reason = f"queued, {_ordinal(self._line_position)} in line{waits_for}"
             return _snapshot(message, updated_ns=0)
         reader = self.reader()
         read = reader.read(reader.end(), max_points=1)
@@ -192,7 +254,11 @@ class HostedSession:
         if read.progress.updated_ns > message.update_time.ToNanoseconds():
             message.update_time.FromNanoseconds(read.progress.updated_ns)
         set_progress(message.progress, read.progress)
-        snapshot = _snapshot(message, updated_ns=read.progress.updated_ns)
+        snapshot = replace(
+            _snapshot(message, updated_ns=read.progress.updated_ns),
+            next_stage_at=self._next_stage_at,
+            ends_at=self.ends_at,
+        )
         if read.progress.eta_seconds is not None:
             # Set after the digest was taken: an estimate alone is no change.
             message.progress.eta.FromNanoseconds(int(read.progress.eta_seconds * 1e9))

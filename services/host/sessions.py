@@ -19,6 +19,7 @@ from services.host.description import describe
 from services.host.execution import Execution
 from services.host.loading import StoredSession
 from services.host.records import SessionRecord
+from services.host.retention.past_sessions import PastSessions
 from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 from services.host.start_request import AcceptedStarts, StartRequest
@@ -36,6 +37,8 @@ class Sessions:
         work_kind: Kind of work that its sessions do, such as "training".
         execution: What runs them.
         table: All of them.
+        accepted: What was accepted of them.
+        past: Answers for those that were removed.
         clock: Time.
     """
 
@@ -47,6 +50,8 @@ class Sessions:
         work_kind: str,
         execution: Execution,
         table: SessionTable,
+        accepted: AcceptedStarts,
+        past: PastSessions,
         clock: Clock,
     ) -> None:
         self._root = root
@@ -55,7 +60,8 @@ class Sessions:
         self._execution = execution
         self._table = table
         self._clock = clock
-        self._accepted = AcceptedStarts()
+        self._accepted = accepted
+        self._past = past
         self._creating: dict[str, asyncio.Task[None]] = {}
         self._next_number = 1
         self._stopping = False
@@ -65,12 +71,14 @@ class Sessions:
         """No new work is taken."""
         return self._stopping
 
-    def open(self, stored: Sequence[StoredSession]) -> None:
+    def open(self, stored: Sequence[StoredSession], *, last_number: int = 0) -> None:
         """Take over what an earlier life of the host has left, and begin to work.
 
         Args:
             stored: The sessions of the folder, in the order they were accepted.
+            last_number: Highest number that a session had which is no longer there.
         """
+        self._next_number = max(self._next_number, last_number + 1)
         self._execution.open()
         for each in stored:
             session = HostedSession(each.folder, each.record, self._host_kind)
@@ -86,8 +94,31 @@ class Sessions:
             if each.start is None:
                 self._execution.enqueue(session)
             else:
-                session.begin(each.start.start_time)
+                session.begin(each.start.start_time, each.start.devices)
                 self._execution.adopt(session)
+
+    def attach(self, stored: StoredSession) -> HostedSession:
+        """Take in a session that a process of its own has opened: it is begun, takes no slot, and is never executed."""
+        session = HostedSession(stored.folder, stored.record, self._host_kind)
+        self._accepted.add(stored.record)
+        self._next_number = max(self._next_number, stored.record.number + 1)
+        if stored.stop is not None:
+            session.cancel(stored.stop.reason, stored.stop.requested_at or self._clock.now())
+        if stored.settled is not None:
+            session.settle(stored.settled)
+        else:
+            session.begin(stored.record.create_time)
+        self._table.add(session)
+        return session
+
+    def take_number(self) -> int:
+        """Return the number of the next session; no other session gets it."""
+        self._next_number += 1
+        return self._next_number - 1
+
+    def has(self, session_id: str) -> bool:
+        """Tell whether there is a session of this id, or one is being created."""
+        return session_id in self._table or session_id in self._creating
 
     async def start(
         self,
@@ -120,7 +151,11 @@ class Sessions:
         request = StartRequest(kind or self._work_kind, spec, session_id, request_id, attempt, labels or {})
         request.check()
         self._refuse_other_work(request.kind)
-        record = self._accepted.find(request, self._clock.now()) or self._accept(request)
+        record = self._accepted.find(request, self._clock.now())
+        if record is None and (gone := await self._past.find(request, self._clock.now())) is not None:
+            return gone
+        # Looked for again: the same request may have been accepted while the removed sessions were looked at.
+        record = record or self._accepted.find(request, self._clock.now()) or self._accept(request)
         creating = self._creating.get(record.id)
         if creating is not None:
             # Shielded: a caller that goes away must not leave half a start behind.
@@ -146,6 +181,14 @@ class Sessions:
         """
         return describe(self.find(session_id), self._clock.now())
 
+    async def look_up(self, session_id: str) -> Session:
+        """Describe a session as it is now; one whose folder was removed as it ended.
+
+        Raises:
+            ServiceError: SESSION_NOT_FOUND.
+        """
+        return self.get(session_id) if session_id in self._table else await self._past.get(session_id)
+
     async def cancel(self, session_id: str, *, reason: str = "", now: bool = False) -> Session:
         """Ask a session to stop. The request is durable when this returns; the session ends when its worker has.
 
@@ -160,6 +203,8 @@ class Sessions:
         Raises:
             ServiceError: SESSION_NOT_FOUND; STORAGE_FULL where the request cannot be written.
         """
+        if session_id not in self._table:
+            return await self._past.get(session_id)
         session = self.find(session_id)
         try:
             await self._execution.cancel(session, reason=reason, now=now)

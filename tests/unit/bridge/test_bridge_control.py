@@ -1,11 +1,12 @@
 """Stop requests reach the writer through memory."""
 
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ktrdr_bridge import Bridge, Cancelled, read_control, request_stop
+from ktrdr_bridge import Bridge, Cancelled, StopRequest, read_control, request_stop
 from ktrdr_bridge.control import CONTROL_BYTES
 
 
@@ -59,6 +60,29 @@ def test_asking_again_changes_nothing_but_a_cancellation_replaces_a_checkpoint(b
     with pytest.raises(Cancelled) as raised:
         bridge.raise_if_cancelled()
     assert (raised.value.stop, raised.value.reason) == ("cancel", "by the user")
+
+
+def test_now_is_added_to_an_earlier_request_and_stays(control: Path) -> None:
+    request_stop(control, reason="first")
+    first = read_control(control)
+    request_stop(control, reason="second", now=True)
+    hurried = read_control(control)
+    assert first is not None
+    assert hurried is not None
+    assert (first.reason, first.now) == ("first", False)
+    assert (hurried.reason, hurried.stop, hurried.now) == ("first", "cancel", True)
+    request_stop(control, reason="third")
+    assert read_control(control) == hurried
+
+
+def test_a_request_of_an_earlier_version_is_understood(control: Path) -> None:
+    request_stop(control, reason="early")
+    data = control.read_bytes()
+    text = b'{"stop": "cancel", "reason": "early", "requested_at": "2024-01-02T03:04:05+00:00"}'
+    offset = 2_560
+    head = zlib.crc32(text).to_bytes(4, "little") + len(text).to_bytes(4, "little")
+    control.write_bytes(data[:offset] + (head + text).ljust(1_536, b"\0"))
+    assert read_control(control) == StopRequest("cancel", "early", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC), now=False)
 
 
 def test_a_wish_that_is_neither_is_refused(control: Path) -> None:
