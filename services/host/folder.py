@@ -60,8 +60,13 @@ class SessionFolder:
         return self.path / "worker.json"
 
     @property
+    def structured_log(self) -> Path:
+        """What the worker logged, and what its Python code printed, as lines of JSON. The lines before: ".1"."""
+        return self.path / "log.jsonl"
+
+    @property
     def log(self) -> Path:
-        """What the worker printed."""
+        """What the worker's native code, the interpreter and the keeper printed. The output before: ".1"."""
         return self.path / "worker.log"
 
     @property

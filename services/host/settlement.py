@@ -62,7 +62,7 @@ def judge(session: SessionFolder, *, cancel_reason: str | None) -> Settlement:
     if cancel_reason is not None and (ended is None or killed_by in _OURS):
         return Settlement(Session.STATE_CANCELLED, end_time, cancelled(cancel_reason))
     error = _why(session, ended).status()
-    lines = log_tail(session.log)
+    lines = log_tail(session)
     if lines:
         error.details.add().Pack(
             error_details_pb2.DebugInfo(stack_entries=lines, detail="the last lines of the worker's log")
