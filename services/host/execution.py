@@ -98,6 +98,10 @@ class Execution:
         """Go on with a session that was begun in an earlier life of the host."""
         self._run(session, adopted=True)
 
+    async def settle(self, session: HostedSession, settlement: Settlement) -> None:
+        """Give a session its final state that is not run here: a process of its own had opened it."""
+        await self._settler.settle(session, settlement)
+
     async def cancel(self, session: HostedSession, *, reason: str, now: bool) -> None:
         """Ask a session to stop; the request is durable when this returns. Does nothing to one that has ended.
 

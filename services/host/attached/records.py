@@ -1,0 +1,48 @@
+"""Describe the files that a process writes into the folder of the session that it opened."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, Field
+
+from services.host.records import Record, ResultRecord
+
+NO_PROCESS = 0
+
+
+class AttachedRecord(Record):
+    """attached.json: who opened the session, and what it is called.
+
+    Attributes:
+        id: The session's id, which is the folder's name.
+        display_name: Name for people.
+        labels: The opener's labels.
+        create_time: When it was opened.
+        pid: The process that opened it.
+        start_ticks: When that began, in clock ticks since boot; 0 where the system does not tell.
+        boot_id: The boot that these belong to; empty where the system does not tell.
+        command: Its command line.
+    """
+
+    id: str
+    display_name: str = Field(default="", max_length=256)
+    labels: dict[str, str] = Field(default={}, max_length=64)
+    create_time: AwareDatetime
+    pid: int = Field(ge=NO_PROCESS, lt=2**31)
+    start_ticks: int = 0
+    boot_id: str = ""
+    command: str = ""
+
+
+class AttachedResult(ResultRecord):
+    """result.json of such a session.
+
+    Attributes:
+        ended_at: When it ended, by the clock of the process.
+    """
+
+    ended_at: AwareDatetime | None = None
+
+
+def ended_at(result: AttachedResult | None) -> datetime | None:
+    """Return when a session says that it ended."""
+    return None if result is None else result.ended_at
