@@ -27,9 +27,10 @@ from ktrdr_bridge.alive import AliveLock, hold_alive_lock, is_alive
 from ktrdr_bridge.bridge import Bridge
 from ktrdr_bridge.control import StopRequest, read_control, request_stop
 from ktrdr_bridge.errors import BridgeClosed, BridgeError, Cancelled, ForkedBridge, JournalInUse
+from ktrdr_bridge.journal_read import JournalRead, Position, Thinning
 from ktrdr_bridge.points import Series
 from ktrdr_bridge.progress import ProgressSnapshot
-from ktrdr_bridge.reader import JournalRead, JournalReader, Position
+from ktrdr_bridge.reader import JournalReader
 from ktrdr_bridge.session import SessionExists, SessionNotRecorded, open_session
 from ktrdr_bridge.session_bridge import SessionBridge
 
@@ -45,6 +46,7 @@ __all__ = [
     "JournalReader",
     "JournalRead",
     "Position",
+    "Thinning",
     "Series",
     "ProgressSnapshot",
     "AliveLock",

@@ -15,9 +15,10 @@ from ktrdr_bridge.compiled import BatchWriter, EpochWriter
 from ktrdr_bridge.control import ControlWatch, StopRequest
 from ktrdr_bridge.errors import BridgeClosed, Cancelled, ForkedBridge
 from ktrdr_bridge.journal_file import JournalFile, create_journal, resume_journal
-from ktrdr_bridge.layout import FLAG_CLOSED, Kind
+from ktrdr_bridge.layout import Kind
 from ktrdr_bridge.progress import describe
 from ktrdr_bridge.reserve import Reserve, reserve_space
+from ktrdr_bridge.segment_head import FLAG_CLOSED
 from ktrdr_bridge.tape import Event, Tape
 
 _NO_LOCK = nullcontext()

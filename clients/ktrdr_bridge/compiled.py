@@ -76,7 +76,7 @@ class Counters:
 
     Attributes:
         position: Where the next row starts in the segment.
-        rows: Rows of the segment.
+        rows: Number of the next row: the low half of its seq.
         completed: Units of the phase that are done.
     """
 
@@ -97,9 +97,9 @@ class CompiledWriter:
     write: Any
     variables: dict[str, Any]
 
-    def switch_on(self, mapping: mmap, published: memoryview, context: bytes, total: int) -> None:
+    def switch_on(self, mapping: mmap, words: memoryview, context: bytes, total: int) -> None:
         """Let it write: into this segment, with this context and (batches) as long as there are `total`."""
-        self.variables.update(mapping=mapping, published=published, context=context, batch_total=total)
+        self.variables.update(mapping=mapping, published=words, context=context, batch_total=total)
 
     def switch_off(self) -> None:
         """Send every event down the general path; the segment may be unmapped then."""

@@ -9,27 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from ktrdr_bridge.errors import JournalInUse
-from ktrdr_bridge.layout import (
-    FLAG_NO_SPACE,
-    FLAGS_OFFSET,
+from ktrdr_bridge.identity import (
     HEADER_BYTES,
     HEADER_READ_BYTES,
-    ROWS_OFFSET,
-    SEGMENT_COUNT_OFFSET,
+    LAYOUT_VERSION,
+    MOST_DOUBLINGS,
     SEGMENT_GRAIN_BYTES,
-    SLOT_OFFSETS,
     Identity,
     UnreadableJournal,
     decode_identity,
-    decode_segment,
-    segment_span,
 )
 from ktrdr_bridge.progress import completed_units
 from ktrdr_bridge.reserve import Reserve
 from ktrdr_bridge.rows import SegmentWalker
-from ktrdr_bridge.segments import Segments
-from ktrdr_bridge.state import State, newest_state
-from ktrdr_bridge.tape import Tape
+from ktrdr_bridge.segment_head import FLAG_NO_SPACE, ROWS_OFFSET, SegmentHead, decode_segment
+from ktrdr_bridge.segments import Refusal, Segments
+from ktrdr_bridge.state import SLOT_OFFSETS, State, newest_state
+from ktrdr_bridge.tape import FLAGS, SEQUENCE, Tape
+
+_SEGMENTS_IN_LIMIT = 16
 
 
 class JournalFile:
@@ -53,18 +51,38 @@ class JournalFile:
             raise UnreadableJournal("the journal is cut off")
         self._header = mmap.mmap(descriptor, HEADER_BYTES)
         view = memoryview(self._header)
-        self._flags = view[FLAGS_OFFSET : FLAGS_OFFSET + 8].cast("Q")
-        self._segment_count = view[SEGMENT_COUNT_OFFSET : SEGMENT_COUNT_OFFSET + 8].cast("Q")
+        offset = identity.flags_offset
+        self._flags = view[offset : offset + 8].cast("Q")
+        self._segment_count = view[offset + 8 : offset + 16].cast("Q")
         view.release()
-        self._segments = Segments(descriptor, identity.first_bytes, limit_bytes, reserve)
-        self.tape = Tape(
-            self._segments, identity.first_bytes, identity.incarnation, self._count_segments, self._stop_recording
-        )
+        self._segments = Segments(descriptor, identity, limit_bytes, reserve)
+        self.tape = Tape(self)
 
     @property
     def segment_count(self) -> int:
         """Segments that readers may read."""
         return self._segment_count[0]
+
+    @property
+    def words(self) -> tuple[int, int]:
+        """The newest state's sequence, and the flags."""
+        return self.state.sequence, self._flags[0]
+
+    def take(self, number: int) -> mmap.mmap | Refusal:
+        """Return a new, empty segment."""
+        return self._segments.take(number)
+
+    def prepare_ahead(self, head: SegmentHead) -> None:
+        """Get ready, in the background, for the time after the last segment."""
+        self._segments.prepare_ahead(head.number + 1)
+
+    def count_segments(self, count: int) -> None:
+        """Let readers see so many segments."""
+        self._segment_count[0] = count
+
+    def refuse(self, flag: int) -> None:
+        """Note that nothing is recorded any more, and why."""
+        self._set_flags(self._flags[0] | flag)
 
     def start(self) -> None:
         """Make a new journal readable: the first segment, then the identity."""
@@ -93,14 +111,15 @@ class JournalFile:
         data = self.state.encode()
         offset = SLOT_OFFSETS[sequence % 2]
         self._header[offset : offset + len(data)] = data
+        self.tape.show(SEQUENCE, sequence)
 
     def close(self, flag: int) -> None:
         """Set a header flag, give back the space that was reserved and not used, and close the file."""
         self._segments.close()
+        self._set_flags(self._flags[0] | flag)
         self.tape.close()
-        self._flags[0] |= flag
         last = self.segment_count - 1
-        used = HEADER_BYTES if last < 0 else segment_span(last, self.identity.first_bytes)[0] + self.tape.end_offset
+        used = HEADER_BYTES if last < 0 else self.identity.span(last)[0] + self.tape.end_offset
         os.ftruncate(self._descriptor, used)
         self._release()
 
@@ -116,35 +135,34 @@ class JournalFile:
         self._header.close()
         os.close(self._descriptor)
 
-    def _count_segments(self, count: int) -> None:
-        self._segment_count[0] = count
-
-    def _stop_recording(self, flag: int) -> None:
-        self._flags[0] |= flag
+    def _set_flags(self, flags: int) -> None:
+        self._flags[0] = flags
+        self.tape.show(FLAGS, flags)
 
     def _continue_last_segment(self) -> None:
         number = self.segment_count - 1
-        offset, size = segment_span(number, self.identity.first_bytes)
+        offset, size = self.identity.span(number)
         segment = os.pread(self._descriptor, size, offset)
-        found = decode_segment(segment, number, self.identity.incarnation)
-        if found is None:
+        found = decode_segment(segment, number, self.identity.incarnation, LAYOUT_VERSION)
+        if found is None or found.head.end_seq:
             raise UnreadableJournal("the journal's last segment is damaged")
         self._flags[0] = 0
-        head, published = found
+        head = found.head
         walker = SegmentWalker(head)
-        capacity = (size - ROWS_OFFSET) // 8
-        while walker.step(segment, 0, capacity, most_rows=capacity) or walker.find(segment, 0, capacity):
+        most_rows = (size - ROWS_OFFSET) // 8
+        most_seq = head.first_seq + most_rows
+        while walker.step(segment, 0, most_seq, most_rows=most_rows) or walker.find(segment, 0, most_seq):
             pass
-        units = completed_units(self.state, walker.last, head.first_seq + walker.index - 1, walker.completed)
+        units = completed_units(self.state, walker.last, walker.completed)
         self.tape.completed = int(self.state.completed if units is None else units)
         # Rows that were published and are damaged now keep their seqs: readers may have had them.
-        rows = max(walker.index, published if published < capacity else 0)
+        next_seq = max(walker.seq, found.end_seq if found.end_seq < most_seq else 0)
         try:
             mapping = self._segments.existing(number)
         except OSError:
-            self._stop_recording(FLAG_NO_SPACE)
+            self.refuse(FLAG_NO_SPACE)
             mapping = None
-        self.tape.continue_in(mapping, number, head.first_seq, rows, walker.position)
+        self.tape.continue_in(mapping, head, next_seq, walker.position, walker.schemas)
 
 
 def create_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve: Reserve) -> JournalFile:
@@ -158,8 +176,8 @@ def create_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         reserve(descriptor, 0, HEADER_BYTES)
-        grains = min(segment_bytes + SEGMENT_GRAIN_BYTES - 1, limit_bytes - HEADER_BYTES) // SEGMENT_GRAIN_BYTES
-        identity = Identity(uuid.uuid4().bytes, time.time_ns(), max(grains, 1) * SEGMENT_GRAIN_BYTES)
+        first_bytes, doublings = _segment_sizes(segment_bytes, limit_bytes)
+        identity = Identity(uuid.uuid4().bytes, time.time_ns(), first_bytes, doublings)
         file = JournalFile(descriptor, identity, limit_bytes, reserve)
     except BaseException:
         os.close(descriptor)
@@ -182,7 +200,7 @@ def resume_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     try:
         _lock(descriptor, path)
-        identity = decode_identity(os.pread(descriptor, HEADER_READ_BYTES, 0))
+        identity = _identity_to_write(descriptor)
         file = JournalFile(descriptor, identity, limit_bytes, reserve)
     except UnreadableJournal:
         os.close(descriptor)
@@ -198,6 +216,25 @@ def resume_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
         _move_aside(path)
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     return file
+
+
+def _segment_sizes(segment_bytes: int, limit_bytes: int) -> tuple[int, int]:
+    """Return (size of the first segment, doublings).
+
+    No segment gets more than a share of the bound: thinning needs room for some beside the journal.
+    """
+    most = max(limit_bytes // _SEGMENTS_IN_LIMIT // SEGMENT_GRAIN_BYTES, 1) * SEGMENT_GRAIN_BYTES
+    wanted = max(-(-segment_bytes // SEGMENT_GRAIN_BYTES), 1) * SEGMENT_GRAIN_BYTES
+    first_bytes = min(wanted, most)
+    doublings = next((n for n in range(MOST_DOUBLINGS) if first_bytes << (n + 1) > most), MOST_DOUBLINGS)
+    return first_bytes, doublings
+
+
+def _identity_to_write(descriptor: int) -> Identity:
+    identity = decode_identity(os.pread(descriptor, HEADER_READ_BYTES, 0))
+    if identity.version != LAYOUT_VERSION:
+        raise UnreadableJournal("a journal of another layout version is read, never written")
+    return identity
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -36,19 +36,18 @@ class PointColumns:
         self.points = 0
         self._series: dict[str, Series] = {}
 
-    def add(self, first_seq: int, run: Run) -> None:
-        """Take a run of rows, the first of which has the seq `first_seq`."""
+    def add(self, run: Run) -> None:
+        """Take a run of rows."""
         rows = len(run.steps)
         self.points += rows * max(1, len(run.names))
         if not run.names:
             return
-        seqs = array("Q", range(first_seq, first_seq + rows))
         times_ns = array("q", [round(seconds * 1e9) for seconds in run.table[:: run.width]])
         for column, name in enumerate(run.names, run.width - len(run.names)):
             series = self._series.get(name)
             if series is None:
                 series = self._series[name] = Series(name)
-            series.seqs.extend(seqs)
+            series.seqs.extend(run.seqs)
             series.steps.extend(run.steps)
             series.times_ns.extend(times_ns)
             series.values.extend(run.table[column :: run.width])

@@ -34,16 +34,15 @@ class ProgressSnapshot:
     eta_seconds: float | None = None
 
 
-def completed_units(state: State, row: Row | None, seq: int, known: Completed | None) -> float | None:
+def completed_units(state: State, row: Row | None, known: Completed | None) -> float | None:
     """Return the whole units that were done before, or with, the last row; None when damage hides it.
 
     Args:
         state: The newest state.
         row: The last row, if any.
-        seq: Its seq.
         known: What the rows and the header of its segment tell.
     """
-    if row is None or not _newer(row, seq, state):
+    if row is None or not _newer(row, state):
         return state.completed
     if known is None:
         return None
@@ -52,13 +51,13 @@ def completed_units(state: State, row: Row | None, seq: int, known: Completed | 
     return known.units
 
 
-def derive_progress(state: State, row: Row | None, seq: int, known: Completed | None) -> ProgressSnapshot:
+def derive_progress(state: State, row: Row | None, known: Completed | None) -> ProgressSnapshot:
     """Return the progress that the newest state and the last row tell together; arguments as `completed_units`."""
     completed, step, updated_ns = state.completed, state.step, state.updated_ns
     if row is not None:
         updated_ns = max(updated_ns, row.time_ns)
-        if _newer(row, seq, state):
-            units = completed_units(state, row, seq, known)
+        if _newer(row, state):
+            units = completed_units(state, row, known)
             completed, step = describe(state, row.context.kind, row.step, row.context.detail, units)
     fraction = None
     if state.total is not None:
@@ -99,8 +98,8 @@ def describe(state: State, kind: Kind, step: int, detail: int, units: float | No
     return units + (step / detail if detail else 0.0), f"epoch {int(units) + 1}{of_total}, batch {step}/{detail}"
 
 
-def _newer(row: Row, seq: int, state: State) -> bool:
-    return seq >= state.mark and row.context.phase == state.ordinal & 0xFFFF
+def _newer(row: Row, state: State) -> bool:
+    return row.seq >= state.mark and row.context.phase == state.ordinal & 0xFFFF
 
 
 def _eta_seconds(state: State, completed: float, updated_ns: int) -> float | None:

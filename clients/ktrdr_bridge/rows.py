@@ -1,51 +1,58 @@
-"""Walk the rows of one segment; used by readers, and by a writer that resumes."""
+"""Walk the rows of one segment; used by readers, by a writer that resumes, and to thin."""
 
 import json
+import operator
 import sys
 import zlib
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
 from ktrdr_bridge.layout import (
     BODY_OFFSET,
     ROW_HEAD,
-    ROWS_OFFSET,
     Context,
     Kind,
-    SegmentHead,
     decode_context,
     row_struct,
 )
+from ktrdr_bridge.segment_head import ROWS_OFFSET, SegmentHead
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What progress needs of one row; `index` counts the rows of its segment from 0."""
+    """What progress needs of one row."""
 
-    index: int
+    seq: int
     time_ns: int
     step: int
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """Rows that follow each other and have the same names.
+    """Rows that follow each other and have the same context.
 
     Attributes:
-        index: The first one's.
+        begin: Seq of the first one, also if it wasn't wanted.
+        seqs: Those of the wanted ones; contiguous unless the segment is thinned.
         names: Of their values.
         steps: One a row.
         table: Row after row, `width` numbers each: first the unix time in seconds, last the values.
         width: Numbers a row.
+        context: What they have in common.
+        position: Where the first wanted one starts in the segment.
     """
 
-    index: int
+    begin: int
+    seqs: "array[int]"
     names: tuple[str, ...]
     steps: "array[int]"
     table: "array[float]"
     width: int
+    context: Context
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ class SegmentWalker:
     Attributes:
         head: The segment's header.
         position: Offset of the next row in the segment.
-        index: The next row's index.
+        seq: The next row's seq, or a lower one where rows are left out.
+        rows: How many rows it moved over.
         last: The row before, when it was walked over.
         completed: Where the phase stood after these rows, by the header and the rows that say so; None when damage
             hides it.
@@ -73,28 +81,38 @@ class SegmentWalker:
 
     head: SegmentHead
     position: int = ROWS_OFFSET
-    index: int = 0
+    seq: int = 0
+    rows: int = 0
     last: Row | None = None
     completed: Completed | None = None
     schemas: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.completed = Completed(self.head.completed, self.head.phase & 0xFFFF, self.head.first_seq - 1)
+        self.seq = self.head.first_seq
+        self.completed = Completed(self.head.completed, self.head.phase & 0xFFFF, self.head.completed_seq - 1)
 
     def step(
-        self, segment: bytes, start: int, published: int, *, most_rows: int = 1, most_points: int | None = None
+        self,
+        segment: bytes,
+        start: int,
+        end_seq: int,
+        *,
+        wanted: int = 0,
+        most_rows: int = 1,
+        most_points: int | None = None,
     ) -> Run | None:
-        """Move over the next rows and return them: at least one, and no more than have the same context.
+        """Move over the next rows: at least one, and no more than have the same context.
 
         Args:
             segment: Bytes of the segment from offset `start` on.
             start: Where they start; at most `position`.
-            published: How many rows the segment has; there must be one left.
-            most_rows: No more rows than that.
-            most_points: No more values than that, if one row at least fits.
+            end_seq: Where the segment's rows end; there must be one left.
+            wanted: Rows before this seq aren't returned.
+            most_rows: No more rows than that are.
+            most_points: Nor more values than that, if one row at least fits.
 
         Returns:
-            None, without moving, when there is no valid row here.
+            The rows from `wanted` on, maybe none; or None, without moving, when there is no valid row here.
         """
         while True:
             here = self.position - start
@@ -114,46 +132,67 @@ class SegmentWalker:
             return None
         if most_points is not None:
             most_rows = min(most_rows, max(1, most_points // max(1, len(names))))
-        return self._take(_bodies(segment, here, context.row_bytes, most_rows), context, names, published)
+        bodies = _bodies(segment, here, context.row_bytes, most_rows + max(0, wanted - self.seq))
+        return self._take(bodies, context, names, end_seq, wanted, most_rows)
 
-    def find(self, segment: bytes, start: int, published: int) -> Run | None:
+    def find(self, segment: bytes, start: int, end_seq: int, wanted: int = 0) -> Run | None:
         """Look for the next valid row behind damaged bytes, and move over it; rows start at multiples of 8."""
         kept = self.position
         for position in range(kept + 8, start + len(segment) - BODY_OFFSET, 8):
             here = position - start
             if segment[here + 8] or segment[here + 9]:
                 self.position = position
-                run = self.step(segment, start, published)
+                run = self.step(segment, start, end_seq, wanted=wanted)
                 if run is not None:
+                    if run.context.kind is Kind.BATCH:
+                        self.completed = None
                     return run
         self.position = kept
         return None
 
-    def give_up(self, published: int) -> None:
+    def give_up(self, end_seq: int) -> None:
         """Go on behind rows that can't be read; later ones will be looked for."""
-        self.index = published
+        self.seq = end_seq
         self.completed = None
 
-    def _take(self, bodies: list[bytes], context: Context, names: tuple[str, ...], published: int) -> Run | None:
+    def _take(
+        self, bodies: list[bytes], context: Context, names: tuple[str, ...], end_seq: int, wanted: int, most_rows: int
+    ) -> Run | None:
         width = len(bodies[0]) // 8
         data = b"".join(bodies)
-        indices = _numbers("I", data)[2 :: 2 * width]
-        first = indices[0]
-        count = min(len(bodies), published - first)
-        if first < self.index or count <= 0:
+        halves = _numbers("I", data)
+        table = _numbers("d", data)
+        lows = halves[2 :: 2 * width]
+        base = self.head.base
+        first = base + lows[0]
+        if not self.seq <= first < end_seq:
             return None
-        if indices[:count] != array("I", range(first, first + count)):
-            count = next(number for number in range(1, count) if indices[number] != first + number)
-        table = _numbers("d", data)[: count * width]
-        steps = _numbers("q", data)[2::width] if context.wide else array("q", _numbers("I", data)[3 :: 2 * width])
-        if first > self.index:
+        dense = not self.head.end_seq
+        if dense and first > self.seq:
             self.completed = None
+        count = _in_order(lows, dense=dense)
+        count = bisect_left(lows, end_seq - base, 0, count)
+        skipped = bisect_left(lows, wanted - base, 0, count) if wanted > first else 0
+        count = min(count, skipped + most_rows)
+        steps = _numbers("q", data)[2::width] if context.wide else array("q", halves[3 :: 2 * width])
+        position = self.position + skipped * context.row_bytes
         self.position += count * context.row_bytes
-        self.index = first + count
-        self.last = Row(self.index - 1, round(table[-width] * 1e9), steps[count - 1], context)
+        self.rows += count
+        self.seq = base + lows[count - 1] + 1
+        last = Row(self.seq - 1, round(table[(count - 1) * width] * 1e9), steps[count - 1], context)
+        self.last = last
         if context.kind is not Kind.BATCH:
-            self.completed = Completed(self.last.step, context.phase, self.head.first_seq + self.last.index)
-        return Run(first, names, steps[:count], table, width)
+            self.completed = Completed(last.step, context.phase, last.seq)
+        return Run(
+            first,
+            array("Q", [base + low for low in lows[skipped:count]] if base else lows[skipped:count]),
+            names,
+            steps[skipped:count],
+            table[skipped * width : count * width],
+            width,
+            context,
+            position,
+        )
 
 
 def _context_of_valid_row(segment: bytes, here: int) -> Context | None:
@@ -170,6 +209,8 @@ def _context_of_valid_row(segment: bytes, here: int) -> Context | None:
 def _bodies(segment: bytes, here: int, row_bytes: int, most: int) -> list[bytes]:
     """Return the bodies of the valid rows from `here` on that have the first one's context."""
     whole = min(most, (len(segment) - here) // row_bytes)
+    if whole == 1:
+        return [segment[here + BODY_OFFSET : here + row_bytes]]
     rows = row_struct(row_bytes - BODY_OFFSET).iter_unpack(memoryview(segment)[here : here + whole * row_bytes])
     _, expected = ROW_HEAD.unpack_from(segment, here)
     found: list[bytes] = []
@@ -180,9 +221,22 @@ def _bodies(segment: bytes, here: int, row_bytes: int, most: int) -> list[bytes]
     return found
 
 
+def _in_order(numbers: "array[int]", *, dense: bool) -> int:
+    """Return how many numbers, from the first on, each follow the one before: by one if `dense`, else by any more."""
+    count = len(numbers)
+    if count == 1:
+        return 1
+    if dense:
+        if numbers[-1] - numbers[0] == count - 1 and numbers == array("I", range(numbers[0], numbers[-1] + 1)):
+            return count
+        return next((place for place in range(1, count) if numbers[place] != numbers[0] + place), count)
+    if all(map(operator.lt, numbers, numbers[1:])):
+        return count
+    return next(place for place in range(1, count) if numbers[place] <= numbers[place - 1])
+
+
 def _numbers(code: str, data: bytes) -> "array[Any]":
-    numbers: array[Any] = array(code)
-    numbers.frombytes(data)
+    numbers: array[Any] = array(code, data)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers

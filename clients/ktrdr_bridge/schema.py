@@ -63,6 +63,10 @@ class Schemas:
                 self._known[key] = schema
         return schema
 
+    def remember(self, names: tuple[str, ...]) -> Schema:
+        """Return the schema of names that a journal has already."""
+        return self._known.setdefault(frozenset(names), Schema(names))
+
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name:

@@ -5,8 +5,9 @@ import os
 import threading
 from dataclasses import dataclass
 
-from ktrdr_bridge.layout import FLAG_BOUND_REACHED, FLAG_NO_SPACE, segment_span
+from ktrdr_bridge.identity import Identity
 from ktrdr_bridge.reserve import Reserve
+from ktrdr_bridge.segment_head import FLAG_BOUND_REACHED, FLAG_NO_SPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,14 @@ class Segments:
 
     Args:
         descriptor: The journal, open for reading and writing; the caller closes it, after `close`.
-        first_bytes: Size of the first segment.
+        identity: Tells the sizes of the segments.
         limit_bytes: Bound of the whole file.
         reserve: How file space is reserved.
     """
 
-    def __init__(self, descriptor: int, first_bytes: int, limit_bytes: int, reserve: Reserve) -> None:
+    def __init__(self, descriptor: int, identity: Identity, limit_bytes: int, reserve: Reserve) -> None:
         self._descriptor = descriptor
-        self._first_bytes = first_bytes
+        self._identity = identity
         self._limit_bytes = limit_bytes
         self._reserve = reserve
         self._zeros = os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
@@ -41,7 +42,7 @@ class Segments:
         Raises:
             OSError: The space that an earlier `close` gave back can't be had again.
         """
-        offset, size = segment_span(number, self._first_bytes)
+        offset, size = self._identity.span(number)
         self._reserve(self._descriptor, offset, size)
         return mmap.mmap(self._descriptor, size, offset=offset)
 
@@ -85,7 +86,7 @@ class Segments:
         self._prepared = self._prepare(number)
 
     def _prepare(self, number: int) -> mmap.mmap | Refusal:
-        offset, size = segment_span(number, self._first_bytes)
+        offset, size = self._identity.span(number)
         if offset + size > self._limit_bytes:
             return Refusal(FLAG_BOUND_REACHED)
         try:

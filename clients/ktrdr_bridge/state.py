@@ -4,7 +4,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from ktrdr_bridge.layout import SLOT_BYTES, SLOT_OFFSETS
+SLOT_OFFSETS = (1_024, 2_048)
+SLOT_BYTES = 1_024
 
 # sequence, phase ordinal, mark, completed, total (-1: none), phase start, completed at the start, updated
 _NUMBERS = struct.Struct("<QQQdqqdq")

@@ -7,24 +7,26 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import CellType
-from typing import Any
+from typing import Any, Protocol
 
 from ktrdr_bridge.compiled import CompiledWriter, Counters, compile_writer
+from ktrdr_bridge.identity import Identity
 from ktrdr_bridge.layout import (
     MAX_ROW_BYTES,
-    PUBLISHED_OFFSET,
-    ROWS_OFFSET,
     Context,
     Kind,
-    SegmentHead,
     body_struct,
     row_bytes,
     row_struct,
 )
 from ktrdr_bridge.schema import Schema, Schemas
-from ktrdr_bridge.segments import Refusal, Segments
+from ktrdr_bridge.segment_head import FLAG_GOES_ON, LOW, ROWS_OFFSET, WORDS, WORDS_OFFSET, SegmentHead, base_of
+from ktrdr_bridge.segments import Refusal
 
 _MAX_COMPILED = 64
+_MAX_SCHEMAS = 65_536
+_SCHEMAS_KEPT = 4_096
+_PUBLISHED, SEQUENCE, FLAGS = 0, 1, 2
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
@@ -41,10 +43,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """The segment that is written to, and its published count."""
+    """The segment that is written to, and its three words."""
 
     mapping: mmap.mmap
-    published: memoryview
+    words: memoryview
+    head: SegmentHead
 
 
 @dataclass(slots=True)
@@ -55,38 +58,49 @@ class _Active:
     context: Context
 
 
+class Storage(Protocol):
+    """The file, as its tape sees it."""
+
+    @property
+    def identity(self) -> Identity:
+        """The file's identity; half of its first segment must hold any event."""
+
+    @property
+    def words(self) -> tuple[int, int]:
+        """The newest state's sequence, and the flags."""
+
+    def take(self, number: int) -> mmap.mmap | Refusal:
+        """Return a new, empty segment."""
+
+    def prepare_ahead(self, head: SegmentHead) -> None:
+        """Get ready, in the background, for the time after this segment, the last one."""
+
+    def count_segments(self, count: int) -> None:
+        """Let readers see so many segments."""
+
+    def refuse(self, flag: int) -> None:
+        """Note that nothing is recorded any more."""
+
+
 class Tape:
     """The rows of one journal, seen by its writer.
 
     Args:
-        segments: Where further segments come from.
-        first_bytes: Size of the first one, half of which every event must fit into.
-        incarnation: The journal's id, which every segment repeats.
-        on_segments: Called with the number of segments once a new one can be read.
-        on_refusal: Called with a header flag when there is no further segment; nothing is recorded after that.
+        storage: Where the segments come from.
 
     Attributes:
         recording: False once nothing is recorded any more.
     """
 
-    def __init__(
-        self,
-        segments: Segments,
-        first_bytes: int,
-        incarnation: bytes,
-        on_segments: Callable[[int], None],
-        on_refusal: Callable[[int], None],
-    ) -> None:
-        self._segments = segments
-        self._first_bytes = first_bytes
-        self._incarnation = incarnation
-        self._on_segments = on_segments
-        self._on_refusal = on_refusal
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._base = 0
         self._number = -1
-        self._first_seq = 0
         self._segment: _Mapped | None = None
         self._schemas = Schemas()
         self._ids: dict[Schema, int] = {}
+        self._next_id = 0
+        self._defined: set[Schema] = set()
         self._compiled: dict[tuple[Kind, Schema], CompiledWriter] = {}
         self._active: dict[Kind, _Active] = {}
         self._counters = Counters(CellType(0), CellType(0), CellType(0))
@@ -95,7 +109,7 @@ class Tape:
     @property
     def next_seq(self) -> int:
         """Seq of the next row."""
-        return self._first_seq + int(self._counters.rows.cell_contents)
+        return self._base + int(self._counters.rows.cell_contents)
 
     @property
     def end_offset(self) -> int:
@@ -115,18 +129,35 @@ class Tape:
         """Open the first segment of a journal."""
         self._roll(phase)
 
-    def continue_in(self, mapping: mmap.mmap | None, number: int, first_seq: int, rows: int, position: int) -> None:
+    def continue_in(
+        self,
+        mapping: mmap.mmap | None,
+        head: SegmentHead,
+        next_seq: int,
+        position: int,
+        schemas: Mapping[int, tuple[str, ...]],
+    ) -> None:
         """Go on in an existing segment, after its last valid row; what lies behind it is zeroed.
 
-        Without a mapping (no space for it) nothing is recorded.
+        Args:
+            mapping: The segment; None when there is no space for it: then nothing is recorded.
+            head: Its header.
+            next_seq: Seq of the next row.
+            position: Where that goes.
+            schemas: The metric names that the segment defines, by schema number.
         """
+        for number, names in schemas.items():
+            schema = self._schemas.remember(names)
+            self._ids[schema] = number
+            self._defined.add(schema)
+            self._next_id = max(self._next_id, number + 1)
         if mapping is not None:
             mapping[position:] = bytes(len(mapping) - position)
-            self._use(mapping, number, first_seq, rows, position)
+            self._use(mapping, head, next_seq, position)
             return
         self.recording = False
-        self._number, self._first_seq = number, first_seq
-        self._counters.position.cell_contents, self._counters.rows.cell_contents = position, rows
+        self._number, self._base = head.number, head.base
+        self._counters.position.cell_contents, self._counters.rows.cell_contents = position, next_seq - head.base
 
     def append(self, event: Event) -> bool:
         """Write one row the general way.
@@ -141,8 +172,9 @@ class Tape:
         schema, step = self._schemas.of(event.metrics), operator.index(event.step)
         wide = not 0 <= step < 2**32
         size = row_bytes(body_struct(len(schema.names), wide=wide).size)
-        if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (self._first_bytes - ROWS_OFFSET) // 2):
-            message = f"{len(schema.names)} metrics in one event don't fit into a segment of {self._first_bytes} bytes"
+        smallest = self._storage.identity.first_bytes
+        if max(schema.definition_bytes, size) > min(MAX_ROW_BYTES, (smallest - ROWS_OFFSET) // 2):
+            message = f"{len(schema.names)} metrics in one event don't fit into a segment of {smallest} bytes"
             raise ValueError(message)
         segment = self._make_room(size, schema, event.phase) if self.recording else None
         if segment is None:
@@ -153,9 +185,9 @@ class Tape:
         end = self._put(segment.mapping, context.encode(), body, size)
         self._counters.position.cell_contents = end
         self._counters.rows.cell_contents = rows + 1
-        segment.published[0] = rows + 1
+        segment.words[_PUBLISHED] = rows + 1
         if end > len(segment.mapping) // 2:
-            self._segments.prepare_ahead(self._number + 1)
+            self._storage.prepare_ahead(segment.head)
         self._activate(schema, context)
         return True
 
@@ -186,6 +218,11 @@ class Tape:
         active.writer.variables.update(context=active.context.encode(), batch_total=total)
         return True
 
+    def show(self, word: int, value: int) -> None:
+        """Set one of the words beside the published count: `SEQUENCE` or `FLAGS`."""
+        if self._segment is not None:
+            self._segment.words[word] = value
+
     def invalidate(self) -> None:
         """Send the next event of each kind down the general path: its context has changed."""
         for active in self._active.values():
@@ -207,20 +244,28 @@ class Tape:
         if writer is None or context.wide or segment is None:
             return
         self._active[context.kind] = _Active(writer, context)
-        writer.switch_on(segment.mapping, segment.published, context.encode(), context.detail)
+        writer.switch_on(segment.mapping, segment.words, context.encode(), context.detail)
 
     def _make_room(self, size: int, schema: Schema, phase: int) -> _Mapped | None:
-        needed = size + (0 if schema in self._ids else schema.definition_bytes)
+        needed = size + (0 if schema in self._defined else schema.definition_bytes)
         room = 0 if self._segment is None else len(self._segment.mapping) - self._counters.position.cell_contents
-        if needed > room:
+        numbered = schema in self._ids or self._next_id < _MAX_SCHEMAS
+        if needed > room or not numbered or self._counters.rows.cell_contents > LOW:
             self._roll(phase)
         segment = self._segment if self.recording else None
-        if segment is not None and schema not in self._ids:
-            number, length = len(self._ids), schema.definition_bytes
-            context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, detail=0).encode()
-            self._counters.position.cell_contents = self._put(segment.mapping, context, schema.definition, length)
-            self._ids[schema] = number
+        if segment is not None and schema not in self._defined:
+            self._define(segment, schema)
         return segment
+
+    def _define(self, segment: _Mapped, schema: Schema) -> None:
+        number = self._ids.get(schema)
+        if number is None:
+            number = self._ids[schema] = self._next_id
+            self._next_id += 1
+        length = schema.definition_bytes
+        context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, detail=0).encode()
+        self._counters.position.cell_contents = self._put(segment.mapping, context, schema.definition, length)
+        self._defined.add(schema)
 
     def _put(self, mapping: mmap.mmap, context: bytes, body: bytes, size: int) -> int:
         """Write a row behind the last one, unpublished; return where it ends.
@@ -233,33 +278,41 @@ class Tape:
 
     def _roll(self, phase: int) -> None:
         number, first_seq = self._number + 1, self.next_seq
-        taken = self._segments.take(number)
+        taken = self._storage.take(number)
         if isinstance(taken, Refusal):
             self.recording = False
             self.invalidate()
-            self._on_refusal(taken.flag)
+            self._storage.refuse(taken.flag)
             return
         completed = min(max(self.completed, _LEAST), _MOST)
-        header = SegmentHead(number, first_seq, completed, phase).encode(self._incarnation)
+        head = SegmentHead(number, first_seq, completed, phase, first_seq, base=base_of(first_seq))
+        header = head.encode(self._storage.identity.incarnation)
         taken[: len(header)] = header
-        self._use(taken, number, first_seq, 0, ROWS_OFFSET)
-        self._on_segments(number + 1)
+        sequence, flags = self._storage.words
+        WORDS.pack_into(taken, WORDS_OFFSET, first_seq - head.base, sequence, flags)
+        self._storage.count_segments(number + 1)
+        self.show(FLAGS, flags | FLAG_GOES_ON)
+        self._defined.clear()
+        if len(self._ids) > _SCHEMAS_KEPT:
+            self._ids.clear()
+            self._next_id = 0
+        self._use(taken, head, first_seq, ROWS_OFFSET)
         if number > 0:
-            self._segments.prepare_ahead(number + 1)
+            self._storage.prepare_ahead(head)
 
-    def _use(self, mapping: mmap.mmap, number: int, first_seq: int, rows: int, position: int) -> None:
+    def _use(self, mapping: mmap.mmap, head: SegmentHead, next_seq: int, position: int) -> None:
         self.invalidate()
         self._release()
-        published = memoryview(mapping)[PUBLISHED_OFFSET : PUBLISHED_OFFSET + 8].cast("Q")
-        published[0] = rows
-        self._segment = _Mapped(mapping, published)
+        words = memoryview(mapping)[WORDS_OFFSET : WORDS_OFFSET + WORDS.size].cast("Q")
+        words[_PUBLISHED] = next_seq - head.base
+        words[SEQUENCE], words[FLAGS] = self._storage.words
+        self._segment = _Mapped(mapping, words, head)
         self._counters.position.cell_contents = position
-        self._counters.rows.cell_contents = rows
-        self._number, self._first_seq = number, first_seq
-        self._ids.clear()
+        self._counters.rows.cell_contents = next_seq - head.base
+        self._number, self._base = head.number, head.base
 
     def _release(self) -> None:
         if self._segment is not None:
-            self._segment.published.release()
+            self._segment.words.release()
             self._segment.mapping.close()
         self._segment = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ktrdr_bridge import Bridge, JournalRead, JournalReader, Position
-from ktrdr_bridge.layout import HEADER_BYTES
+from ktrdr_bridge.identity import HEADER_BYTES
 
 from tests.support.journal_writer import events
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ktrdr_bridge import Bridge, JournalRead, JournalReader, Position
-from ktrdr_bridge.layout import BODY_OFFSET, HEADER_BYTES, PUBLISHED_OFFSET, ROWS_OFFSET, Kind, decode_context
+from ktrdr_bridge.identity import HEADER_BYTES
+from ktrdr_bridge.layout import BODY_OFFSET, Kind, decode_context
+from ktrdr_bridge.segment_head import ROWS_OFFSET, WORDS_OFFSET
 
 Point = tuple[int, str]
 
@@ -87,7 +89,7 @@ def read_everything(path: Path) -> tuple[dict[Point, tuple[int, float]], Journal
     again = reader.read(found.next)
     assert again.series == []
     reader.end()
-    reader.state_token()
+    reader.change_token()
     reader.close()
     return points, JournalRead(**{**{name: getattr(found, name) for name in JournalRead.__slots__}, "damage": damage})
 
@@ -175,7 +177,7 @@ def test_a_cut_at_an_awkward_place_ends_the_reading_and_is_told(written: Written
 @pytest.mark.parametrize("counter", [0, 7, 2**32 + 5], ids=["none", "too-few", "too-many"])
 def test_a_wrong_row_count_of_an_inner_segment_loses_nothing(written: Written, tmp_path: Path, counter: int) -> None:
     damaged = bytearray(written.data)
-    struct.pack_into("<Q", damaged, HEADER_BYTES + PUBLISHED_OFFSET, counter)
+    struct.pack_into("<Q", damaged, HEADER_BYTES + WORDS_OFFSET, counter)
     path = tmp_path / "journal"
     path.write_bytes(damaged)
     points, found = read_everything(path)
@@ -201,15 +203,15 @@ def test_the_lost_rows_are_named(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_layout_version_is_named_and_has_no_points(written: Written, tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    head = written.data[:8] + struct.pack("<I", 2) + written.data[12:44]
-    path.write_bytes(head + struct.pack("<I", zlib.crc32(head)) + written.data[48:])
+    head = written.data[:8] + struct.pack("<I", 3) + written.data[12:72]
+    path.write_bytes(head + struct.pack("<I", zlib.crc32(head)) + written.data[76:])
     reader = JournalReader(path)
     found = reader.read()
-    assert "layout version 2" in found.damage
-    assert "version 1" in found.damage
+    assert "layout version 3" in found.damage
+    assert "versions 1 to 2" in found.damage
     assert (found.incarnation, found.series, found.more) == ("", [], False)
     assert reader.end() == Position("", 0)
-    assert reader.state_token() == 0
+    assert reader.change_token() == b"unreadable"
     reader.close()
 
 

@@ -12,10 +12,12 @@ Row = tuple[int, int, int, int, float, dict[str, float]]
 
 
 def read_by_the_page(data: bytes) -> dict[str, Any]:
-    magic, version, header_bytes, incarnation, _created, first_bytes = struct.unpack_from("<8sII16sqI", data)
-    assert (magic, version, header_bytes) == (b"KTRDRJNL", 1, 65_536)
-    assert zlib.crc32(data[:44]) == struct.unpack_from("<I", data, 44)[0]
-    flags, segments = struct.unpack_from("<QQ", data, 64)
+    magic, version, header_bytes, incarnation, _created, *sizes = struct.unpack_from("<8sII16sqIII4xQQ", data)
+    assert (magic, version, header_bytes) == (b"KTRDRJNL", 2, 65_536)
+    assert zlib.crc32(data[:72]) == struct.unpack_from("<I", data, 72)[0]
+    first_bytes, doublings, generation, complete_from_seq, rows_left_out = sizes
+    assert (generation, complete_from_seq, rows_left_out) == (0, 0, 0)
+    flags, segments = struct.unpack_from("<QQ", data, 128)
     slots = []
     for offset in (1_024, 2_048):
         crc, length = struct.unpack_from("<II", data, offset)
@@ -32,19 +34,23 @@ def read_by_the_page(data: bytes) -> dict[str, Any]:
     offset = 65_536
     for number in range(segments):
         rows += rows_of_segment(data, offset, number, incarnation)
-        offset += first_bytes * 2 ** min(number, 4)
+        sequence, segment_flags = struct.unpack_from("<QQ", data, offset + 88)
+        assert segment_flags & 8 == (8 if number < segments - 1 else 0)
+        offset += first_bytes * 2 ** min(number, doublings)
+    assert (sequence, segment_flags) == (max(slots)[0], flags)
     return {"incarnation": incarnation.hex(), "flags": flags, "state": max(slots), "rows": rows}
 
 
 def rows_of_segment(data: bytes, offset: int, expected_number: int, incarnation: bytes) -> list[Row]:
-    magic, crc, number, first_seq, owner, _completed, _phase = struct.unpack_from("<4sIQQ8sqQ", data, offset)
+    magic, crc, number, first_seq, owner, _, _, *more = struct.unpack_from("<4sIQQ8sqQQQII", data, offset)
     assert (magic, number, owner) == (b"KSEG", expected_number, incarnation[:8])
-    assert crc == zlib.crc32(data[offset + 8 : offset + 48])
-    (published,) = struct.unpack_from("<Q", data, offset + 64)
+    assert crc == zlib.crc32(data[offset + 8 : offset + 72])
+    assert more == [first_seq, 0, 0, 0]
+    (published,) = struct.unpack_from("<Q", data, offset + 80)
     position = offset + 128
     schemas: dict[int, list[str]] = {}
     rows: list[Row] = []
-    while len(rows) < published:
+    while first_seq + len(rows) < published:
         crc, context_crc, words, kind, flags, schema, _phase, detail = struct.unpack_from("<IIHBBHHq", data, position)
         body = data[position + 24 : position + 8 * words]
         assert crc == zlib.crc32(body)
@@ -53,11 +59,11 @@ def rows_of_segment(data: bytes, offset: int, expected_number: int, incarnation:
             schemas[schema] = json.loads(body)
         else:
             names = schemas[schema]
-            seconds, index, step = struct.unpack_from("<dI4xq" if flags & 1 else "<dII", body)
+            seconds, low_seq, step = struct.unpack_from("<dI4xq" if flags & 1 else "<dII", body)
             values = struct.unpack_from(f"<{len(names)}d", body, 24 if flags & 1 else 16)
-            assert index == len(rows)
+            assert low_seq == first_seq + len(rows)
             assert len(body) == (24 if flags & 1 else 16) + 8 * len(names)
-            rows.append((first_seq + index, kind, step, detail, seconds, dict(zip(names, values, strict=True))))
+            rows.append((low_seq, kind, step, detail, seconds, dict(zip(names, values, strict=True))))
         position += 8 * words
     return rows
 

@@ -35,7 +35,7 @@ def test_a_missing_file_is_no_journal_yet(reader: JournalReader, journal: Path) 
     assert (found.incarnation, found.series, found.more, found.damage) == ("", [], False, "")
     assert (found.next, found.progress) == (Position("", 0), ProgressSnapshot())
     assert reader.end() == Position("", 0)
-    assert reader.state_token() == 0
+    assert reader.change_token() == b""
     with Bridge.create(journal) as bridge:
         bridge.on_epoch(1, {"a": 1})
         later = reader.read(found.next)
@@ -143,7 +143,7 @@ def test_reading_changes_nothing(reader: JournalReader, bridge: Bridge, journal:
     for _ in range(3):
         reader.read(max_points=5)
         reader.end()
-        reader.state_token()
+        reader.change_token()
     assert journal.read_bytes() == before
 
 

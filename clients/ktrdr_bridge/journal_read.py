@@ -1,0 +1,56 @@
+"""What a reader asks for, and what it gets."""
+
+from dataclasses import dataclass, field
+
+from ktrdr_bridge.points import Series
+from ktrdr_bridge.progress import ProgressSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader has read: the next row's seq, in one incarnation of the journal."""
+
+    incarnation: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thinning:
+    """What a journal that reached its bound left out to go on.
+
+    Attributes:
+        generation: How often its series were thinned.
+        complete_from_seq: Rows from this seq on are all there.
+        rows_left_out: How many of the rows before it aren't.
+    """
+
+    generation: int
+    complete_from_seq: int
+    rows_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRead:
+    """What one read found.
+
+    Attributes:
+        incarnation: Id of the journal's life; empty when there is no journal yet, or it can't be read.
+        next: Where the next read goes on.
+        more: There are points left; read again from `next`.
+        reset: `after` was of another incarnation or beyond the end, so this read started from the first row.
+        series: New points, by metric.
+        progress: How far the session is now, whatever was read.
+        recording: False when the writer records no more points (bound reached, disk full).
+        damage: Empty, or what couldn't be read, in a sentence.
+        thinning: What was left out on purpose, or None.
+    """
+
+    incarnation: str
+    next: Position
+    more: bool = False
+    reset: bool = False
+    series: list[Series] = field(default_factory=list)
+    progress: ProgressSnapshot = field(default_factory=ProgressSnapshot)
+    recording: bool = True
+    damage: str = ""
+    thinning: Thinning | None = None
