@@ -15,11 +15,16 @@ from services.common.clock import Clock
 from services.common.files import FolderLock
 from services.common.timestamps import to_timestamp
 from services.common.watches import WatchLimit
+from services.host.attached.attached_sessions import AttachedSessions
 from services.host.execution import Execution
 from services.host.host_identity import HostIdentity
 from services.host.host_servicer import HostServicer
 from services.host.listing import SessionListing
 from services.host.loading import load_sessions
+from services.host.retention.past_sessions import PastSessions
+from services.host.retention.retention import Retention
+from services.host.session_log.log_feed import LogFeed
+from services.host.session_log.output_trimmer import OutputTrimmer
 from services.host.sessions import Sessions
 from services.host.settings import HostSettings
 from services.host.status_feed import StatusFeed
@@ -37,6 +42,10 @@ class Host:
         sessions: Starts, finds and cancels sessions.
         status: Answers readers of the status.
         listing: Lists sessions for people.
+        retention: Removes sessions that were kept long enough.
+        past: Answers for sessions that were removed, and removes them on request.
+        attached: Finds the sessions that processes of their own open.
+        logs: Reads the logs of sessions.
     """
 
     def __init__(
@@ -49,12 +58,22 @@ class Host:
         execution: Execution,
         status: StatusFeed,
         listing: SessionListing,
+        retention: Retention,
+        past: PastSessions,
+        attached: AttachedSessions,
+        logs: LogFeed,
+        output: OutputTrimmer,
         describe_more: Callable[[host_pb2.Host], None],
         clock: Clock,
     ) -> None:
         self.sessions = sessions
         self.status = status
         self.listing = listing
+        self.retention = retention
+        self.past = past
+        self.attached = attached
+        self.logs = logs
+        self._output = output
         self._settings = settings
         self._kind = kind
         self._identity = identity
@@ -74,7 +93,15 @@ class Host:
             The full name of the service.
         """
         servicer = HostServicer(
-            self.sessions, self.status, self.listing, self.describe, WatchLimit(self._settings.watch_limit)
+            self.sessions,
+            self.status,
+            self.listing,
+            self.describe,
+            WatchLimit(self._settings.watch_limit),
+            attached=self.attached,
+            past=self.past,
+            leases=self.retention.leases,
+            logs=self.logs,
         )
         host_pb2_grpc.add_HostServiceServicer_to_server(servicer, server)
         return FULL_NAME
@@ -90,24 +117,32 @@ class Host:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         self._lock.acquire()
         await asyncio.to_thread(self._identity.open)
-        stored = await asyncio.to_thread(load_sessions, folder / "sessions")
+        await self.retention.open()
+        stored = await self.retention.still_there(await asyncio.to_thread(load_sessions, folder / "sessions"))
         for each in stored:
             if each.settled is not None:
                 self._identity.note_finish_number(each.settled.finish_number)
-        self.sessions.open(stored)
+        self.sessions.open(stored, last_number=await self.retention.tombstones.last_number())
+        await self.attached.start()
+        self.retention.start()
+        self._output.start()
         self._started = True
 
     async def begin_stop(self) -> None:
         """Take no new sessions; watches end themselves and whoever waits for a change is answered."""
         self.sessions.begin_stop()
         self.status.begin_stop()
+        self.logs.begin_stop()
 
     async def stop(self) -> None:
         """Leave running work to the next start of the host, or stop it, as the settings say; then free the folder."""
+        await self.attached.stop()
+        await self._output.stop()
         if self._started:
             if self._settings.on_stop == "stop":
                 await self._execution.stop_running(reason=_STOP_REASON, limit_seconds=_STOP_WORK_SECONDS)
             await self.sessions.stop()
+        await self.retention.stop()
         self._lock.release()
 
     def describe(self) -> host_pb2.Host:
@@ -124,7 +159,11 @@ class Host:
             running_sessions=self._execution.running_count,
             queued_sessions=self._execution.queued_count,
             queue_limit=self._execution.capacity.queue_limit,
-            disk=host_pb2.Disk(total_bytes=disk.total, free_bytes=disk.free),
+            disk=host_pb2.Disk(
+                total_bytes=disk.total, free_bytes=disk.free, sessions_bytes=self.retention.disk_use.bytes
+            ),
+            finished_sessions=self.retention.finished_count,
+            attached_sessions=self.attached.count,
             stopping=self.sessions.stopping,
         )
         self._describe_more(host)

@@ -12,7 +12,7 @@ from services.host.session_log.reader import LogReader
 
 LINES: Final = 20
 _BYTES: Final = 4_096
-_LINE_CHARACTERS: Final = 1_000
+_LINE_CHARACTERS: Final = 400
 
 
 def log_tail(session: SessionFolder) -> list[str]:

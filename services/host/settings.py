@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from services.common.settings import ServerSettings
+from services.host.session_log.handler import DEFAULT_LOG_BYTES
 
 
 class HostSettings(ServerSettings):
@@ -23,7 +24,31 @@ class HostSettings(ServerSettings):
     terminate_grace_seconds: float = Field(
         default=10.0, ge=0, le=86_400, description="Time that an interrupted worker gets before it is killed (SIGKILL)."
     )
+    keep_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=36_500,
+        description="Time that sessions are kept after their end, if their readers have read them by then.",
+    )
+    keep_sessions: int = Field(
+        default=1_000, ge=0, le=1_000_000, description="Finished sessions that are kept; older ones go earlier."
+    )
+    tombstone_days: float = Field(
+        default=90.0,
+        ge=1,
+        le=36_500,
+        description="Time that id, state and result of a session are known after its folder was removed.",
+    )
+    lease_days: float = Field(
+        default=7.0, gt=0, le=36_500, description="Time after which a reader that does not come any more is forgotten."
+    )
     on_stop: Literal["leave", "stop"] = Field(
         default="leave",
         description="What happens to running work when the host stops: leave it to its next start, or stop it.",
+    )
+    log_bytes: int = Field(
+        default=DEFAULT_LOG_BYTES,
+        ge=64 * 1024,
+        le=1024**3,
+        description="Size at which a session's log goes on in a new file; one older file is kept.",
     )

@@ -1,8 +1,6 @@
 """Run sessions as tasks on the host's own event loop: for work that shares a connection with the host."""
 
 import asyncio
-import contextlib
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -12,10 +10,12 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr_bridge import Bridge, Cancelled, request_stop
 
 from services.common.clock import Clock
-from services.common.errors import ServiceError
+from services.common.errors import ServiceError, reason_name
 from services.host.folder import SessionFolder
 from services.host.outcome import write_cancelled, write_completed, write_failed
 from services.host.runner import Liveness, WorkerView
+from services.host.session_log.handler import DEFAULT_LOG_BYTES
+from services.host.session_log.task_log import TaskLogs
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -54,10 +54,19 @@ class TaskRunner:
         kind: Kind of work.
         work: Does the work of a session and returns its result. It must pick up what an earlier life has done already.
         clock: For pauses.
+        log_bytes: Size at which a session's log is rotated.
     """
 
-    def __init__(self, kind: str, work: Callable[[TaskSession], Awaitable[Message]], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        kind: str,
+        work: Callable[[TaskSession], Awaitable[Message]],
+        *,
+        clock: Clock,
+        log_bytes: int = DEFAULT_LOG_BYTES,
+    ) -> None:
         self.kind = kind
+        self._logs = TaskLogs(log_bytes)
         self._work = work
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -111,7 +120,8 @@ class TaskRunner:
 
     async def _run(self, session: SessionFolder, task_session: TaskSession) -> None:
         try:
-            write = await self._outcome(session, task_session)
+            with self._logs.of(session):
+                write = await self._outcome(session, task_session)
         finally:
             task_session.bridge.close()
         while True:
@@ -126,19 +136,20 @@ class TaskRunner:
     async def _outcome(self, session: SessionFolder, task_session: TaskSession) -> Callable[[], None]:
         """Do the work, and return what writes down how it ended."""
         try:
+            self._logger.info("work_started")
             result = await self._work(task_session)
         except Cancelled:
+            self._logger.info("work_cancelled")
             return lambda: write_cancelled(session, task_session.partial)
         except ServiceError as error:
+            self._logger.error("work_failed", reason=reason_name(error.reason), message=str(error))  # noqa: TRY400 - it is no fault of the code
             refusal = error
         except asyncio.CancelledError:
             if self._leaving:
                 raise
             return lambda: write_cancelled(session, task_session.partial)
         except Exception:
-            self._logger.exception("session_failed", session_id=session.id)
-            with contextlib.suppress(OSError), session.log.open("a", encoding="utf-8") as log:
-                log.write(traceback.format_exc())
+            self._logger.exception("work_failed")
             refusal = ServiceError(ErrorReason.ERROR_REASON_INTERNAL, request_id=session.id)
         else:
             return lambda: write_completed(session, result)

@@ -79,7 +79,7 @@ class IbHostService:
         host = build_host(
             settings,
             kind=HostKind.HOST_KIND_IB,
-            runner=TaskRunner(KIND, loader.load, clock=clock),
+            runner=TaskRunner(KIND, loader.load, clock=clock, log_bytes=settings.log_bytes),
             clock=clock,
             describe_more=describe_gateway,
         )

@@ -88,4 +88,6 @@ class TrainingHostService:
             self._settings.ib_host,
             "--threads",
             str(self._settings.threads),
+            "--log-bytes",
+            str(self._settings.log_bytes),
         ]

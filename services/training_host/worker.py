@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.worker import WorkerSession
 
 
@@ -22,8 +23,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--session", type=Path, required=True, help="folder of the session")
     parser.add_argument("--ib-host", required=True, help="IB host that bars come from, HOST:PORT")
     parser.add_argument("--threads", type=int, default=1, help="threads inside one operation of the network")
+    parser.add_argument("--log-bytes", type=int, default=DEFAULT_LOG_BYTES, help="size at which the log is rotated")
     options = parser.parse_args(arguments)
-    with WorkerSession.open(options.session) as session:
+    with WorkerSession.open(options.session, log_bytes=options.log_bytes) as session:
         session.bridge.set_phase("bars")
         session.bridge.advance(0, step="loading libraries")
         # Torch takes seconds to load. The session is open by then: it shows as alive, and can be cancelled.

@@ -1,7 +1,7 @@
 """Work whose every step a test decides, done by tasks of the test's own event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -31,6 +31,7 @@ class ScriptedWork:
         self.sessions: dict[str, TaskSession] = {}
         self.stubborn: set[str] = set()
         self._ends: dict[str, asyncio.Future[Message]] = {}
+        self._calls: dict[str, list[Callable[[], object]]] = {}
 
     async def __call__(self, session: TaskSession) -> Message:
         session_id = session.folder.name
@@ -39,6 +40,8 @@ class ScriptedWork:
         self.sessions[session_id] = session
         try:
             while not end.done():
+                for call in self._calls.pop(session_id, ()):
+                    call()
                 if session_id not in self.stubborn:
                     session.bridge.raise_if_cancelled()
                 await asyncio.wait([end], timeout=0.01)
@@ -60,6 +63,12 @@ class ScriptedWork:
         session = await self.working(session_id)
         for epoch in range(first, last + 1):
             session.bridge.on_epoch(epoch, {"train_loss": 1.0 / epoch, "val_loss": 2.0 / epoch})
+
+    async def call_in(self, session_id: str, call: Callable[[], object]) -> None:
+        """Call something in the session's own task."""
+        await self.working(session_id)
+        self._calls.setdefault(session_id, []).append(call)
+        await eventually(lambda: session_id not in self._calls)
 
     def complete(self, session_id: str, **result: str | float) -> None:
         """End a session with a result."""

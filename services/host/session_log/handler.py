@@ -35,10 +35,13 @@ class SessionLogHandler(RotatingFileHandler):
         self.setFormatter(entry_formatter(left_out))
         self.failed = False
         self._process = os.getpid()
+        self._ended = False
         self._formatted: tuple[logging.LogRecord, str] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append an entry."""
+        """Append an entry; none comes into a log that was closed."""
+        if self._ended:
+            return
         self.failed = False
         super().emit(record)
         self._formatted = None
@@ -66,6 +69,7 @@ class SessionLogHandler(RotatingFileHandler):
 
     def close(self) -> None:
         """Close the file. What a full disk has kept from being written is lost."""
+        self._ended = True
         with contextlib.suppress(OSError):
             super().close()
 
