@@ -4,7 +4,8 @@ import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
@@ -18,8 +19,7 @@ _POSITION: Final = struct.Struct("<16sQ8sQB")
 _NO_INCARNATION: Final = bytes(16)
 
 
-@dataclass(frozen=True)
-class SessionCursor:
+class SessionCursor(NamedTuple):
     """Where a reader stands in one session.
 
     Attributes:
@@ -75,7 +75,7 @@ class Cursor:
         ]
         for session_id, position in self.sessions.items():
             name = session_id.encode()
-            incarnation = bytes.fromhex(position.incarnation) or _NO_INCARNATION
+            incarnation = _packed(position.incarnation)
             parts.append(_POSITION.pack(incarnation, position.seq, position.token, position.target, len(name)) + name)
         content = b"".join(parts)
         return _check(content) + content
@@ -103,12 +103,45 @@ class Cursor:
         return cls(host_uid.hex(), digest, finished, turn, bool(flags & 1), bool(flags & 2), sessions)
 
 
+@dataclass(frozen=True)
+class CursorHead:
+    """What a cursor says of the reading as a whole: cheap to read, whatever the number of sessions.
+
+    Attributes:
+        filter_digest: Digest of the session filter that it was made with.
+        finished_through: All sessions that finished with this number or an earlier one have been read to their end.
+        turn: Counts answers.
+    """
+
+    filter_digest: bytes
+    finished_through: int
+    turn: int
+
+    @classmethod
+    def of(cls, data: bytes) -> "CursorHead":
+        """Read the head of a cursor.
+
+        Raises:
+            ServiceError: CURSOR_INVALID, where it was not made by `Cursor.encode`, or was damaged since.
+        """
+        check, content = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
+        if check != _check(content) or not content or content[0] != _VERSION:
+            raise ServiceError(ErrorReason.ERROR_REASON_CURSOR_INVALID)
+        _, _, digest, finished, turn, _, _ = _HEAD.unpack_from(content)
+        return cls(digest, finished, turn)
+
+
 def filter_digest(session_ids: Collection[str]) -> bytes:
     """Return a digest of a session filter, the same for the same set of ids in any order."""
     digest = blake2b(digest_size=TOKEN_BYTES)
     for session_id in sorted(set(session_ids)):
         digest.update(session_id.encode() + b"\0")
     return digest.digest()
+
+
+@lru_cache(maxsize=4_096)
+def _packed(incarnation: str) -> bytes:
+    return bytes.fromhex(incarnation) or _NO_INCARNATION
 
 
 def _check(content: bytes) -> bytes:

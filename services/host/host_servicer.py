@@ -117,6 +117,7 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
         self, request: host_pb2.DeleteSessionRequest, _context: Context
     ) -> host_pb2.DeleteSessionResponse:
         """Remove a session that has ended."""
+        await self._attached.refresh()
         return host_pb2.DeleteSessionResponse(session=await self._past.delete(request.session_id))
 
 

@@ -46,6 +46,8 @@ def load_sessions(root: Path) -> list[StoredSession]:
     logger = structlog.get_logger()
     found = []
     for path in root.iterdir():
+        if path.name.startswith("."):
+            continue  # removed, and still being deleted
         folder = SessionFolder(path)
         record = SessionRecord.load(folder.session_record)
         if record is None or record.id != folder.id:
