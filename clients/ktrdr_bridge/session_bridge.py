@@ -72,6 +72,10 @@ class SessionBridge(Bridge):
         outcome, exception = self._end.of_block(error)
         self.close(outcome, exception=exception)
 
+    def fail_unless_closed(self, exception: str) -> None:
+        """Let the session be failed, with this text, if it is never closed; by itself it is completed then."""
+        self._end.unclosed = exception
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -29,6 +29,7 @@ class SessionEnd:
 
     Attributes:
         stop_seen: The loop was told that it was asked to stop.
+        unclosed: What the session has failed with if nobody closes it; empty where it is complete then.
 
     Raises:
         OSError: The room can't be reserved.
@@ -37,6 +38,7 @@ class SessionEnd:
     def __init__(self, folder: Path, lock: AliveLock) -> None:
         self.folder = folder
         self.stop_seen = False
+        self.unclosed = ""
         self._lock = lock
         self._owner = os.getpid()
         self._written = False
@@ -64,7 +66,9 @@ class SessionEnd:
     def of_process(self) -> tuple[Outcome, str]:
         """Return the outcome of a session that nobody closed before its process ended, or the bridge was dropped."""
         error = None if hasattr(sys, "ps1") else _last_error()  # in a shell or notebook an error ends one cell alone
-        return self.of_block(None if id(error) == self._earlier_error else error)
+        if error is None or id(error) == self._earlier_error:
+            return ("failed", self.unclosed) if self.unclosed else self.of_block(None)
+        return self.of_block(error)
 
     def abandon(self) -> None:
         """Let go of a session that never was; there is no end to write."""

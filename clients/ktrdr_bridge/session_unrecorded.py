@@ -61,6 +61,9 @@ class UnrecordedSession(SessionBridge):
     def close_after(self, error: BaseException | None) -> None:
         """Do nothing."""
 
+    def fail_unless_closed(self, exception: str) -> None:
+        """Do nothing."""
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
