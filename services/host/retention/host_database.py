@@ -19,6 +19,7 @@ _BUSY_SECONDS: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE tombstones (
     id TEXT PRIMARY KEY,
+    folder TEXT NOT NULL,
     number INTEGER NOT NULL,
     request_id TEXT NOT NULL,
     body_sha256 TEXT NOT NULL,
@@ -28,6 +29,7 @@ CREATE TABLE tombstones (
     removed_us INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX tombstones_by_request ON tombstones (request_id, number) WHERE request_id != '';
+CREATE INDEX tombstones_by_folder ON tombstones (folder);
 CREATE INDEX tombstones_by_age ON tombstones (removed_us);
 CREATE TABLE leases (
     reader_id TEXT PRIMARY KEY,

@@ -98,7 +98,7 @@ class Removal:
         unused = await asyncio.to_thread(_unused, sessions)
         now = self._clock.now()
         tombstones = [
-            Tombstone.of(each.record, each.settled, now)
+            Tombstone.of(each.record, each.settled, each.folder.path, now)
             for each in unused
             if each.settled is not None and not each.is_held
         ]

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -15,7 +16,7 @@ from services.host.retention.host_database import HostDatabase
 from services.host.start_request import REQUEST_ID_LIFETIME, StartRequest
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_COLUMNS: Final = "id, number, request_id, body_sha256, created_us, state, session, removed_us"
+_COLUMNS: Final = "id, folder, number, request_id, body_sha256, created_us, state, session, removed_us"
 _LAST_NUMBER: Final = "last_number"
 
 
@@ -25,6 +26,7 @@ class Tombstone:
 
     Attributes:
         id: Its id.
+        folder: Name of its folder, and of the folder that it was in: `folder_key` makes it.
         number: Its place among all sessions of the host, in the order they were accepted.
         request_id: What made its start idempotent; empty where the id alone did.
         body_sha256: Digest of all that was asked.
@@ -35,6 +37,7 @@ class Tombstone:
     """
 
     id: str
+    folder: str
     number: int
     request_id: str
     body_sha256: str
@@ -44,10 +47,11 @@ class Tombstone:
     removed_time: datetime
 
     @classmethod
-    def of(cls, record: SessionRecord, settled: SettledRecord, now: datetime) -> Self:
+    def of(cls, record: SessionRecord, settled: SettledRecord, folder: Path, now: datetime) -> Self:
         """Return what is to be left of a session that has ended."""
         return cls(
             id=record.id,
+            folder=folder_key(folder),
             number=record.number,
             request_id=record.request_id,
             body_sha256=record.body_sha256,
@@ -83,6 +87,7 @@ class Tombstones:
         rows = [
             (
                 each.id,
+                each.folder,
                 each.number,
                 each.request_id,
                 each.body_sha256,
@@ -97,7 +102,7 @@ class Tombstones:
 
         def store(connection: sqlite3.Connection) -> None:
             connection.executemany(
-                f"INSERT OR REPLACE INTO tombstones ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO tombstones ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
             raised = "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
@@ -140,6 +145,17 @@ class Tombstones:
 
         return await self._database.run(select)
 
+    async def of_folders(self, folders: Iterable[Path]) -> dict[Path, tuple[str, int]]:
+        """Return, for those folders that removed sessions had, the session's id and number."""
+        asked = list(folders)
+        query = "SELECT id, number FROM tombstones WHERE folder = ? ORDER BY number DESC LIMIT 1"
+
+        def select(connection: sqlite3.Connection) -> dict[Path, tuple[str, int]]:
+            found = {path: connection.execute(query, (folder_key(path),)).fetchone() for path in asked}
+            return {path: (row[0], row[1]) for path, row in found.items() if row is not None}
+
+        return await self._database.run(select)
+
     async def last_number(self) -> int:
         """Return the highest number that a removed session ever had; 0 where there was none."""
 
@@ -161,8 +177,13 @@ class Tombstones:
         row = await self._database.run(lambda connection: connection.execute(query, (value,)).fetchone())
         if row is None:
             return None
-        id_, number, request_id, body, created_us, state, session, removed_us = row
-        return Tombstone(id_, number, request_id, body, _time(created_us), state, session, _time(removed_us))
+        id_, folder, number, request_id, body, created_us, state, session, removed_us = row
+        return Tombstone(id_, folder, number, request_id, body, _time(created_us), state, session, _time(removed_us))
+
+
+def folder_key(path: Path) -> str:
+    """Return what tells a session's folder from all others of the host, wherever the home is."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _microseconds(moment: datetime) -> int:

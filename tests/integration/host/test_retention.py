@@ -163,7 +163,7 @@ async def test_numbers_of_removed_sessions_are_not_given_again(settings: ProbeHo
 async def test_old_tombstones_are_forgotten(settings: ProbeHostSettings) -> None:
     async with running_host(settings, ScriptedWork().runner()) as host:
         for session_id, age in (("old", 90.1), ("young", 89.9)):
-            tombstone = Tombstone(session_id, 1, "", "", days_ago(age), "STATE_COMPLETED", b"", days_ago(age))
+            tombstone = Tombstone(session_id, "", 1, "", "", days_ago(age), "STATE_COMPLETED", b"", days_ago(age))
             await host.retention.tombstones.add([tombstone])
         await host.retention.sweep()
         assert await host.retention.tombstones.get("old") is None
@@ -200,7 +200,7 @@ async def test_a_removal_that_a_crash_cut_off_is_finished_at_the_next_start(
     async with running_host(settings, ScriptedWork().runner()) as host:
         a = host.sessions.find("a")
         assert a.settled is not None
-        await host.retention.tombstones.add([Tombstone.of(a.record, a.settled, days_ago(0))])
+        await host.retention.tombstones.add([Tombstone.of(a.record, a.settled, a.folder.path, days_ago(0))])
     crash(settings)
     async with running_host(settings, ScriptedWork().runner()) as host:
         assert listed(host) == ["b"]
@@ -248,16 +248,17 @@ async def test_nothing_is_removed_while_its_tombstone_cannot_be_written(settings
 async def test_sessions_of_users_own_processes_are_removed_where_they_are(settings: ProbeHostSettings) -> None:
     local = settings.home / "local" / "training"
     write_finished_session(local, "mine", 1, days_ago(1))
+    write_finished_session(local, "a", 3, days_ago(1))  # the name of another session, in another place
     hidden = local / ".removed-of-somebody-else"
     hidden.mkdir()
     write_finished_session(settings.folder / "sessions", "a", 2, days_ago(1))
     async with running_host(settings, ScriptedWork().runner()) as host:
         a = host.sessions.find("a")
         assert a.settled is not None
-        record = a.record.model_copy(update={"id": "mine"})
-        await host.retention.tombstones.add([Tombstone.of(record, a.settled, days_ago(0))])
+        record = a.record.model_copy(update={"id": "mine", "number": 1})
+        await host.retention.tombstones.add([Tombstone.of(record, a.settled, local / "mine", days_ago(0))])
     async with host_of(settings):
-        await eventually(lambda: [path.name for path in local.iterdir()] == [hidden.name])
+        await eventually(lambda: {path.name for path in local.iterdir()} - {"host.lock"} == {hidden.name, "a"})
 
 
 async def test_a_second_delete_waits_for_the_first(settings: ProbeHostSettings) -> None:
