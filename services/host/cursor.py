@@ -3,8 +3,8 @@
 import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason

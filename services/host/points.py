@@ -1,13 +1,11 @@
-"""Read points out of journals and pack them for the wire."""
+"""Read points out of journals."""
 
-import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ktrdr.host.v1.metrics_pb2 import MetricRows, MetricSeries
 from ktrdr_bridge import JournalRead, JournalReader, Position, Series
 
 _LEAST_PART: Final = 500
@@ -78,6 +76,11 @@ class JournalSource:
     after: Position
 
 
+def journals_at_once(max_points: int) -> int:
+    """Return how many journals share so much room: parts are not made smaller than is worth opening a journal for."""
+    return max(_LEAST_JOURNALS, max_points // _LEAST_PART)
+
+
 def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Points]:
     """Read from several journals, and share the room among them.
 
@@ -93,7 +96,7 @@ def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Point
         What was read of each, in the same order.
     """
     found = [Points(source.after) for source in sources]
-    at_once = max(_LEAST_JOURNALS, max_points // _LEAST_PART)
+    at_once = journals_at_once(max_points)
     room = max_points
     waiting = deque(range(len(sources)))
     readers: dict[int, JournalReader] = {}
@@ -119,39 +122,3 @@ def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Point
 def _close(reader: JournalReader, source: JournalSource) -> None:
     if reader is not source.reader:
         reader.close()
-
-
-def to_columns(points: Points) -> list[MetricSeries]:
-    """Pack points as columns."""
-    packed = []
-    for series in points.series.values():
-        first = series.seqs[0]
-        contiguous = series.seqs[-1] - first + 1 == len(series.seqs)
-        packed.append(
-            MetricSeries(
-                name=series.name,
-                first_seq=first,
-                seqs=() if contiguous else series.seqs,
-                steps=series.steps,
-                values=series.values,
-                times=series.times_ns,
-            )
-        )
-    return packed
-
-
-def to_rows(points: Points) -> list[MetricRows]:
-    """Pack points as raw rows: one block for each set of metrics that were reported together."""
-    cells: dict[int, dict[str, float]] = {}
-    heads: dict[int, tuple[int, int]] = {}
-    for series in points.series.values():
-        for seq, step, value, time_ns in zip(series.seqs, series.steps, series.values, series.times_ns, strict=True):
-            cells.setdefault(seq, {})[series.name] = value
-            heads[seq] = (step, time_ns)
-    blocks: dict[tuple[str, ...], list[bytes]] = {}
-    for seq in sorted(cells):
-        names = tuple(cells[seq])
-        step, time_ns = heads[seq]
-        row = struct.pack("<Qqq", seq, step, time_ns) + struct.pack(f"<{len(names)}d", *cells[seq].values())
-        blocks.setdefault(names, []).append(row)
-    return [MetricRows(names=names, row_count=len(rows), data=b"".join(rows)) for names, rows in blocks.items()]

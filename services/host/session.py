@@ -2,46 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Final
 
 from google.protobuf import any_pb2
 from ktrdr.host.v1.session_pb2 import CancelStage, HostKind, Session, SessionOptions
-from ktrdr_bridge import JournalReader, Position
+from ktrdr_bridge import Position
 
 from services.host.folder import SessionFolder
-from services.host.progress import set_progress
 from services.host.records import SessionRecord, SettledRecord
 from services.host.runner import Liveness, WorkerView
+from services.host.session_journal import NOWHERE, SessionJournal
+from services.host.snapshot import HostPart, Snapshot, final_snapshot
 
 _LIVENESS: Final = {
     Liveness.ALIVE: Session.WORKER_LIVENESS_ALIVE,
     Liveness.STALE: Session.WORKER_LIVENESS_STALE,
     Liveness.ENDED: Session.WORKER_LIVENESS_ENDED,
 }
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A session's message without points, and what tells it from an earlier one.
-
-    Attributes:
-        message: The message; shared, so never changed.
-        token: Digest of its content. Equal tokens mean equal content, over restarts of the host too.
-        size: Bytes of the message.
-        updated_ns: When the worker last wrote, in Unix nanoseconds; 0 where its age is of no interest any more.
-        next_stage_at: When a request to stop goes on to its next stage; None where there is none.
-        ends_at: When its time limit is reached; None where there is none, and before and after the work.
-    """
-
-    message: Session
-    token: bytes
-    size: int
-    updated_ns: int = 0
-    next_stage_at: datetime | None = None
-    ends_at: datetime | None = None
 
 
 class HostedSession:
@@ -70,10 +48,12 @@ class HostedSession:
         self._line_position = 0
         self._waits_for = ""
         self._settled: SettledRecord | None = None
-        self._reader: JournalReader | None = None
+        self._journal: SessionJournal | None = None
         self._version = 0
         self._holds = 0
-        self._seen: tuple[int, int] | None = None
+        self._told_version = -1
+        self._host_part_version = -1
+        self._host_part: HostPart | None = None
         self._snapshot: Snapshot | None = None
 
     @property
@@ -166,7 +146,7 @@ class HostedSession:
         self._settled = record
         self._state = message.state
         self._start_time = message.start_time.ToDatetime(tzinfo=UTC) if message.HasField("start_time") else None
-        self._snapshot = _snapshot(message, updated_ns=0)
+        self._snapshot = final_snapshot(message)
         self.close()
 
     @contextlib.contextmanager
@@ -185,41 +165,56 @@ class HostedSession:
 
     def close(self) -> None:
         """Close the journal."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        if self._journal is not None:
+            self._journal.close()
+            self._version += self._journal.version + 1
+            self._journal = None
 
-    def reader(self) -> JournalReader:
-        """Return the journal's reader, for use on the event loop."""
-        if self._reader is None:
-            self._reader = JournalReader(self.folder.journal)
-        return self._reader
+    @property
+    def version(self) -> int:
+        """A number that changes with everything that the session's message tells, as of the last look."""
+        return self._version + (0 if self._journal is None else self._journal.version)
+
+    def look(self) -> None:
+        """See whether the worker has written anything; cheap enough to be asked a hundred times a second."""
+        journal = self.journal()
+        if journal is not None:
+            journal.look()
+
+    def journal(self) -> SessionJournal | None:
+        """Return the journal as the host reads it, on the event loop; None before the work, and after its end."""
+        if self._journal is None and self._start_time is not None and self._settled is None:
+            self._journal = SessionJournal(self.folder.journal)
+        return self._journal
 
     def end(self) -> Position:
-        """Return where the journal ends now."""
+        """Return where the journal ends, as of the snapshot."""
         if self._settled is not None:
             return Position(self._settled.incarnation, self._settled.rows)
-        if self._start_time is None:
-            return Position("", 0)
-        return self.reader().end()
-
-    def journal_token(self) -> int:
-        """Return a number that changes with the journal; cheap enough to be asked a hundred times a second."""
-        if self._start_time is None:
-            return 0  # nobody has begun to write
-        return self.reader().state_token()
+        return NOWHERE if self._journal is None else self._journal.end
 
     def snapshot(self) -> Snapshot:
-        """Return the session's message as of now, without points. Not built again while nothing has changed."""
-        if self._settled is not None and self._snapshot is not None:
+        """Return the session's message without points, as of the last look. Built again only after a change."""
+        if self._snapshot is not None and (self._settled is not None or self._told_version == self.version):
             return self._snapshot
-        seen = (self._version, self.journal_token())
-        if self._snapshot is None or seen != self._seen:
-            self._snapshot = self._build()
-            self._seen = seen
+        journal, self._told_version = self.journal(), self.version
+        host_part = self._part_of_host()
+        if journal is None:
+            self._snapshot = host_part.alone(self._wait_reason())
+        else:
+            self._snapshot = host_part.with_journal(journal.read())
         return self._snapshot
 
-    def _build(self) -> Snapshot:
+    def _part_of_host(self) -> HostPart:
+        if self._host_part is None or self._host_part_version != self._version:
+            begun = self._start_time is not None
+            self._host_part_version = self._version
+            self._host_part = HostPart(
+                self._describe(), next_stage_at=self._next_stage_at if begun else None, ends_at=self.ends_at
+            )
+        return self._host_part
+
+    def _describe(self) -> Session:
         message = Session(
             id=self.id,
             kind=self._host_kind,
@@ -235,39 +230,17 @@ class HostedSession:
         if self.record.options:
             message.options.CopyFrom(self.options)
         message.create_time.FromDatetime(self.record.create_time)
-        newest = self._cancel_time or self._start_time or self.record.create_time
+        message.update_time.FromDatetime(self._cancel_time or self._start_time or self.record.create_time)
         if self._start_time is not None:
             message.start_time.FromDatetime(self._start_time)
         if self._worker is not None:
             message.worker_liveness = _LIVENESS[self._worker.liveness]
             message.worker_pid = self._worker.pid
-        message.update_time.FromDatetime(newest)
-        if self._state == Session.STATE_QUEUED:
-            waits_for = f": {self._waits_for}" if self._waits_for else ""
-            message.progress.wait_reason = f"queued, {_ordinal(self._line_position)} in line{waits_for}"
-            return _snapshot(message, updated_ns=0)
-        reader = self.reader()
-        read = reader.read(reader.end(), max_points=1)
-        message.incarnation = read.incarnation
-        message.recording_stopped = bool(read.incarnation) and not read.recording
-        message.journal_damage = read.damage
-        if read.progress.updated_ns > message.update_time.ToNanoseconds():
-            message.update_time.FromNanoseconds(read.progress.updated_ns)
-        set_progress(message.progress, read.progress)
-        snapshot = replace(
-            _snapshot(message, updated_ns=read.progress.updated_ns),
-            next_stage_at=self._next_stage_at,
-            ends_at=self.ends_at,
-        )
-        if read.progress.eta_seconds is not None:
-            # Set after the digest was taken: an estimate alone is no change.
-            message.progress.eta.FromNanoseconds(int(read.progress.eta_seconds * 1e9))
-        return snapshot
+        return message
 
-
-def _snapshot(message: Session, updated_ns: int) -> Snapshot:
-    content = message.SerializeToString(deterministic=True)
-    return Snapshot(message, blake2b(content, digest_size=8).digest(), len(content), updated_ns)
+    def _wait_reason(self) -> str:
+        waits_for = f": {self._waits_for}" if self._waits_for else ""
+        return f"queued, {_ordinal(self._line_position)} in line{waits_for}"
 
 
 def _ordinal(number: int) -> str:

@@ -1,6 +1,6 @@
 """Answer readers of a host's status: at once, when something changes, or as a stream."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -12,6 +12,7 @@ from services.host.changes import ChangeSignal
 from services.host.cursor import Cursor, filter_digest
 from services.host.host_identity import HostIdentity
 from services.host.journal_watch import JournalWatch
+from services.host.known_cursors import KnownCursors, Standing
 from services.host.session_table import SessionTable
 from services.host.status_page import StatusPage
 from services.host.status_query import StatusQuery
@@ -20,7 +21,7 @@ DEFAULT_HEARTBEAT_SECONDS: Final = 15.0
 
 
 class StatusFeed:
-    """Serves the status of a host. It keeps nothing for its readers: all that it knows of one is in its cursor.
+    """Serves the status of a host. It needs to know nothing of its readers: where one stands is in its cursor.
 
     Args:
         table: The host's sessions.
@@ -28,6 +29,7 @@ class StatusFeed:
         changes: Tells of changes.
         watch: Looks at journals while somebody waits.
         clock: Time.
+        before_look: Called before each answer: looks for sessions that the host was not told of.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class StatusFeed:
         changes: ChangeSignal,
         watch: JournalWatch,
         clock: Clock,
+        before_look: Callable[[], None] = lambda: None,
     ) -> None:
         self._table = table
         self._identity = identity
         self._changes = changes
         self._watch = watch
         self._clock = clock
+        self._before_look = before_look
+        self._known = KnownCursors()
         self._stopping = False
 
     @property
@@ -62,7 +67,12 @@ class StatusFeed:
         Raises:
             ServiceError: CURSOR_INVALID or CURSOR_FILTER_MISMATCH.
         """
-        return await StatusPage(self._table, self._cursor(query), query, self._clock).build()
+        self._before_look()
+        self._watch.look()
+        page = StatusPage(self._table, self._standing(query), query, self._clock)
+        response = await page.build()
+        self._known.keep(response.next_cursor, page.next_standing)
+        return response
 
     async def wait(self, query: StatusQuery, wait_seconds: float) -> GetStatusResponse:
         """Answer when there is something to tell, or when the time is over.
@@ -111,7 +121,7 @@ class StatusFeed:
                 else:
                     due = not await self._changes.wait(seen, heartbeat_seconds)
 
-    def _cursor(self, query: StatusQuery) -> Cursor:
+    def _standing(self, query: StatusQuery) -> Standing:
         """Return where the reader stands.
 
         A cursor of another host, or of a later life of this one that a restored backup knows nothing of, says nothing
@@ -119,14 +129,15 @@ class StatusFeed:
         """
         digest = filter_digest(query.session_ids)
         if not query.cursor:
-            return Cursor(self._identity.host_uid, digest)
-        cursor = Cursor.decode(query.cursor)
+            return Standing(Cursor(self._identity.host_uid, digest))
+        standing = self._known.find(query.cursor) or Standing(Cursor.decode(query.cursor))
+        cursor = standing.cursor
         if cursor.filter_digest != digest:
             raise ServiceError(ErrorReason.ERROR_REASON_CURSOR_FILTER_MISMATCH)
         if cursor.host_uid != self._identity.host_uid or cursor.finished_through > self._identity.last_finish_number:
             gone = {name: position for name, position in cursor.sessions.items() if name not in self._table}
-            return Cursor(self._identity.host_uid, digest, renewed=True, sessions=gone)
-        return cursor
+            return Standing(Cursor(self._identity.host_uid, digest, renewed=True, sessions=gone))
+        return standing
 
 
 def _tells_something(response: GetStatusResponse) -> bool:

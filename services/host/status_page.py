@@ -1,20 +1,21 @@
 """Put one answer to GetStatus together: what changed since a cursor, and the cursor after it."""
 
 import asyncio
-from dataclasses import dataclass, replace
+import contextlib
+from dataclasses import replace
 from typing import Final
 
 from ktrdr.host.v1.host_pb2 import GetStatusResponse
-from ktrdr.host.v1.session_pb2 import Session
-from ktrdr_bridge import Position
 
 from services.common.clock import Clock
 from services.host.cursor import Cursor, SessionCursor
 from services.host.description import set_age
-from services.host.points import JournalSource, Points, read_fairly, to_columns, to_rows
-from services.host.records import SettledRecord
-from services.host.session import HostedSession, Snapshot
+from services.host.known_cursors import Standing
+from services.host.packing import to_columns, to_rows
+from services.host.points import JournalSource, journals_at_once, read_fairly
+from services.host.session import HostedSession
 from services.host.session_table import SessionTable
+from services.host.status_entry import StatusEntry
 from services.host.status_query import DEFAULT_PAGE_POINTS, StatusQuery
 
 BUDGET_BYTES: Final = 2 * 2**20
@@ -22,135 +23,90 @@ _POINT_BYTES: Final = 36
 """Most bytes that a point takes: value and time of 8, step and seq as variable-length integers of at most 10."""
 _ROWS_AT_ONCE: Final = 500
 """Rows that are read on the event loop, which takes a few milliseconds; for more the reading moves to a thread."""
-
-_GONE: Final = "the journal is gone, or ends before its last row"
-
-
-@dataclass
-class _Entry:
-    """A session in the making of an answer, as it was when the making began.
-
-    Attributes:
-        session: The session.
-        known: Where the reader stands in it; None where it was not told of it yet.
-        snapshot: Its state.
-        settled: Its final record.
-        end: Where its journal ends.
-        told: The state goes into the answer.
-        reset: The reader's position was lost.
-        points: What was read of the journal for the answer.
-        stuck: The rest of the journal cannot be read.
-        damage: What of it could not be read.
-    """
-
-    session: HostedSession
-    known: SessionCursor | None
-    snapshot: Snapshot
-    settled: SettledRecord | None
-    end: Position
-    told: bool = False
-    reset: bool = False
-    points: Points | None = None
-    stuck: bool = False
-    damage: str = ""
-
-    @property
-    def position(self) -> Position:
-        """Where the reader stands in the journal after the answer."""
-        if self.points is not None:
-            return self.points.position
-        return Position("", 0) if self.known is None else Position(self.known.incarnation, self.known.seq)
-
-    @property
-    def unread(self) -> bool:
-        """The journal has rows that the reader will not have got with the answer."""
-        if self.stuck:
-            return False
-        return self.position != self.end if self.points is None else self.points.more
-
-    @property
-    def is_current(self) -> bool:
-        """The reader has this state already."""
-        return self.known is not None and self.known.token == self.snapshot.token and not self.reset
-
-    @property
-    def was_drained(self) -> bool:
-        """The reader was told before that the session is final."""
-        at_end = self.known is not None and Position(self.known.incarnation, self.known.seq) == self.end
-        return self.settled is not None and self.is_current and at_end
-
-    @property
-    def is_drained(self) -> bool:
-        """The session has ended, and with the answer the reader has its final state and all points."""
-        return self.settled is not None and (self.told or self.is_current) and not self.unread
-
-    @property
-    def is_included(self) -> bool:
-        """The answer has something about the session."""
-        return self.told or self.points is not None or (self.is_drained and not self.was_drained)
+_SESSIONS_AT_ONCE: Final = 200
+"""Sessions that are looked at, or written into the answer, before the event loop has its turn."""
 
 
 class StatusPage:
-    """Builds one answer.
+    """Builds one answer. The journals must have been looked at before.
 
     Args:
         table: The host's sessions.
-        cursor: Where the reader stands.
+        standing: Where the reader stands.
         query: What it asks for.
         clock: Time.
+
+    Attributes:
+        next_standing: Where the reader stands after the answer, once it was built.
     """
 
-    def __init__(self, table: SessionTable, cursor: Cursor, query: StatusQuery, clock: Clock) -> None:
-        self._cursor = cursor
+    def __init__(self, table: SessionTable, standing: Standing, query: StatusQuery, clock: Clock) -> None:
+        self._table = table
+        self._standing = standing
+        self._cursor = standing.cursor
         self._query = query
-        self._last_finish_number = max(cursor.finished_through, table.last_finish_number)
         self._clock = clock
+        self._revision = table.changed.revision
+        self._removals = table.removals
+        self._last_finish_number = max(self._cursor.finished_through, table.last_finish_number)
         self._room = BUDGET_BYTES
-        self._removed = [session_id for session_id in cursor.sessions if session_id not in table]
-        self._entries = [
-            self._entry(session) for session in table.unread(cursor.finished_through, query.session_ids or None)
-        ]
+        self._entries: list[StatusEntry] = []
+        self._left: list[HostedSession] = []
+        self.next_standing = standing
 
     async def build(self) -> GetStatusResponse:
         """Build the answer, but for the host's description.
 
         All changed states come first, and points only where no state is left out.
         """
-        all_told = self._tell_states()
+        all_told = await self._tell_states()
+        removed = self._removed()
         if all_told:
             await self._read_points()
-        response = GetStatusResponse(removed_sessions=self._removed)
-        for entry in self._entries:
-            if entry.is_included:
-                self._write(response.sessions.add(), entry)
-        cursor = self._next_cursor(all_told=all_told)
-        response.next_cursor = cursor.encode()
+        response = GetStatusResponse(removed_sessions=removed)
+        await self._write(response)
+        cursor = self._next_cursor(removed, all_told=all_told)
+        if cursor is self._cursor and self._query.cursor:
+            response.next_cursor = self._query.cursor
+        else:
+            response.next_cursor = cursor.encode()
         response.snapshot_complete = cursor.complete
         response.more = not all_told or any(entry.unread for entry in self._entries)
+        self.next_standing = Standing(cursor, self._revision, self._removals, self._behind())
         return response
 
-    def _entry(self, session: HostedSession) -> _Entry:
-        known = self._cursor.sessions.get(session.id)
-        entry = _Entry(session, known, session.snapshot(), session.settled, session.end())
-        if known is None:
-            entry.reset = self._cursor.renewed
-        elif known.incarnation and entry.end.incarnation:
-            entry.reset = known.incarnation != entry.end.incarnation or known.seq > entry.end.seq
-        return entry
+    def _candidates(self) -> list[HostedSession]:
+        """Return the sessions that may hold something for the reader: finished ones first, in the order they did."""
+        ids = self._query.session_ids or None
+        finished = self._table.finished_after(self._cursor.finished_through, ids)
+        if self._standing.revision < 0:
+            return [*finished, *self._table.live_among(ids)]
+        live = {*self._table.changed.since(self._standing.revision), *self._standing.behind}
+        chosen = [each for each in live if each.settled is None and (ids is None or each.id in ids)]
+        return [*finished, *sorted(chosen, key=_number)]
 
-    def _tell_states(self) -> bool:
+    async def _tell_states(self) -> bool:
         """Choose the states to tell, as far as there is room. Returns whether there was for all."""
-        first = True
-        for entry in self._entries:
-            if entry.is_current:
-                continue
-            size = entry.snapshot.size + (0 if entry.known is not None else entry.session.spec.ByteSize())
-            if size > self._room and not first:
-                return False
-            entry.told = True
-            first = False
-            self._room -= size
+        sessions, known_sessions, renewed = self._candidates(), self._cursor.sessions, self._cursor.renewed
+        for index, session in enumerate(sessions):
+            if index % _SESSIONS_AT_ONCE == _SESSIONS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            known = known_sessions.get(session.id)
+            entry = StatusEntry(session, known, renewed=renewed)
+            if not entry.is_current:
+                size = entry.snapshot.size + (0 if known is not None else session.spec.ByteSize())
+                if size > self._room and self._room < BUDGET_BYTES:
+                    self._left = sessions[index:]
+                    return False
+                entry.told = True
+                self._room -= size
+            self._entries.append(entry)
         return True
+
+    def _removed(self) -> list[str]:
+        if self._standing.removals == self._removals == self._table.removals:
+            return []
+        return [session_id for session_id in self._cursor.sessions if session_id not in self._table]
 
     async def _read_points(self) -> None:
         """Read new points of all sessions that have some."""
@@ -158,19 +114,31 @@ class StatusPage:
         if not hungry:
             return
         room = max(1, min(self._query.page_points or DEFAULT_PAGE_POINTS, self._room // _POINT_BYTES))
-        rows = sum(max(0, entry.end.seq - entry.position.seq) for entry in hungry)
+        share, left = room // len(hungry), []
+        for entry in hungry:
+            if entry.recent is not None and entry.recent.count <= share:
+                entry.take(entry.recent.points)
+                room -= entry.recent.count
+            else:
+                left.append(entry)
+        # No row takes less room than one value: what lies behind so many rows has to wait in any case.
+        rows, reached = 0, 0
+        while reached < len(left) and (rows <= room or reached < journals_at_once(room)):
+            rows += max(0, left[reached].end.seq - left[reached].position.seq)
+            reached += 1
+        served = left[:reached]
         if rows <= _ROWS_AT_ONCE:
-            found = read_fairly([_source(entry) for entry in hungry], room)
+            found = read_fairly([_source(entry) for entry in served], room)
         else:
-            found = await asyncio.to_thread(read_fairly, [_source(entry, shared=False) for entry in hungry], room)
-        for entry, points in zip(hungry, found, strict=True):
-            moved = points.position != entry.position
-            entry.stuck = not moved and not points.more
-            entry.points = points if moved or points.reset else None
-            entry.reset = entry.reset or points.reset
-            entry.damage = points.damage or (_GONE if entry.stuck and entry.settled is not None else "")
+            with contextlib.ExitStack() as holds:
+                for entry in served:
+                    holds.enter_context(entry.session.held())
+                sources = [_source(entry, shared=False) for entry in served]
+                found = await asyncio.to_thread(read_fairly, sources, room)
+        for entry, points in zip(served, found, strict=True):
+            entry.take(points)
 
-    def _hungry(self) -> list[_Entry]:
+    def _hungry(self) -> list[StatusEntry]:
         """Return what has unread points: live sessions first, each at the head in its turn, then finished ones.
 
         Those come in the order they finished, so that the reader is soon done with the first and its cursor short.
@@ -180,48 +148,78 @@ class StatusPage:
         turn = self._cursor.turn % len(live) if live else 0
         return live[turn:] + live[:turn] + [entry for entry in unread if entry.settled is not None]
 
-    def _write(self, message: Session, entry: _Entry) -> None:
-        message.CopyFrom(entry.snapshot.message)
-        if entry.known is None or entry.reset:
-            message.spec.CopyFrom(entry.session.spec)
-        if entry.points is not None and self._query.raw_rows:
-            message.metric_rows.extend(to_rows(entry.points))
-        elif entry.points is not None:
-            message.metrics.extend(to_columns(entry.points))
-        message.journal_damage = entry.damage or message.journal_damage
-        message.reset = entry.reset
-        message.final = entry.is_drained
-        set_age(message, entry.snapshot, self._clock.now())
+    async def _write(self, response: GetStatusResponse) -> None:
+        now = self._clock.now()
+        now_ns = int(now.timestamp() * 1e9)
+        included = [entry for entry in self._entries if entry.is_included]
+        for index, entry in enumerate(included):
+            if index % _SESSIONS_AT_ONCE == _SESSIONS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            message = response.sessions.add()
+            message.CopyFrom(entry.snapshot.message)
+            if entry.known is None or entry.reset:
+                message.spec.CopyFrom(entry.session.spec)
+            if entry.points is not None and self._query.raw_rows:
+                message.metric_rows.extend(to_rows(entry.points))
+            elif entry.points is not None:
+                message.metrics.extend(to_columns(entry.points))
+            if entry.damage:
+                message.journal_damage = entry.damage
+            if entry.reset:
+                message.reset = True
+            if entry.settled is not None:
+                message.final = entry.is_drained
+            set_age(message, entry.snapshot, now, now_ns)
 
-    def _next_cursor(self, *, all_told: bool) -> Cursor:
+    def _next_cursor(self, removed: list[str], *, all_told: bool) -> Cursor:
         finished_through = self._finished_through()
-        sessions = {}
+        sessions = dict(self._cursor.sessions)
+        for session_id in removed:
+            del sessions[session_id]
         for entry in self._entries:
-            behind = entry.settled is not None and entry.settled.finish_number <= finished_through
-            if not behind and (entry.told or entry.known is not None):
+            if entry.settled is not None and entry.settled.finish_number <= finished_through:
+                sessions.pop(entry.session.id, None)
+            elif entry.told or entry.known is not None:
                 sessions[entry.session.id] = self._position(entry)
-        complete = self._cursor.complete or (all_told and not any(each.target for each in sessions.values()))
+        cursor = self._cursor
+        complete = cursor.complete or (all_told and not any(each.target for each in sessions.values()))
+        renewed = cursor.renewed and not complete
+        if (finished_through, complete, renewed) == (cursor.finished_through, cursor.complete, cursor.renewed) and (
+            sessions == cursor.sessions
+        ):
+            return cursor
         return replace(
-            self._cursor,
+            cursor,
             finished_through=finished_through,
-            turn=self._cursor.turn + 1,
+            turn=cursor.turn + 1,
             complete=complete,
-            renewed=self._cursor.renewed and not complete,
+            renewed=renewed,
             sessions=sessions,
         )
 
     def _finished_through(self) -> int:
-        """Return the finish number up to which the reader has everything."""
+        """Return the finish number up to which the reader has everything.
+
+        A session that has finished since the answer was begun is left to the next one.
+        """
         reached = self._cursor.finished_through
         for entry in self._entries:
-            if entry.settled is None:
+            if entry.settled is None or entry.settled.finish_number > self._last_finish_number:
                 continue
             if not entry.is_drained:
                 return reached
             reached = entry.settled.finish_number
+        if self._left and self._left[0].settled is not None:
+            return reached
         return self._last_finish_number
 
-    def _position(self, entry: _Entry) -> SessionCursor:
+    def _behind(self) -> frozenset[HostedSession]:
+        """Return the live sessions that the reader has not been told of completely."""
+        live = [entry for entry in self._entries if entry.settled is None]
+        behind = [each.session for each in live if each.unread or not (each.told or each.is_current)]
+        return frozenset([*behind, *self._left])
+
+    def _position(self, entry: StatusEntry) -> SessionCursor:
         at = entry.end if entry.is_drained else entry.position
         token = entry.known.token if entry.known is not None and not entry.told else entry.snapshot.token
         if self._cursor.complete or not entry.unread:
@@ -233,7 +231,11 @@ class StatusPage:
         return SessionCursor(at.incarnation, at.seq, token, target if target > at.seq else 0)
 
 
-def _source(entry: _Entry, *, shared: bool = True) -> JournalSource:
+def _number(session: HostedSession) -> int:
+    return session.record.number
+
+
+def _source(entry: StatusEntry, *, shared: bool = True) -> JournalSource:
     """Return where an entry's points come from. A reader of the event loop's is not used in a thread."""
-    reader = entry.session.reader() if shared and entry.settled is None else None
-    return JournalSource(entry.session.folder.journal, reader, entry.position)
+    journal = entry.session.journal() if shared and entry.settled is None else None
+    return JournalSource(entry.session.folder.journal, None if journal is None else journal.reader, entry.position)

@@ -55,7 +55,7 @@ class World:
         self.table, self.identity = SessionTable(), HostIdentity(self.home)
         self.identity.open()
         changes = ChangeSignal()
-        watch = JournalWatch(self.table, changes, CLOCK)
+        watch = JournalWatch(self.table, changes)
         self.feed = StatusFeed(self.table, identity=self.identity, changes=changes, watch=watch, clock=CLOCK)
         self.settler = Settler(self.identity, CLOCK, self.table.finish)
         self.settler.start()

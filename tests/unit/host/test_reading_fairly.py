@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ktrdr_bridge import Bridge, Position
 
-from services.host.points import JournalSource, Points, read_fairly, to_columns, to_rows
+from services.host.packing import to_columns, to_rows
+from services.host.points import JournalSource, Points, read_fairly
 
 START = Position("", 0)
 

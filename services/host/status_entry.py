@@ -1,0 +1,92 @@
+"""One session in the making of an answer."""
+
+from ktrdr_bridge import Position
+
+from services.host.cursor import SessionCursor
+from services.host.points import Points
+from services.host.session import HostedSession
+from services.host.session_journal import NOWHERE, RecentPoints
+
+
+class StatusEntry:
+    """A session as it was when the answer began, and what the answer tells of it.
+
+    Args:
+        session: The session.
+        known: Where the reader stands in it; None where it was not told of it yet.
+        renewed: What the reader holds of sessions that it was not told of by this host is void.
+
+    Attributes:
+        session: The session.
+        known: As given.
+        snapshot: Its state.
+        settled: Its final record.
+        end: Where its journal ends.
+        position: Where the reader stands in the journal; after the points were read, where it stands then.
+        recent: The newest points, where they are just what the reader lacks.
+        reset: The reader's position was lost.
+        is_current: The reader has this state already.
+        told: The state goes into the answer.
+        points: What was read of the journal for the answer.
+        unread: The journal has rows that the reader will not have got with the answer.
+        damage: What of the journal could not be read.
+    """
+
+    __slots__ = (
+        "damage", "end", "is_current", "known", "points", "position", "recent", "reset", "session", "settled",
+        "snapshot", "told", "unread",
+    )  # fmt: skip
+
+    def __init__(self, session: HostedSession, known: SessionCursor | None, *, renewed: bool) -> None:
+        self.session = session
+        self.known = known
+        self.snapshot = session.snapshot()
+        self.settled = session.settled
+        self.end = end = session.end()
+        self.recent: RecentPoints | None = None
+        self.told = False
+        self.points: Points | None = None
+        self.damage = ""
+        if known is None:
+            self.position, self.reset, self.is_current = NOWHERE, renewed, False
+        else:
+            incarnation, seq, token, _ = known
+            self.position = Position(incarnation, seq)
+            self.reset = bool(incarnation and end.incarnation) and (incarnation != end.incarnation or seq > end.seq)
+            self.is_current = token == self.snapshot.token and not self.reset
+        self.unread = self.position != end
+        if self.unread and self.settled is None and not self.reset:
+            journal = session.journal()
+            recent = None if journal is None else journal.recent
+            if recent is not None and recent.after == self.position:
+                self.recent = recent
+
+    @property
+    def was_drained(self) -> bool:
+        """The reader was told before that the session is final."""
+        at_end = self.known is not None and Position(self.known.incarnation, self.known.seq) == self.end
+        return self.settled is not None and self.is_current and at_end
+
+    @property
+    def is_drained(self) -> bool:
+        """The session has ended, and with the answer the reader has its final state and all points."""
+        return self.settled is not None and (self.told or self.is_current) and not self.unread
+
+    @property
+    def is_included(self) -> bool:
+        """The answer has something about the session."""
+        return self.told or self.points is not None or (self.is_drained and not self.was_drained)
+
+    def take(self, points: Points) -> None:
+        """Take what was read of the journal."""
+        moved = points.position != self.position
+        if points.reset:
+            self.reset, self.is_current = True, False
+        self.damage = points.damage
+        # What cannot be read is nothing to wait for.
+        self.unread = points.more
+        if moved or points.reset:
+            self.points = points
+            self.position = points.position
+        elif not points.more and self.settled is not None:
+            self.damage = points.damage or "the journal is gone, or ends before its last row"
