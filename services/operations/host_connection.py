@@ -1,6 +1,6 @@
 """Calls to one host."""
 
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from datetime import timedelta
 from typing import Final, TypeVar, cast
 
@@ -100,6 +100,15 @@ class HostConnection:
         request = host_pb2.CancelSessionRequest(session_id=session_id, reason=reason, now=now)
         call = self._host.CancelSession(request, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
         return (await self._call(call)).session
+
+    async def read_log(self, request: host_pb2.ReadLogRequest) -> AsyncGenerator[host_pb2.ReadLogResponse, None]:
+        """Yield the messages of a session's log, until the host ends the stream."""
+        call = self._host.ReadLog(request, metadata=outgoing_metadata())
+        try:
+            while isinstance(message := await self._call(call.read()), host_pb2.ReadLogResponse):
+                yield message
+        finally:
+            call.cancel()
 
     async def _call(self, call: Awaitable[T]) -> T:
         try:

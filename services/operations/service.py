@@ -20,6 +20,7 @@ from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.intake import Intake
 from services.operations.listing import Listing
+from services.operations.log_relay import LogRelay
 from services.operations.metric_history import MetricHistories
 from services.operations.pacing import Intervals
 from services.operations.placement import Placement
@@ -88,16 +89,18 @@ class OperationsService:
         creation = self._creation = Creation(
             registry, store.read, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
         )
+        watches = WatchLimit(settings.watch_limit)
         servicer = OperationsServicer(
             creation=creation,
             inspection=Inspection(registry, hosts.by_name, following.pollers, presenter, clock),
             listing=Listing(registry, store.read, presenter),
+            logs=LogRelay(registry, hosts.by_name, connections, watches, context.stopping),
             watching=Watching(
                 registry,
                 store.read,
                 presenter,
                 demand,
-                WatchLimit(settings.watch_limit),
+                watches,
                 context.stopping,
                 clock,
                 rng,

@@ -1,6 +1,7 @@
 """OperationsService on the wire: each method translates one call."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from services.operations.filter_errors import requested_filter
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.listing import Listing
+from services.operations.log_relay import LogRelay
 from services.operations.metric_history import MetricHistories, MetricQuery
 from services.operations.watching import Watching, WatchQuery
 
@@ -37,6 +39,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         histories: Reads their metrics.
         cancellation: Asks them to stop.
         hosts: The hosts.
+        logs: Passes their logs on.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         histories: MetricHistories,
         cancellation: Cancellation,
         hosts: Hosts,
+        logs: LogRelay,
     ) -> None:
         self._creation = creation
         self._inspection = inspection
@@ -57,6 +61,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         self._histories = histories
         self._cancellation = cancellation
         self._hosts = hosts
+        self._logs = logs
 
     async def CreateOperation(  # noqa: N802 - the contract's name
         self, request: pb.CreateOperationRequest, _context: Context
@@ -107,6 +112,14 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """Ask an operation to stop."""
         operation = await self._cancellation.cancel(request.operation_id, reason=request.reason, urgent=request.now)
         return pb.CancelOperationResponse(operation=operation)
+
+    async def ReadLog(  # noqa: N802 - the contract's name
+        self, request: pb.ReadLogRequest, _context: Context
+    ) -> AsyncIterator[pb.ReadLogResponse]:
+        """Stream an operation's log."""
+        async with aclosing(self._logs.read(request)) as parts:
+            async for part in parts:
+                yield part
 
     async def ListHosts(  # noqa: N802 - the contract's name
         self, request: pb.ListHostsRequest, _context: Context

@@ -40,6 +40,7 @@ class SimulatedSession:
     message: Session
     rows: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     version: int = 0
+    log: list[str] = field(default_factory=list)
 
 
 class SimulatedHost(
@@ -66,6 +67,8 @@ class SimulatedHost(
         polls: GetStatus calls so far.
         starts: Session ids of all start calls so far, repetitions included.
         cancels: Session ids of all cancel calls so far.
+        log_reads: All reads of logs so far.
+        log_refusals: What the next reads of logs are refused with.
     """
 
     def __init__(self, kind: "HostKind.ValueType" = HostKind.HOST_KIND_TRAINING, host_uid: str = "") -> None:
@@ -85,6 +88,8 @@ class SimulatedHost(
         self.polls = 0
         self.starts: list[str] = []
         self.cancels: list[str] = []
+        self.log_reads: list[host_pb2.ReadLogRequest] = []
+        self.log_refusals: list[status_pb2.Status] = []
         self._changed = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
@@ -122,6 +127,11 @@ class SimulatedHost(
         """Append a row to the journal of a session."""
         self.sessions[session_id].rows.append((step, metrics))
         self.touch(session_id)
+
+    def print_log(self, session_id: str, *texts: str) -> None:
+        """Append lines to the log of a session."""
+        self.sessions[session_id].log += texts
+        self._announce()
 
     def update(self, session_id: str, **fields: Any) -> None:
         """Change fields of a session."""
@@ -197,6 +207,30 @@ class SimulatedHost(
             self.touch(request.session_id)
         assert session is not None
         return host_pb2.CancelSessionResponse(session=session.message)
+
+    async def ReadLog(  # noqa: N802 - the contract's name
+        self, request: host_pb2.ReadLogRequest, context: Context
+    ) -> AsyncIterator[host_pb2.ReadLogResponse]:
+        session = self.sessions.get(request.session_id)
+        if session is None:
+            reason = ErrorReason.ERROR_REASON_SESSION_NOT_FOUND
+            await _abort(context, ServiceError(reason, session_id=request.session_id).status())
+        assert session is not None
+        if self.log_refusals:
+            await _abort(context, self.log_refusals.pop(0))
+        self.log_reads.append(request)
+        position, first = int(request.offset or 0), True
+        while True:
+            ended = session.message.state in ENDED
+            lines = [host_pb2.LogLine(text=text, source=host_pb2.LOG_SOURCE_LOG) for text in session.log[position:]]
+            position += len(lines)
+            if lines or first:
+                yield host_pb2.ReadLogResponse(lines=lines, next_offset=str(position))
+            first = False
+            if ended or not request.follow:
+                return
+            self._changed.clear()
+            await self._changed.wait()
 
     async def StartTraining(  # noqa: N802 - the contract's name
         self, request: training_pb2.StartTrainingRequest, context: Context
