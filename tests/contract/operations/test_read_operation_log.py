@@ -13,8 +13,10 @@ from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1 import host_pb2
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
+from ktrdr.operations.v1 import operations_pb2_grpc
 
 from services.common.bootstrap import running_server
+from services.common.channel import open_channel
 from services.common.errors import ServiceError
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHost, ProbeHostSettings
@@ -202,13 +204,12 @@ async def test_a_host_with_too_many_readers_and_a_registry_with_too_many(world: 
 
 
 async def test_the_registry_ends_its_streams_with_ok_when_it_stops(tmp_path: Path) -> None:
-    async with simulated_host() as host:
+    async with simulated_host() as host, contextlib.AsyncExitStack() as stack:
         host.add("s")
-        async with contextlib.AsyncExitStack() as stack:
-            registry = await stack.enter_async_context(
-                registry_server(tmp_path, f"gpu={host.address}", grace_seconds=5.0)
-            )
-            operation = await registry.found("s")
+        served = await stack.enter_async_context(registry_server(tmp_path, f"gpu={host.address}", grace_seconds=5.0))
+        operation = await served.found("s")
+        async with open_channel(served.address) as channel:
+            registry = RegistryServer(operations_pb2_grpc.OperationsServiceStub(channel), served.address)  # type: ignore[arg-type]  # one class for both kinds of channel
             async with reading(registry, operation.id, follow=True) as stream:
                 assert await take(stream) == []
                 stopping = asyncio.create_task(stack.aclose())
