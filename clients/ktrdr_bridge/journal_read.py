@@ -29,7 +29,7 @@ class Thinning:
     rows_left_out: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JournalRead:
     """What one read found.
 

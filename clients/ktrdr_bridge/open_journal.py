@@ -10,6 +10,7 @@ from ktrdr_bridge.identity import HEADER_READ_BYTES, SEGMENT_GRAIN_BYTES, Identi
 from ktrdr_bridge.journal_read import Thinning
 from ktrdr_bridge.layout import BODY_OFFSET
 from ktrdr_bridge.segment_head import (
+    FLAG_CLOSED,
     FLAG_GOES_ON,
     HEAD_READ_BYTES,
     ROWS_OFFSET,
@@ -33,6 +34,7 @@ class OpenJournal:
 
     Attributes:
         segments: By number; None where the header is damaged.
+        end_seq: Seq after the last published row.
         flags: The writer's flags.
         end_lost: The file is cut off, or its last segment's header is damaged.
         words_offset: Where the last segment's three words are, or -1 while they can't be relied on.
@@ -46,19 +48,16 @@ class OpenJournal:
         generation = identity.generation
         self.thinning = Thinning(generation, identity.complete_from_seq, identity.rows_left_out) if generation else None
         self.segments: list[Segment | None] = []
+        self.end_seq = 0
         self.flags = 0
         self.end_lost = False
         self.words_offset = -1
         self.token = b"", b""
         self._words = b""
+        self._most_seq = 0
         self._sequence = -1
         self._state = State()
         self._complete: dict[int, Segment] = {}
-
-    @property
-    def end_seq(self) -> int:
-        """Seq after the last published row."""
-        return next((segment.end_seq for segment in reversed(self.segments) if segment is not None), 0)
 
     @property
     def last(self) -> Segment | None:
@@ -83,6 +82,17 @@ class OpenJournal:
         place = _PLACE.pack(self.identity.incarnation, self.identity.generation, len(self.segments))
         self.token = words, place + told
         return place + told
+
+    def advance(self) -> bool:
+        """Take in what was written to the last segment.
+
+        Returns:
+            False when nothing was, or there is more to look at: this file may not be the journal any more.
+        """
+        if self.words_offset < 0:
+            return False
+        words = os.pread(self.descriptor, WORDS.size, self.words_offset)
+        return words != self._words and self._take(words) and not self.flags & FLAG_CLOSED
 
     def refresh(self) -> None:
         """Take in what the writer has done since: three words of the last segment tell it, or where to look."""
@@ -118,10 +128,10 @@ class OpenJournal:
         if flags & FLAG_GOES_ON:
             return False
         self._words, self._sequence, self.flags = words, sequence, flags
-        head = segment.head
-        end_seq = _possible_end(Segment(head, head.base + published), self.identity)
-        if end_seq != segment.end_seq:
-            self.segments[-1] = Segment(head, end_seq)
+        end_seq = segment.head.base + published
+        if not segment.head.first_seq <= end_seq <= self._most_seq:  # the count has no CRC
+            end_seq = min(max(end_seq, segment.head.first_seq), self._most_seq)
+        self.end_seq = segment.end_seq = end_seq
         return True
 
     def _load(self) -> None:
@@ -139,6 +149,9 @@ class OpenJournal:
         found = [self._segment(number, count) for number in range(count)]
         self.end_lost = cut_off or (count > 0 and found[-1] is None)
         self.segments = _counted(found, identity)
+        last = next((segment for segment in reversed(self.segments) if segment is not None), None)
+        self.end_seq = 0 if last is None else last.end_seq
+        self._most_seq = 0 if last is None else _most_seq(last, identity)
         self.token = b"", b""
         self._sequence = -1
         self.words_offset = -1
@@ -187,13 +200,10 @@ def open_journal(path: str) -> OpenJournal | None:
     return None
 
 
-def _possible_end(segment: Segment, identity: Identity) -> int:
-    """Return the end of a last segment, as far as the count, which has no CRC, can be."""
+def _most_seq(segment: Segment, identity: Identity) -> int:
+    """Return the end of a segment that is full of the shortest rows."""
     head = segment.head
-    if head.end_seq:
-        return head.end_seq
-    capacity = (identity.span(head.number)[1] - ROWS_OFFSET) // BODY_OFFSET
-    return min(max(segment.end_seq, head.first_seq), head.first_seq + capacity)
+    return head.end_seq or head.first_seq + (identity.span(head.number)[1] - ROWS_OFFSET) // BODY_OFFSET
 
 
 def _counted(segments: list[Segment | None], identity: Identity) -> list[Segment | None]:
@@ -207,11 +217,11 @@ def _counted(segments: list[Segment | None], identity: Identity) -> list[Segment
         if segment is None:
             counted.append(None)
             continue
-        end_seq = _possible_end(segment, identity)
+        end_seq = min(max(segment.end_seq, segment.head.first_seq), _most_seq(segment, identity))
         if following is not None and not segment.head.end_seq:
             next_seq = max(following.head.first_seq, segment.head.first_seq)
             adjoining = following.head.number == segment.head.number + 1
             end_seq = next_seq if adjoining else min(end_seq, next_seq)
-        counted.append(segment if end_seq == segment.end_seq else Segment(segment.head, end_seq))
+        counted.append(Segment(segment.head, end_seq))
         following = segment
     return counted[::-1]

@@ -1,9 +1,9 @@
 """Points of one read, as columns."""
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ktrdr_bridge.rows import Run
+from ktrdr_bridge.rows import Row, Run
 
 
 @dataclass(slots=True)
@@ -19,10 +19,30 @@ class Series:
     """
 
     name: str
-    seqs: "array[int]" = field(default_factory=lambda: array("Q"))
-    steps: "array[int]" = field(default_factory=lambda: array("q"))
-    values: "array[float]" = field(default_factory=lambda: array("d"))
-    times_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    seqs: "array[int]"
+    steps: "array[int]"
+    values: "array[float]"
+    times_ns: "array[int]"
+
+
+def series_of(run: Run) -> list[Series]:
+    """Return a run's points by metric, each with arrays of its own."""
+    seqs, steps, table, width = run.seqs, run.steps, run.table, run.width
+    times_ns = array("q", [round(seconds * 1e9) for seconds in table[::width]])
+    first = width - len(run.names)
+    return [
+        Series(name, seqs[:], steps[:], table[column::width], times_ns[:])
+        for column, name in enumerate(run.names, first)
+    ]
+
+
+def series_of_row(row: Row, names: tuple[str, ...], table: "array[float]") -> list[Series]:
+    """Return one row's points by metric, each with arrays of its own; `table` ends with the values."""
+    seqs, steps, times_ns = array("Q", (row.seq,)), array("q", (row.step,)), array("q", (row.time_ns,))
+    return [
+        Series(name, seqs[:], steps[:], table[column : column + 1], times_ns[:])
+        for column, name in enumerate(names, len(table) - len(names))
+    ]
 
 
 class PointColumns:
@@ -39,6 +59,10 @@ class PointColumns:
     def add(self, run: Run) -> None:
         """Take a run of rows."""
         rows = len(run.steps)
+        if not self._series and run.names:
+            self.points = rows * len(run.names)
+            self._series = {series.name: series for series in series_of(run)}
+            return
         self.points += rows * max(1, len(run.names))
         if not run.names:
             return
@@ -46,7 +70,7 @@ class PointColumns:
         for column, name in enumerate(run.names, run.width - len(run.names)):
             series = self._series.get(name)
             if series is None:
-                series = self._series[name] = Series(name)
+                series = self._series[name] = Series(name, array("Q"), array("q"), array("d"), array("q"))
             series.seqs.extend(run.seqs)
             series.steps.extend(run.steps)
             series.times_ns.extend(times_ns)

@@ -7,7 +7,7 @@ from ktrdr_bridge.rows import Completed, Row
 from ktrdr_bridge.state import State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProgressSnapshot:
     """How far a session is.
 
@@ -53,25 +53,20 @@ def completed_units(state: State, row: Row | None, known: Completed | None) -> f
 
 def derive_progress(state: State, row: Row | None, known: Completed | None) -> ProgressSnapshot:
     """Return the progress that the newest state and the last row tell together; arguments as `completed_units`."""
-    completed, step, updated_ns = state.completed, state.step, state.updated_ns
+    completed, step, updated_ns, total = state.completed, state.step, state.updated_ns, state.total
     if row is not None:
         updated_ns = max(updated_ns, row.time_ns)
         if _newer(row, state):
             units = completed_units(state, row, known)
             completed, step = describe(state, row.context.kind, row.step, row.context.detail, units)
-    fraction = None
-    if state.total is not None:
-        fraction = min(max(completed / state.total, 0.0), 1.0) if state.total else 1.0
+    fraction = eta_seconds = None
+    if total is not None:
+        fraction = min(max(completed / total, 0.0), 1.0) if total else 1.0
+        done = completed - state.start_completed
+        if done > 0 and updated_ns > state.start_ns:
+            eta_seconds = max(total - completed, 0.0) * (updated_ns - state.start_ns) / 1e9 / done
     return ProgressSnapshot(
-        phase=state.phase,
-        step=step,
-        completed=completed,
-        total=state.total,
-        unit=state.unit,
-        fraction=fraction,
-        wait_reason=state.wait_reason,
-        updated_ns=updated_ns,
-        eta_seconds=_eta_seconds(state, completed, updated_ns),
+        state.phase, step, completed, total, state.unit, fraction, state.wait_reason, updated_ns, eta_seconds
     )
 
 
@@ -100,10 +95,3 @@ def describe(state: State, kind: Kind, step: int, detail: int, units: float | No
 
 def _newer(row: Row, state: State) -> bool:
     return row.seq >= state.mark and row.context.phase == state.ordinal & 0xFFFF
-
-
-def _eta_seconds(state: State, completed: float, updated_ns: int) -> float | None:
-    done = completed - state.start_completed
-    if state.total is None or done <= 0 or updated_ns <= state.start_ns:
-        return None
-    return max(state.total - completed, 0.0) * (updated_ns - state.start_ns) / 1e9 / done

@@ -12,14 +12,17 @@ from ktrdr_bridge.identity import UnreadableJournal
 from ktrdr_bridge.journal_read import JournalRead, Position
 from ktrdr_bridge.losses import Losses
 from ktrdr_bridge.open_journal import OpenJournal, open_journal
-from ktrdr_bridge.points import PointColumns
+from ktrdr_bridge.points import PointColumns, series_of_row
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
 from ktrdr_bridge.rows import SegmentWalker
-from ktrdr_bridge.segment_head import FLAG_STOPPED, WORDS, Segment, SegmentHead
+from ktrdr_bridge.segment_head import FLAG_STOPPED, WORDS, WORDS_OFFSET, Segment, SegmentHead
 from ktrdr_bridge.segment_walk import SegmentWalk
+from ktrdr_bridge.state import State
 
 _LOOK_AT_PATH_SECONDS: Final = 0.1
 _WORDS_BYTES: Final = WORDS.size
+
+_NOWHERE: Final = Position("", 0)
 
 
 class JournalReader:
@@ -44,16 +47,17 @@ class JournalReader:
             after: `next` of an earlier read; None for everything.
             max_points: About how many values to return; a row is never split, and one row at least is read.
         """
-        nothing = Position("", 0)
         try:
-            journal = self._current()
+            journal = self._journal
+            if journal is None or not journal.advance():
+                journal = self._current()
             if journal is None:
-                return JournalRead("", nothing, reset=after is not None and after != nothing)
-            return self._read(journal, after, max_points)
+                return JournalRead("", _NOWHERE, reset=after is not None and after != _NOWHERE)
+            return self._read_row(journal, after) or self._read(journal, after, max_points)
         except UnreadableJournal as problem:
-            return JournalRead("", nothing, damage=str(problem))
+            return JournalRead("", _NOWHERE, damage=str(problem))
         except OSError as error:
-            return JournalRead("", nothing, damage=f"the journal can't be read: {error.strerror}")
+            return JournalRead("", _NOWHERE, damage=f"the journal can't be read: {error.strerror}")
 
     def end(self) -> Position:
         """Return the position after the last row, from the headers alone."""
@@ -61,7 +65,7 @@ class JournalReader:
             journal = self._current()
         except (OSError, UnreadableJournal):
             journal = None
-        return Position("", 0) if journal is None else Position(journal.incarnation, journal.end_seq)
+        return _NOWHERE if journal is None else Position(journal.incarnation, journal.end_seq)
 
     def change_token(self) -> bytes:
         """Return a token that differs from the last one whenever there are new rows, progress, or flags.
@@ -111,6 +115,36 @@ class JournalReader:
             self._file_key = key
         return self._journal
 
+    def _read_row(self, journal: OpenJournal, after: Position | None) -> JournalRead | None:
+        """Read the one row that is new, if it is and if it is like the one before: what a follower mostly finds."""
+        walker = self._walker
+        segment = journal.segments[-1] if journal.words_offset >= 0 else None
+        if (
+            after is None
+            or walker is None
+            or walker.last is None
+            or segment is None
+            or walker.head is not segment.head
+            or not after.seq == walker.seq == journal.end_seq - 1
+            or after.incarnation != journal.incarnation
+        ):
+            return None
+        offset = journal.words_offset - WORDS_OFFSET + walker.position
+        table = walker.step_once(os.pread(journal.descriptor, walker.last.context.row_bytes, offset))
+        if table is None:
+            return None
+        return JournalRead(
+            journal.incarnation,
+            Position(journal.incarnation, walker.seq),
+            False,
+            False,
+            series_of_row(walker.last, walker.schemas[walker.last.context.schema], table),
+            derive_progress(self._state_for(journal, walker), walker.last, walker.completed),
+            not journal.flags & FLAG_STOPPED,
+            "",
+            journal.thinning,
+        )
+
     def _read(self, journal: OpenJournal, after: Position | None, max_points: int) -> JournalRead:
         start, reset, end_seq = 0, False, journal.end_seq
         if after is not None and after.incarnation:
@@ -145,12 +179,17 @@ class JournalReader:
 
     def _progress(self, journal: OpenJournal) -> ProgressSnapshot:
         tail = self._walk_to_end(journal)
-        # Read after the rows: a state older than the last row would belong to another phase.
+        if tail is None:
+            return derive_progress(journal.state(), None, None)
+        return derive_progress(self._state_for(journal, tail), tail.last, tail.completed)
+
+    @staticmethod
+    def _state_for(journal: OpenJournal, tail: SegmentWalker) -> State:
+        """Return the newest state, read after the rows: one older than the last row would belong to another phase."""
         state = journal.state()
-        row = tail.last if tail is not None else None
-        if row is not None and row.context.phase != state.ordinal & 0xFFFF:
-            state = journal.read_state_again()
-        return derive_progress(state, row, tail.completed if tail is not None else None)
+        if tail.last is not None and tail.last.context.phase != state.ordinal & 0xFFFF:
+            return journal.read_state_again()
+        return state
 
     def _walker_for(self, head: SegmentHead, seq: int) -> SegmentWalker:
         walker = self._walker

@@ -2,15 +2,17 @@
 
 import json
 import operator
+import struct
 import sys
-import zlib
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from ktrdr_bridge.layout import (
     BODY_OFFSET,
+    CONTEXT_BYTES,
     ROW_HEAD,
     Context,
     Kind,
@@ -19,8 +21,11 @@ from ktrdr_bridge.layout import (
 )
 from ktrdr_bridge.segment_head import ROWS_OFFSET, SegmentHead
 
+# CRC, context, two halves of the time, row number, step of a narrow row
+_ROW_START = struct.Struct(f"<I{CONTEXT_BYTES}sIIII")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Row:
     """What progress needs of one row."""
 
@@ -55,7 +60,7 @@ class Run:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Completed:
     """Units of a phase that were done after the row `seq`."""
 
@@ -135,6 +140,32 @@ class SegmentWalker:
         bodies = _bodies(segment, here, context.row_bytes, most_rows + max(0, wanted - self.seq))
         return self._take(bodies, context, names, end_seq, wanted, most_rows)
 
+    def step_once(self, row: bytes) -> "array[float] | None":
+        """Move over the next row if it is like the last one: the same context, the next seq.
+
+        Args:
+            row: As many bytes from `position` on as the last row had.
+
+        Returns:
+            The row's numbers: first the unix time in seconds, last the values; or None, without moving.
+        """
+        last = self.last
+        if last is None or last.context.wide or len(row) != last.context.row_bytes:
+            return None
+        crc, context, _, _, low, step = _ROW_START.unpack_from(row)
+        body = row[BODY_OFFSET:]
+        seq = self.head.base + low
+        if seq != self.seq or decode_context(context) is not last.context or crc32(body) != crc:
+            return None
+        table = _numbers("d", body)
+        self.position += len(row)
+        self.rows += 1
+        self.seq = seq + 1
+        self.last = Row(seq, round(table[0] * 1e9), step, last.context)
+        if last.context.kind is not Kind.BATCH:
+            self.completed = Completed(step, last.context.phase, seq)
+        return table
+
     def find(self, segment: bytes, start: int, end_seq: int, wanted: int = 0) -> Run | None:
         """Look for the next valid row behind damaged bytes, and move over it; rows start at multiples of 8."""
         kept = self.position
@@ -203,7 +234,7 @@ def _context_of_valid_row(segment: bytes, here: int) -> Context | None:
     if context is None or here + context.row_bytes > len(segment):
         return None
     body = segment[here + BODY_OFFSET : here + context.row_bytes]
-    return context if zlib.crc32(body) == crc else None
+    return context if crc32(body) == crc else None
 
 
 def _bodies(segment: bytes, here: int, row_bytes: int, most: int) -> list[bytes]:
@@ -215,7 +246,7 @@ def _bodies(segment: bytes, here: int, row_bytes: int, most: int) -> list[bytes]
     _, expected = ROW_HEAD.unpack_from(segment, here)
     found: list[bytes] = []
     for crc, context, body in rows:
-        if context != expected or zlib.crc32(body) != crc:
+        if context != expected or crc32(body) != crc:
             break
         found.append(body)
     return found

@@ -75,7 +75,7 @@ def base_of(first_seq: int) -> int:
     return first_seq & ~LOW
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Segment:
     """A segment as its header tells it: rows from `head.first_seq` on, published up to `end_seq`."""
 
