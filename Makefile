@@ -16,6 +16,9 @@ BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 CODE := services clients/ktrdr_bridge clients/ktrdr_client tests benchmarks examples
 TEST_ARGS ?=
+SOAK_SECONDS ?= 300
+SOAK_SEED ?= 0
+BENCH ?=
 
 .PHONY: help
 help:  ## List the targets
@@ -44,6 +47,10 @@ $(PROTOBUF6_READY): constraints-protobuf6.txt
 	$(PYTHON) -m venv $(PROTOBUF6_VENV)
 	$(PROTOBUF6_VENV)/bin/pip install --quiet --disable-pip-version-check -r constraints-protobuf6.txt
 	@touch $@
+
+.PHONY: soak
+soak: $(READY)  ## Kill a running system for minutes (SOAK_SECONDS=300, SOAK_SEED=0 for a random one)
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED)
 
 .PHONY: lint
 lint: $(READY) protos-lint  ## Check style, types, imports and the contract
@@ -80,9 +87,8 @@ protos-release: $(READY)  ## Make the contract of now the one that later changes
 	BUF=$(BIN)/buf PYTHON=$(BIN)/python protos/release.sh
 
 .PHONY: bench
-bench: $(BENCH_READY)  ## Measure: each figure beside a baseline of the same run
-	$(BENCH_VENV)/bin/python -m benchmarks.bridge
-	$(BENCH_VENV)/bin/python -m benchmarks.status_latency
+bench: $(BENCH_READY)  ## Measure: each figure beside a baseline of the same run (BENCH="bridge status_scale" for some)
+	$(BENCH_VENV)/bin/python -m benchmarks.run $(BENCH)
 
 $(BENCH_READY): pyproject.toml constraints.txt benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(BENCH_VENV)

@@ -21,6 +21,8 @@ from ktrdr.host.v1 import host_pb2, host_pb2_grpc
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
+from benchmarks.findings import Findings, add_json_flag
+
 if TYPE_CHECKING:  # the asynchronous stubs exist for type checkers only
     from ktrdr.host.v1.host_pb2_grpc import HostServiceAsyncStub
     from ktrdr.training.v1.training_pb2_grpc import TrainingHostServiceAsyncStub
@@ -86,6 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="rounds of each kind (default 4)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a round in seconds (default 5)")
+    add_json_flag(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ktrdr-bench-") as folder:
         home, ready = Path(folder), Path(folder) / "ready.json"
@@ -101,14 +104,17 @@ def main() -> int:
             finally:
                 server.terminate()
                 server.wait(timeout=30)
+    findings = Findings("status_latency")
+    findings.head()
     print(f"GetStatus with a cursor, 50 a second, {options.rounds} rounds of {options.seconds:.0f} s each, alternating")
-    print(f"{'':34}{'answers':>8}{'p50 ms':>9}{'p99 ms':>9}")
+    print(f"{'':34}{'answers':>8}{'p50 ms':>9}{'p99 ms':>9}{'x idle p99':>12}")
     for name, taken in (("idle host", idle), ("a pure-Python loop burns a core", burning)):
-        print(f"{name:34}{len(taken):>8}{percentile(taken, 0.5):>9.2f}{percentile(taken, 0.99):>9.2f}")
+        half, most = percentile(taken, 0.5), percentile(taken, 0.99)
+        print(f"{name:34}{len(taken):>8}{half:>9.2f}{most:>9.2f}{most / percentile(idle, 0.99):>12.2f}")
+        findings.keep(name, answers=len(taken), p50_ms=half, p99_ms=most)
     ratio = percentile(burning, 0.99) / percentile(idle, 0.99)
-    met = ratio <= LIMIT
-    print(f"p99 burning / idle: {ratio:.2f} (target: at most {LIMIT:.0f})  {'PASS' if met else 'MISS'}")
-    return 0 if met else 1
+    findings.check("p99 burning / idle", ratio, f"{ratio:.2f}", f"<= {LIMIT:g}", passed=ratio <= LIMIT)
+    return findings.write(options.json)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Host and registry die again and again while sessions begin, work, are stopped, die and are settled."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,5 +18,5 @@ async def test_nothing_is_lost_doubled_or_run_twice_while_services_are_killed(tm
         cases = make_cases(SEED, 60, EVERYTHING, world.ledgers)
         strikes = make_strikes(SEED, 200, mean_seconds=0.3)
         report = await run(world, cases, strikes, seed=SEED, parallel=16)
-    print(f"seed {SEED}: {report}")
+    sys.stdout.write(f"seed {SEED}: {report}\n")
     assert not report.problems, f"seed {SEED}:\n" + "\n".join(report.problems)

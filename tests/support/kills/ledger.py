@@ -48,6 +48,10 @@ class LedgerWriter:
         """Enter that something else happened."""
         self._append(f'"{event}"\n')
 
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._entries)
+
     def _append(self, text: str) -> None:
         os.write(self._entries, text.encode())
         if self._durable:

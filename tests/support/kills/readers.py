@@ -9,7 +9,7 @@ from ktrdr.host.v1 import host_pb2
 from ktrdr.operations.v1 import operations_pb2
 
 from tests.support.kills.world import PASSING, RETRY_SECONDS, World, answered
-from tests.support.status_reader import Point, StatusReader
+from tests.support.status_reader import GetStatus, Point, StatusReader
 
 Points = dict[int, dict[str, Point]]
 """Step and value by seq and metric."""
@@ -46,7 +46,7 @@ class FaithfulReader(StatusReader):
             await asyncio.sleep(RETRY_SECONDS)
 
 
-def asker(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def asker(world: World) -> GetStatus:
     """Return what a StatusReader asks with."""
 
     async def ask(request: host_pb2.GetStatusRequest) -> host_pb2.GetStatusResponse:
@@ -86,10 +86,11 @@ async def registry_points(world: World, operation_id: str) -> Points:
     """
     found: Points = {}
     newest: dict[str, int] = {}
+    request = operations_pb2.QueryMetricsRequest(operation_id=operation_id, page_size=5_000)
     token = ""
     while True:
-        request = operations_pb2.QueryMetricsRequest(operation_id=operation_id, page_size=5_000, page_token=token)
-        page = await answered(lambda request=request: world.registry.QueryMetrics(request, timeout=10))
+        request.page_token = token
+        page = await answered(lambda: world.registry.QueryMetrics(request, timeout=10))
         for history in page.series:
             points = history.points
             seqs = points.seqs or range(points.first_seq, points.first_seq + len(points.values))

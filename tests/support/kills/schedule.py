@@ -20,6 +20,8 @@ Fate = Literal[
     "cancel and kill",  # it is asked to stop, and its worker killed
     "abandoned",  # whoever starts it goes away before the answer, and never asks again
 ]
+Through = Literal["id", "request", "registry"]
+_THROUGH: Final[tuple[Through, ...]] = ("id", "id", "request", "registry")
 WORKER_KILLS: Final[Mapping[Fate, int]] = {"row": 5, "time": 9, "start": 2, "both": 2, "keeper": 1, "none": 1}
 EVERYTHING: Final[Mapping[Fate, int]] = {
     "none": 6,
@@ -50,7 +52,7 @@ class Case:
 
     name: str
     fate: Fate
-    through: Literal["id", "request", "registry"]
+    through: Through
     plan: Plan
     delay_seconds: float
     second_delay_seconds: float
@@ -74,7 +76,7 @@ def make_cases(
     for number in range(count):
         name = f"case-{number:04}"
         (fate,) = dice.choices(list(fates), weights=list(fates.values()))
-        through = dice.choice(["id", "id", "request", "registry"]) if fate != "abandoned" else "id"
+        through: Through = dice.choice(_THROUGH) if fate != "abandoned" else "id"
         life_seconds = dice.choice([0.05, 0.2, 0.5])
         length, burst = dice.randrange(rows // 10, rows), dice.choice([1, 8, 64, 256])
         plan = Plan(
@@ -84,7 +86,7 @@ def make_cases(
             burst=burst,
             # An eighth never pauses: it is killed while it writes as fast as it can.
             pause_seconds=0.0 if dice.random() < 0.125 else life_seconds * burst / length,
-            frame="session" if dice.random() < 0.1 else "bridge",
+            frame="session" if dice.random() < 0.06 else "bridge",
             durable=dice.random() < 0.1,
             kill_at=dice.randrange(length) if fate == "row" else -1,
             kill_before=dice.random() < 0.5,

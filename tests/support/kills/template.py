@@ -5,8 +5,6 @@ that runs the module's `command` with the arguments, and answers with its pid. I
 nothing of grpc in use, so that what it forks is as good as new. Linux.
 """
 
-import asyncio
-import contextlib
 import importlib
 import json
 import os
@@ -14,7 +12,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Final, Self
 
@@ -85,66 +82,6 @@ class Template:
         assert self._process is not None
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
-
-
-class ForkedService:
-    """A service that is killed and started again, on a port that it keeps.
-
-    Args:
-        template: Where it is forked.
-        service: "training-host" or "operations".
-        home: Its KTRDR_HOME.
-        arguments: Further flags.
-    """
-
-    def __init__(self, template: Template, service: str, home: Path, arguments: list[str]) -> None:
-        self.service = service
-        self.arguments = arguments
-        self.port = 0
-        self.pid = 0
-        self.log = home / f"{service}.log"
-        self._template = template
-        self._home = home
-        self._ready = home / f"{service}.ready.json"
-
-    @property
-    def address(self) -> str:
-        """HOST:PORT, known after the first start."""
-        return f"127.0.0.1:{self.port}"
-
-    async def start(self, *, wait: bool = True) -> None:
-        """Start it, and wait until it serves."""
-        self._ready.unlink(missing_ok=True)
-        flags = ["--home", str(self._home), "--port", str(self.port), "--ready-file", str(self._ready)]
-        self.pid = self._template.fork(self.service, [*flags, *self.arguments], self.log)
-        deadline = time.monotonic() + 60
-        while wait and not self._ready.exists():
-            assert time.monotonic() < deadline and self._lives(), f"{self.service} did not start:\n{self.tail()}"
-            await asyncio.sleep(0.005)
-        if wait:
-            self.port = int(json.loads(self._ready.read_text())["address"].rpartition(":")[2])
-
-    async def kill(self) -> None:
-        """End it with SIGKILL, and wait until it is gone."""
-        self.signal(signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while self._lives():
-            assert time.monotonic() < deadline, f"{self.service} did not end"
-            await asyncio.sleep(0.002)
-        self.pid = 0
-
-    def signal(self, number: int) -> None:
-        """Send a signal, if it runs."""
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def _lives(self) -> bool:
-        return bool(self.pid) and Path(f"/proc/{self.pid}").exists()
-
-    def tail(self) -> str:
-        """Return the end of what it printed."""
-        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
 
 
 if __name__ == "__main__":

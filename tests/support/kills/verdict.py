@@ -70,7 +70,7 @@ def _allowed(world: World, victim: Victim, ledger: Ledger) -> Iterator[tuple[str
     if victim.cancel_sent:
         yield "STATE_CANCELLED", "CANCELLED"
     killed = "worker" in victim.kills or "killing" in ledger.events
-    if killed and not victim.cancelled:
+    if killed and not victim.accepted:
         yield "STATE_FAILED", "WORKER_LOST" if "keeper" in victim.kills else "WORKER_KILLED"
 
 

@@ -7,18 +7,23 @@ import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ktrdr.host.v1 import host_pb2
+from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.operations.v1 import operations_pb2
 from ktrdr.training.v1 import training_pb2
 from ktrdr_bridge.alive import start_ticks
 
 from services.host.records import WorkerRecord
 from services.operations.identifiers import derived_operation_id
+from tests.support.eventually import eventually
 from tests.support.kills.schedule import Case
 from tests.support.kills.world import World, answered
 
-LOOK_SECONDS = 0.005
+LOOK_SECONDS: Final = 0.005
+LONGEST_SECONDS: Final = 90.0
+"""For whatever has to happen by itself, on a busy machine."""
 
 
 @dataclass
@@ -33,6 +38,7 @@ class Victim:
         kills: The processes that were told to die: "worker", "keeper".
         cancel_sent: A request to stop was sent.
         cancelled: It was answered.
+        accepted: The host's answer was that the session is stopping; one that has ended is answered as it is.
         withheld: The registry stopped it before the host heard of it.
         over: Nothing more happens to it.
     """
@@ -44,6 +50,7 @@ class Victim:
     kills: list[str] = field(default_factory=list)
     cancel_sent: bool = False
     cancelled: bool = False
+    accepted: bool = False
     withheld: bool = False
     over: bool = False
 
@@ -58,8 +65,11 @@ async def begin(world: World, victim: Victim) -> None:
         victim.operation_id, victim.session_id = operation.id, f"{operation.id}-1"
         victim.started = True
         return
-    named = {"session_id": case.name} if case.through == "id" else {"request_id": case.name}
-    start = training_pb2.StartTrainingRequest(spec=spec, **named)
+    start = training_pb2.StartTrainingRequest(spec=spec)
+    if case.through == "id":
+        start.session_id = case.name
+    else:
+        start.request_id = case.name
     if case.fate == "abandoned":
         victim.session_id = case.name
         asking = asyncio.ensure_future(world.trainings.StartTraining(start, timeout=10))
@@ -104,18 +114,27 @@ async def suffer(world: World, victim: Victim) -> None:
 async def _cancel(world: World, victim: Victim) -> None:
     victim.cancel_sent = True
     now = victim.case.plan.seed % 4 == 0
-    asking: asyncio.Future[object]
-    if victim.case.through == "registry":
-        wish = operations_pb2.CancelOperationRequest(operation_id=victim.operation_id, reason="enough", now=now)
-        asking = asyncio.ensure_future(answered(lambda: world.registry.CancelOperation(wish, timeout=5)))
-    else:
-        request = host_pb2.CancelSessionRequest(session_id=victim.session_id, reason="enough", now=now)
-        asking = asyncio.ensure_future(answered(lambda: world.sessions.CancelSession(request, timeout=5)))
+    wish = _stop_in_registry if victim.case.through == "registry" else _stop_on_host
+    asking = asyncio.ensure_future(wish(world, victim, now=now))
     if victim.case.fate == "cancel and kill":
         await asyncio.sleep(victim.case.second_delay_seconds)
         _kill(world, victim, "worker")
-    await asking
+    victim.accepted = await asking
     victim.cancelled = True
+
+
+async def _stop_in_registry(world: World, victim: Victim, *, now: bool) -> bool:
+    """Ask the registry; it answers before the host has heard of it."""
+    wish = operations_pb2.CancelOperationRequest(operation_id=victim.operation_id, reason="enough", now=now)
+    await answered(lambda: world.registry.CancelOperation(wish, timeout=5))
+    return False
+
+
+async def _stop_on_host(world: World, victim: Victim, *, now: bool) -> bool:
+    """Ask the host; tell whether the session is stopping."""
+    request = host_pb2.CancelSessionRequest(session_id=victim.session_id, reason="enough", now=now)
+    answer = await answered(lambda: world.sessions.CancelSession(request, timeout=5))
+    return bool(answer.session.state == Session.STATE_CANCELLING)
 
 
 async def _until_writing(world: World, victim: Victim) -> None:
@@ -125,8 +144,9 @@ async def _until_writing(world: World, victim: Victim) -> None:
 async def _until(world: World, victim: Victim, path: Path) -> None:
     """Wait until a file is there, or the session has ended without it."""
     settled = world.folder(victim.session_id).settled_record
-    while not path.exists() and not settled.exists():
-        await asyncio.sleep(LOOK_SECONDS)
+    await eventually(
+        lambda: path.exists() or settled.exists(), timeout_seconds=LONGEST_SECONDS, interval_seconds=LOOK_SECONDS
+    )
 
 
 def _kill(world: World, victim: Victim, who: str) -> None:

@@ -16,7 +16,8 @@ from ktrdr.training.v1 import training_pb2_grpc
 from services.common.channel import client_options
 from services.host.folder import SessionFolder
 from tests.support.host_service import end_session_processes
-from tests.support.kills.template import ForkedService, Template
+from tests.support.kills.forked_service import ForkedService
+from tests.support.kills.template import Template
 
 if TYPE_CHECKING:  # the asynchronous stubs exist for type checkers only
     from ktrdr.host.v1.host_pb2_grpc import HostServiceAsyncStub
@@ -82,7 +83,7 @@ class World:
 @contextlib.asynccontextmanager
 async def running_world(home: Path, *, slots: int) -> AsyncIterator[World]:
     """Run host and operations; whatever is left of them and of their workers is ended."""
-    home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     with Template() as template:
         host = ForkedService(template, "training-host", home, ["--slots", str(slots), "--queue-limit", "10000"])
         await host.start()
