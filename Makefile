@@ -32,7 +32,7 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "KTRDR needs Python 3.11 or newer; choose one with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "setting up $(VENV) (once; takes a minute or two)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,ib,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,ib,integrations,dev]'
 	@touch $@
 
 .PHONY: demo

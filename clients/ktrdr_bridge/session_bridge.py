@@ -1,5 +1,6 @@
 """The bridge of a session that a process opened for itself."""
 
+import atexit
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,14 +25,13 @@ class SessionBridge(Bridge):
     session_id: str = ""
     name: str = ""
     folder: Path | None = None
-    _end: SessionEnd
-    _finalizer: "weakref.finalize[..., SessionBridge]"
+    _end: SessionEnd | None = None
 
     def take(self, session_id: str, name: str, end: SessionEnd) -> None:
         """Become the bridge of a session. For `open_session` alone."""
         self.session_id, self.name, self.folder = session_id, name, end.folder
         self._end = end
-        self._finalizer = weakref.finalize(self, _end_unclosed, end, weakref.ref(self))
+        _open_sessions.add(self)
 
     @property
     def cancelled(self) -> bool:
@@ -40,7 +40,7 @@ class SessionBridge(Bridge):
         A loop that has seen it and then ends is CANCELLED, and not COMPLETED.
         """
         asked = super().cancelled
-        if asked:
+        if asked and self._end is not None:
             self._end.stop_seen = True
         return asked
 
@@ -60,21 +60,33 @@ class SessionBridge(Bridge):
             outcome: How it ended; None for completed, or cancelled where the loop has seen that it was asked to stop.
             exception: What it failed with, for the outcome "failed".
         """
+        _open_sessions.discard(self)
         try:
             super().close()
         finally:
-            if self._end.is_own:
-                self._finalizer.detach()
+            if self._end is not None:
                 self._end.write(outcome or self._end.of_block(None)[0], exception)
 
     def close_after(self, error: BaseException | None) -> None:
         """End the session as a block that this exception left would: cancelled, failed, or (None) completed."""
-        outcome, exception = self._end.of_block(error)
-        self.close(outcome, exception=exception)
+        if self._end is not None:
+            outcome, exception = self._end.of_block(error)
+            self.close(outcome, exception=exception)
+
+    def close_unclosed(self) -> None:
+        """End the session that nobody closed, as its process ends or nothing in it can report any more."""
+        if self._end is not None and not self._end.is_over:
+            outcome, exception = self._end.of_process()
+            self.close(outcome, exception=exception)
+
+    def __del__(self) -> None:
+        """End the session: nothing can report to it any more."""
+        self.close_unclosed()
 
     def fail_unless_closed(self, exception: str) -> None:
         """Let the session be failed, with this text, if it is never closed; by itself it is completed then."""
-        self._end.unclosed = exception
+        if self._end is not None:
+            self._end.unclosed = exception
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -127,13 +139,12 @@ class RaisingSessionBridge(SessionBridge):
         super()._use(method, write_and_look)
 
 
-def _end_unclosed(end: SessionEnd, bridge: "weakref.ref[SessionBridge]") -> None:
-    """End a session that nobody closed: its process ends, or nothing in it can report any more."""
-    if not end.is_own:
-        return
-    outcome, exception = end.of_process()
-    open_bridge = bridge()
-    if open_bridge is not None:
-        open_bridge.close(outcome, exception=exception)
-    else:
-        end.write(outcome, exception)
+_open_sessions: "weakref.WeakSet[SessionBridge]" = weakref.WeakSet()
+
+
+def _end_with_process() -> None:
+    for bridge in list(_open_sessions):
+        bridge.close_unclosed()
+
+
+atexit.register(_end_with_process)

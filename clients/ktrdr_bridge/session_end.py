@@ -51,9 +51,9 @@ class SessionEnd:
             os.close(descriptor)
 
     @property
-    def is_own(self) -> bool:
-        """Whether this process opened the session, and may end it."""
-        return self._owner == os.getpid()
+    def is_over(self) -> bool:
+        """Whether the end was written, or is not this process's to write."""
+        return self._written or self._owner != os.getpid()
 
     def of_block(self, error: BaseException | None) -> tuple[Outcome, str]:
         """Return the outcome of a block that was left normally (None) or with an error, and the error's text."""
@@ -77,7 +77,7 @@ class SessionEnd:
 
     def write(self, outcome: Outcome, exception: str = "") -> None:
         """Record the end and let go of the session; idempotent. Where it can't be written, the process's end tells."""
-        if self._written or not self.is_own:
+        if self.is_over:
             return
         self._written = True
         content: dict[str, object] = {"outcome": outcome, "ended_at": datetime.now(UTC).isoformat()}

@@ -1,7 +1,6 @@
 """What a loop reports to where a session can't be recorded: nothing happens, and the loop goes on."""
 
 from collections.abc import Mapping
-from types import TracebackType
 
 from ktrdr_bridge.control import StopRequest
 from ktrdr_bridge.session_bridge import SessionBridge
@@ -56,15 +55,4 @@ class UnrecordedSession(SessionBridge):
         """Do nothing."""
 
     def close(self, outcome: Outcome | None = None, *, exception: str = "") -> None:
-        """Do nothing."""
-
-    def close_after(self, error: BaseException | None) -> None:
-        """Do nothing."""
-
-    def fail_unless_closed(self, exception: str) -> None:
-        """Do nothing."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
         """Do nothing."""

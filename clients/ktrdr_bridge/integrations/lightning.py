@@ -27,8 +27,8 @@ class KtrdrCallback(Callback):  # type: ignore[misc]  # the library has no types
     """Reports epochs and batches with their metrics, and stops the training politely when the session is asked to stop.
 
     An epoch has all metrics that were logged by its end (validation included) under their own names, and `train_loss`:
-    the mean loss of its batches, where nothing was logged by that name. Batches have their loss and what was logged for
-    each step. Only the process of rank zero reports; all of them stop.
+    the mean loss of its batches, where nothing was logged by that name. Batches have their loss, as `batch_loss`, and
+    what was logged for each step, as `batch_…`. Only the process of rank zero reports; all of them stop.
 
     Args:
         session: Name of the sessions to open, one for each `fit`; or an open bridge, which stays open.
@@ -120,9 +120,10 @@ class KtrdrCallback(Callback):  # type: ignore[misc]  # the library has no types
 
     def _step_metrics(self, trainer: Trainer, loss: Any) -> dict[str, Any]:
         logged = _scalars(trainer.callback_metrics)
-        metrics = {name.removesuffix(_STEP): logged[name] for name in self._step_names or () if name in logged}
+        names = [name for name in self._step_names or () if name in logged]
+        metrics = {f"batch_{name.removesuffix(_STEP)}": logged[name] for name in names}
         if loss is not None:
-            metrics.setdefault("train_loss", loss.detach())
+            metrics.setdefault("batch_loss", loss.detach())
         return metrics
 
 

@@ -23,9 +23,9 @@ _NO_METRICS = ("_runtime", "_per_second", "epoch", "total_flos", "_loss_total")
 class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not followed
     """Reports epochs and steps with their metrics, and stops the training politely when the session is asked to stop.
 
-    Metrics have the names that other trainings use: `loss` is `train_loss`, and `eval_…` is `val_…`. An epoch has what
-    was logged last and what its evaluation found; steps have what is logged with them (`logging_steps`). Only the
-    process of rank zero reports; all of them stop.
+    Metrics have the names that other trainings use. A step has what is logged with it (`logging_steps`), as
+    `batch_loss` and `batch_…`. An epoch has `train_loss`, the mean of the losses that were logged in it, what else was
+    logged last, and what its evaluation found, as `val_…`. Only the process of rank zero reports; all of them stop.
 
     The Trainer tells its callbacks nothing of exceptions. A training that ends with one is failed when its Trainer is
     gone or the process ends; to have it told at once, and with its text, open the session yourself and give it to the
@@ -51,6 +51,7 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
         self._epoch_began_at = 0
         self._ended_epoch: int | None = None
         self._latest: dict[str, float] = {}
+        self._losses: list[float] = []
 
     def on_train_begin(
         self,
@@ -60,7 +61,7 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
         **_kwargs: Any,
     ) -> None:
         """Begin a session."""
-        self._ended_epoch, self._latest = None, {}
+        self._ended_epoch, self._latest, self._losses = None, {}, []
         self._epoch_began_at = state.global_step
         if state.is_world_process_zero:
             self._session.begin(math.ceil(state.num_train_epochs) or None, math.floor(state.epoch or 0))
@@ -103,7 +104,9 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
         logs = logs or {}
         if "train_runtime" in logs or any(name.startswith(_EVALUATION) for name in logs):
             return  # the summary at the end; or an evaluation, which comes as such
-        metrics = _renamed(logs)
+        metrics = _metrics(logs)
+        if "loss" in metrics:
+            self._losses.append(metrics["loss"])
         self._latest.update(metrics)
         if self._ended_epoch is None:
             self._report_step(args, state, kwargs, metrics)
@@ -117,7 +120,7 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
         **kwargs: Any,
     ) -> None:
         """Report what an evaluation found: with the epoch that it ends, or with the step that it follows."""
-        found = _renamed(metrics or {})
+        found = _metrics(metrics or {})
         self._latest.update(found)
         if self._ended_epoch is not None:
             self._report_epoch()
@@ -149,9 +152,10 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
     def _report_epoch(self) -> None:
         bridge = self._session.bridge
         if bridge is not None and self._ended_epoch is not None:
-            bridge.on_epoch(self._ended_epoch, self._latest)
-        self._ended_epoch = None
-        self._latest = {}
+            self._latest.pop("loss", None)
+            mean = {"train_loss": sum(self._losses) / len(self._losses)} if self._losses else {}
+            bridge.on_epoch(self._ended_epoch, {**mean, **self._latest})
+        self._ended_epoch, self._latest, self._losses = None, {}, []
 
     def _report_step(
         self, args: TrainingArguments, state: TrainerState, kwargs: Mapping[str, Any], metrics: dict[str, float]
@@ -159,7 +163,8 @@ class KtrdrCallback(TrainerCallback):  # type: ignore[misc]  # its types are not
         bridge = self._session.bridge
         step = state.global_step - self._epoch_began_at
         if bridge is not None and step > 0:
-            bridge.on_batch(step, _steps(args, kwargs), metrics)
+            named = {f"batch_{name}": value for name, value in metrics.items()}
+            bridge.on_batch(step, _steps(args, kwargs), named)
 
 
 def _steps(args: TrainingArguments, kwargs: Mapping[str, Any]) -> int:
@@ -171,14 +176,13 @@ def _steps(args: TrainingArguments, kwargs: Mapping[str, Any]) -> int:
     return max(1, math.ceil(batches / int(args.gradient_accumulation_steps)))
 
 
-def _renamed(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Return what is a metric, under the names that other trainings use."""
-    metrics = {}
-    for name, value in logs.items():
-        if isinstance(value, int | float) and not name.endswith(_NO_METRICS):
-            new = "train_loss" if name == "loss" else name
-            metrics[f"val_{new.removeprefix(_EVALUATION)}" if new.startswith(_EVALUATION) else new] = float(value)
-    return metrics
+def _metrics(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Return what of a log is a metric; those of an evaluation by the names that other trainings use."""
+    return {
+        f"val_{name.removeprefix(_EVALUATION)}" if name.startswith(_EVALUATION) else name: float(value)
+        for name, value in logs.items()
+        if isinstance(value, int | float) and not name.endswith(_NO_METRICS)
+    }
 
 
 def _any_process(asked: bool) -> bool:
