@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ktrdr_bridge.points import Series
+from ktrdr_bridge.points import NewRow, Series, series_of_row
 from ktrdr_bridge.progress import ProgressSnapshot
 
 
@@ -38,19 +38,28 @@ class JournalRead:
         next: Where the next read goes on.
         more: There are points left; read again from `next`.
         reset: `after` was of another incarnation or beyond the end, so this read started from the first row.
-        series: New points, by metric.
+        columns: New points by metric, where they are more than one row's.
         progress: How far the session is now, whatever was read.
         recording: False when the writer records no more points (bound reached, disk full).
         damage: Empty, or what couldn't be read, in a sentence.
         thinning: What was left out on purpose, or None.
+        row: The new points, where there is just one row that is like the one before: what a follower mostly finds.
     """
 
     incarnation: str
     next: Position
     more: bool = False
     reset: bool = False
-    series: list[Series] = field(default_factory=list)
+    columns: list[Series] = field(default_factory=list)
     progress: ProgressSnapshot = field(default_factory=ProgressSnapshot)
     recording: bool = True
     damage: str = ""
     thinning: Thinning | None = None
+    row: NewRow | None = None
+
+    @property
+    def series(self) -> list[Series]:
+        """New points, by metric."""
+        if not self.columns and self.row is not None:
+            self.columns = series_of_row(self.row)
+        return self.columns

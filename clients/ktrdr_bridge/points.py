@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass
 
-from ktrdr_bridge.rows import Row, Run
+from ktrdr_bridge.rows import Run
 
 
 @dataclass(slots=True)
@@ -25,6 +25,25 @@ class Series:
     times_ns: "array[int]"
 
 
+@dataclass(slots=True)
+class NewRow:
+    """The points of one row.
+
+    Attributes:
+        names: The metrics.
+        seq: The row in its journal.
+        step: Epoch, batch or completed units.
+        time_ns: Unix time (ns).
+        values: One a name; NaN and infinities included.
+    """
+
+    names: tuple[str, ...]
+    seq: int
+    step: int
+    time_ns: int
+    values: "array[float]"
+
+
 def series_of(run: Run) -> list[Series]:
     """Return a run's points by metric, each with arrays of its own."""
     seqs, steps, table, width = run.seqs, run.steps, run.table, run.width
@@ -36,12 +55,12 @@ def series_of(run: Run) -> list[Series]:
     ]
 
 
-def series_of_row(row: Row, names: tuple[str, ...], table: "array[float]") -> list[Series]:
-    """Return one row's points by metric, each with arrays of its own; `table` ends with the values."""
+def series_of_row(row: NewRow) -> list[Series]:
+    """Return one row's points by metric, each with arrays of its own."""
     seqs, steps, times_ns = array("Q", (row.seq,)), array("q", (row.step,)), array("q", (row.time_ns,))
     return [
-        Series(name, seqs[:], steps[:], table[column : column + 1], times_ns[:])
-        for column, name in enumerate(names, len(table) - len(names))
+        Series(name, seqs[:], steps[:], row.values[column : column + 1], times_ns[:])
+        for column, name in enumerate(row.names)
     ]
 
 

@@ -12,10 +12,10 @@ from ktrdr_bridge.identity import UnreadableJournal
 from ktrdr_bridge.journal_read import JournalRead, Position
 from ktrdr_bridge.losses import Losses
 from ktrdr_bridge.open_journal import OpenJournal, open_journal
-from ktrdr_bridge.points import PointColumns, series_of_row
+from ktrdr_bridge.points import NewRow, PointColumns
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
 from ktrdr_bridge.rows import SegmentWalker
-from ktrdr_bridge.segment_head import FLAG_STOPPED, WORDS, WORDS_OFFSET, Segment, SegmentHead
+from ktrdr_bridge.segment_head import FLAG_GOES_ON, FLAG_STOPPED, WORDS, WORDS_OFFSET, Segment, SegmentHead
 from ktrdr_bridge.segment_walk import SegmentWalk
 from ktrdr_bridge.state import State
 
@@ -76,8 +76,13 @@ class JournalReader:
         journal = self._journal
         if journal is not None and monotonic() < self._look_at_path:
             words, token = journal.token
-            if words and os.pread(journal.descriptor, _WORDS_BYTES, journal.words_offset) == words:
-                return token
+            if words:
+                found = os.pread(journal.descriptor, _WORDS_BYTES, journal.words_offset)
+                if found == words:
+                    return token
+                if len(found) == _WORDS_BYTES and not WORDS.unpack(found)[2] & FLAG_GOES_ON:
+                    # Not taken in here: the read that follows does it.
+                    return token[:-_WORDS_BYTES] + found
         return self._look()
 
     def state_token(self) -> int:
@@ -133,16 +138,18 @@ class JournalReader:
         table = walker.step_once(os.pread(journal.descriptor, walker.last.context.row_bytes, offset))
         if table is None:
             return None
+        last, names = walker.last, walker.schemas[walker.last.context.schema]
         return JournalRead(
             journal.incarnation,
             Position(journal.incarnation, walker.seq),
             False,
             False,
-            series_of_row(walker.last, walker.schemas[walker.last.context.schema], table),
-            derive_progress(self._state_for(journal, walker), walker.last, walker.completed),
+            [],
+            derive_progress(self._state_for(journal, walker), last, walker.completed),
             not journal.flags & FLAG_STOPPED,
             "",
             journal.thinning,
+            NewRow(names, last.seq, last.step, last.time_ns, table[len(table) - len(names) :]),
         )
 
     def _read(self, journal: OpenJournal, after: Position | None, max_points: int) -> JournalRead:
@@ -170,7 +177,7 @@ class JournalReader:
             next=Position(journal.incarnation, seq),
             more=seq < end_seq,
             reset=reset,
-            series=columns.series(),
+            columns=columns.series(),
             progress=self._progress(journal),
             recording=not journal.flags & FLAG_STOPPED,
             damage=losses.sentence(end_lost=journal.end_lost),
