@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -29,6 +30,8 @@ from services.training_host.model.mlp import build_mlp, parameter_count
 from services.training_host.progress import Progress
 from services.training_host.split.chronological import PARTS
 from services.training_host.strategy.strategy import Strategy
+
+_LOG = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +95,15 @@ class TrainingRun:
         rules = self.strategy.training
         device = choose_device(rules.device)
         make_deterministic(rules.seed, threads=self.threads)
+        _LOG.info("training_started", strategy=self.strategy.name, device=str(device), seed=rules.seed)
         self.progress.set_phase("bars")
         loaded = self.load_bars(self.strategy)
+        _LOG.info("bars_read", **_range(loaded))
         self.progress.raise_if_cancelled()
         dataset = prepare(self.strategy, loaded.bars, loaded.origin, self.progress)
         model = self._build(dataset, device)
+        samples = {f"{name}_samples": len(dataset.split.part(name)) for name in PARTS}
+        _LOG.info("dataset_prepared", inputs=len(dataset.columns), parameters=parameter_count(model), **samples)
         history = self._train(model, dataset, device)
         self.progress.set_phase("evaluate", total=len(PARTS), unit="part")
         probabilities = {name: predict(model, dataset.part(name)[0], device) for name in PARTS}
@@ -104,6 +111,8 @@ class TrainingRun:
         evaluations = {
             name: evaluate(chances, dataset.part(name)[1], threshold) for name, chances in probabilities.items()
         }
+        test = evaluations["test"]
+        _LOG.info("model_evaluated", test_accuracy=test.accuracy, majority_accuracy=test.majority_accuracy)
         self.progress.raise_if_cancelled()
         self.progress.set_phase("artifacts")
         documents = {
@@ -120,6 +129,7 @@ class TrainingRun:
                 write_predictions(folder / "predictions.parquet", dataset, self.strategy.classes, probabilities)
         except (OSError, SafetensorError) as error:
             raise storage_full(self.folder.parent, error) from error
+        _LOG.info("model_written", folder=str(self.folder))
         return TrainedModel(
             strategy=self.strategy,
             loaded=loaded,
@@ -158,6 +168,14 @@ class TrainingRun:
             threads=self.threads,
             created_at=datetime.now(UTC),
         )
+
+
+def _range(loaded: LoadedBars) -> dict[str, Any]:
+    bars = loaded.bars
+    known = {"symbol": bars.symbol, "timeframe": bars.timeframe, "bars": len(bars), "origin": loaded.origin}
+    if not len(bars):
+        return known
+    return {**known, "first": bars.time(0).isoformat(), "last": bars.time(-1).isoformat()}
 
 
 def _save_weights(model: nn.Module, path: Path) -> None:

@@ -148,12 +148,14 @@ class _Load:
         plans = await self._plan()
         over = [record for plan in plans for record in self._ledger.records(plan.chunk_keys)]
         total = sum(len(plan.chunks) for plan in plans)
+        _LOG.info("load_planned", source=bars_pb2.Source.Name(self._source), chunks=total, done_before=len(over))
         self._progress.begin_bars(total, completed=len(over), rows=sum(record.received for record in over))
         for plan in plans:
             await self._load_instrument(plan)
         if self._failed:
             raise self._incomplete(total)
         loads = [await in_thread(self._result, plan) for plan in plans]
+        _LOG.info("load_ended", chunks=total, bars=sum(load.range_rows for load in loads))
         return ib_pb2.DataLoadResult(loads=loads, source=self._source)
 
     async def _plan(self) -> list[_Plan]:
@@ -209,6 +211,14 @@ class _Load:
             self._take_source(fetched.source)
         record = await in_thread(self._keep, plan, chunk, fetched)
         seconds = self._clock.monotonic() - began
+        _LOG.info(
+            "chunk_loaded",
+            instrument=title_of(plan.key.instrument),
+            chunk=title_of_chunk(chunk, self._bar),
+            bars=record.received,
+            new_bars=record.new,
+            seconds=round(seconds, 3),
+        )
         self._progress.chunk_over(
             plan.key.instrument, chunk, rows=record.received, seconds=seconds, source=self._source
         )  # fmt: skip

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -15,6 +16,9 @@ from services.training_host.loop.epoch import EpochRunner
 from services.training_host.loop.samples import Samples
 from services.training_host.progress import Progress
 from services.training_host.strategy.training import Training
+
+_LOG = structlog.get_logger(__name__)
+_LOGGED = ("train_loss", "val_loss", "val_accuracy", "epoch_seconds")
 
 
 @dataclass
@@ -86,6 +90,7 @@ def train(
         }
         progress.on_epoch(epoch, metrics)
         history.epochs.append(metrics)
+        _LOG.info("epoch_ended", epoch=epoch, **{name: float(f"{metrics[name]:.6g}") for name in _LOGGED})
         best.offer(epoch, validated.loss, model)
         if plateau is not None:
             plateau.step(validated.loss)
@@ -97,6 +102,8 @@ def train(
         raise training_diverged(len(history.epochs))
     best.restore(model)
     history.best_epoch, history.best_validation_loss = best.epoch, best.loss
+    ending = "stopped_early" if history.stopped_early else "all_epochs_ended"
+    _LOG.info(ending, epochs=len(history.epochs), best_epoch=best.epoch, best_val_loss=best.loss)
     return history
 
 
