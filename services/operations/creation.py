@@ -144,6 +144,8 @@ class Creation:
             record.training.CopyFrom(request.training)
         else:
             record.data_load.CopyFrom(request.data_load)
+        if request.HasField("options"):
+            record.options.CopyFrom(request.options)
         operation = LiveOperation(OperationState(record, Delivery.NEW, wanted_host=request.host), hidden=True)
         operation.first_answer = asyncio.get_running_loop().create_future()
         return operation

@@ -1,6 +1,7 @@
 """What a request to create an operation may carry."""
 
 import re
+from datetime import timedelta
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -8,11 +9,13 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
 from services.common.identity import checked_request_id
+from services.common.timestamps import to_timedelta
 
 _LONGEST_NAME: Final = 200
 _MOST_LABELS: Final = 64
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _LONGEST_LABEL: Final = 255
+_MOST_NICENESS: Final = 19
 
 
 def checked_request(request: pb.CreateOperationRequest) -> None:
@@ -22,7 +25,7 @@ def checked_request(request: pb.CreateOperationRequest) -> None:
         ServiceError: INVALID_REQUEST with all fields that are wrong.
     """
     checked_request_id(request.request_id)
-    violations = [*_name_violations(request), *_label_violations(request)]
+    violations = [*_name_violations(request), *_label_violations(request), *_option_violations(request)]
     if request.WhichOneof("spec") is None:
         violations.append(FieldViolation("spec", "set training or data_load"))
     if violations:
@@ -47,4 +50,14 @@ def _label_violations(request: pb.CreateOperationRequest) -> list[FieldViolation
             violations.append(FieldViolation(f"labels[{key[:63]!r}]", rule))
         elif len(value) > _LONGEST_LABEL or not value.isprintable():
             violations.append(FieldViolation(f"labels[{key!r}]", f"at most {_LONGEST_LABEL} printable characters"))
+    return violations
+
+
+def _option_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
+    """Tell what no host would take. What a host has to give is its own to say."""
+    options, violations = request.options, []
+    if options.niceness > _MOST_NICENESS:
+        violations.append(FieldViolation("options.niceness", f"0 to {_MOST_NICENESS}"))
+    if options.HasField("timeout") and to_timedelta(options.timeout) <= timedelta(0):
+        violations.append(FieldViolation("options.timeout", "more than zero; leave it out for no limit"))
     return violations

@@ -52,11 +52,13 @@ class HostConnection:
         name: Name of the host.
         address: HOST:PORT, for messages.
         channel: Channel to it; its owner closes it.
+        reader_id: Name of the registry among the readers of the host.
     """
 
-    def __init__(self, name: str, address: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, name: str, address: str, channel: grpc.aio.Channel, *, reader_id: str) -> None:
         self._name = name
         self._address = address
+        self._reader_id = reader_id
         # Type checkers know stubs for asyncio as classes of their own; at run time there is one class for both.
         self._host = cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
         self._training = cast(
@@ -64,25 +66,35 @@ class HostConnection:
         )
         self._ib = cast("ib_pb2_grpc.IbHostServiceAsyncStub", ib_pb2_grpc.IbHostServiceStub(channel))
 
-    async def get_status(self, cursor: bytes, *, wait_seconds: float) -> host_pb2.GetStatusResponse:
+    async def get_status(
+        self, cursor: bytes, *, acked_cursor: bytes, wait_seconds: float
+    ) -> host_pb2.GetStatusResponse:
         """Return what changed since `cursor`.
 
         Args:
             cursor: Position in what the host has; empty for everything.
+            acked_cursor: Position up to which everything is stored: what lies behind it the host need not keep.
             wait_seconds: Longest time to wait for a change; 0 for an answer at once.
         """
-        request = host_pb2.GetStatusRequest(cursor=cursor, wait=seconds_to_duration(wait_seconds))
+        request = host_pb2.GetStatusRequest(
+            cursor=cursor,
+            wait=seconds_to_duration(wait_seconds),
+            reader_id=self._reader_id,
+            acked_cursor=acked_cursor,
+        )
         timeout = wait_seconds / _SHARE_OF_DEADLINE + _SLACK_SECONDS
         return await self._call(self._host.GetStatus(request, timeout=timeout))
 
     async def start(self, operation: pb.Operation) -> Session:
         """Start the session of an operation. Asking twice starts it once."""
+        options = operation.options if operation.HasField("options") else None
         if operation.WhichOneof("spec") == "training":
             training = training_pb2.StartTrainingRequest(
                 session_id=operation.session_id,
                 attempt=operation.attempt,
                 labels=operation.labels,
                 spec=operation.training,
+                options=options,
             )
             begun = self._training.StartTraining(training, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
             return (await self._call(begun)).session
@@ -91,6 +103,7 @@ class HostConnection:
             attempt=operation.attempt,
             labels=operation.labels,
             spec=operation.data_load,
+            options=options,
         )
         started = self._ib.StartDataLoad(load, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
         return (await self._call(started)).session

@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 
 from services.common.errors import ServiceError
 from services.operations.changes import Row
+from services.operations.worker_view import clear_running_times, clear_worker
 
 State = pb.Operation.State
 ENDED: Final = frozenset({State.STATE_COMPLETED, State.STATE_FAILED, State.STATE_CANCELLED})
@@ -66,6 +67,7 @@ class OperationState:
             self.record.end_time.FromDatetime(now)
         self.record.update_time.FromDatetime(now)
         self.record.wait_reason = ""
+        clear_worker(self.record)
         if error is not None:
             self.record.error.CopyFrom(error)
 
@@ -100,7 +102,7 @@ class OperationState:
         kept.CopyFrom(record)
         for spec in ("training", "data_load"):
             kept.ClearField(spec)
-        kept.progress.ClearField("age")
+        clear_running_times(kept)
         return {
             "id": record.id,
             "created_us": microseconds(record.create_time.ToDatetime(UTC)),

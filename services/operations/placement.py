@@ -16,6 +16,7 @@ _KINDS: Final = {
     pb.OPERATION_TYPE_DATA_LOAD: HostKind.HOST_KIND_IB,
 }
 _NAMES: Final = {HostKind.HOST_KIND_TRAINING: "training", HostKind.HOST_KIND_IB: "IB"}
+_PROCESSOR: Final = "cpu"
 _UNKNOWN: Final = HostKind.HOST_KIND_UNSPECIFIED
 
 
@@ -63,12 +64,13 @@ class Placement:
         if not any(host.kind in {needed, _UNKNOWN} for host in self._hosts.values()):
             raise ServiceError(ErrorReason.ERROR_REASON_NO_HOST_OF_KIND, kind=_NAMES[needed])
 
-    def choose(self, kind: "pb.OperationType.ValueType", wanted: str) -> FollowedHost:
+    def choose(self, kind: "pb.OperationType.ValueType", wanted: str, *, gpus: int = 0) -> FollowedHost:
         """Return the host to place an operation on: the least busy of those that answer.
 
         Args:
             kind: What is to be done.
             wanted: Name of the host that it has to be done on; empty for any.
+            gpus: GPUs that it needs: hosts that have so many come first. Where none has, one of them says so.
 
         Raises:
             NoPlaceYet: No host can take it now.
@@ -79,7 +81,7 @@ class Placement:
         now = self._clock.monotonic()
         ready = [host for host in open_hosts if host.state(now) == pb.HostRecord.State.STATE_UP]
         if ready:
-            return min(ready, key=_load)
+            return min(ready, key=lambda host: (_gpus(host) < gpus, *_load(host)))
         if fitting and not open_hosts:
             name = fitting[0].name
             raise NoPlaceYet(f"host {name} is drained; let it take work again with: ktrdr hosts drain {name} --undo")
@@ -92,3 +94,7 @@ class Placement:
 def _load(host: FollowedHost) -> tuple[bool, float, str]:
     told = host.description
     return told.stopping, (told.running_sessions + told.queued_sessions) / max(told.slots, 1), host.name
+
+
+def _gpus(host: FollowedHost) -> int:
+    return sum(device.name != _PROCESSOR for device in host.description.devices)

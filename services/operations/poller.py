@@ -19,8 +19,11 @@ from services.operations.pacing import Pacing
 class StatusSource(Protocol):
     """Where a poller asks."""
 
-    async def get_status(self, cursor: bytes, *, wait_seconds: float) -> GetStatusResponse:
-        """Return what changed since `cursor`, at the first change or after `wait_seconds`."""
+    async def get_status(self, cursor: bytes, *, acked_cursor: bytes, wait_seconds: float) -> GetStatusResponse:
+        """Return what changed since `cursor`, at the first change or after `wait_seconds`.
+
+        Everything up to `acked_cursor` is stored.
+        """
 
 
 class HostPoller:
@@ -133,7 +136,10 @@ class HostPoller:
 
     async def _ask(self, wait_seconds: float) -> GetStatusResponse | None:
         """Return the host's answer, or None if the long poll was given up because somebody wants to know now."""
-        call = asyncio.create_task(self._source.get_status(self._host.reading.cursor, wait_seconds=wait_seconds))
+        reading = self._host.reading
+        call = asyncio.create_task(
+            self._source.get_status(reading.cursor, acked_cursor=reading.durable_cursor, wait_seconds=wait_seconds)
+        )
         self._long_poll = call if wait_seconds else None
         try:
             return await call

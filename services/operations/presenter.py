@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
@@ -36,9 +37,8 @@ class Presenter:
         if state.ended or state.delivery is Delivery.NEW:
             return told
         now = self._clock.monotonic()
-        if seen_at is not None and told.progress.HasField("age"):
-            age = to_timedelta(told.progress.age) + timedelta(seconds=now - seen_at)
-            told.progress.age.CopyFrom(to_duration(age))
+        if seen_at is not None:
+            _let_run(told, timedelta(seconds=now - seen_at))
         self._add_liveness(told, state, now)
         return told
 
@@ -59,3 +59,17 @@ class Presenter:
             address = self._hosts[name].address
             return f"another host answers at {address} now; bring back the one that has the session"
         return f"host {name} is no longer configured; follow it again with --host {name}=HOST:PORT"
+
+
+def _let_run(told: pb.Operation, since: timedelta) -> None:
+    """Let the times run that the host told of, by what has passed since it told them."""
+    if told.progress.HasField("age"):
+        told.progress.age.CopyFrom(to_duration(to_timedelta(told.progress.age) + since))
+    if told.HasField("cancel_grace_left"):
+        _count_down(told.cancel_grace_left, since)
+    if told.HasField("time_left"):
+        _count_down(told.time_left, since)
+
+
+def _count_down(left: Duration, since: timedelta) -> None:
+    left.CopyFrom(to_duration(max(timedelta(), to_timedelta(left) - since)))

@@ -69,7 +69,10 @@ class OperationsService:
             expected_seconds=settings.poll_wait_seconds + settings.poll_max_interval_seconds,
         )
         self._open.push_async_callback(registry.commits.settled)
-        connections = {host.name: await self._connect(host.name, host.address) for host in hosts.by_name.values()}
+        reader_id = await store.reader_id()
+        connections = {
+            host.name: await self._connect(host.name, host.address, reader_id) for host in hosts.by_name.values()
+        }
         demand = Demand()
         presenter = Presenter(hosts.by_name, clock)
         placement = Placement(hosts.by_name, clock)
@@ -129,10 +132,10 @@ class OperationsService:
         """End polls and wishes, store what is under way, and close the store."""
         await self._open.aclose()
 
-    async def _connect(self, name: str, address: str) -> HostConnection:
+    async def _connect(self, name: str, address: str, reader_id: str) -> HostConnection:
         channel = open_channel(address)
         self._open.push_async_callback(channel.close)
-        return HostConnection(name, address, channel)
+        return HostConnection(name, address, channel, reader_id=reader_id)
 
 
 def _intervals(settings: OperationsSettings) -> Intervals:

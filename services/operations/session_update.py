@@ -9,6 +9,8 @@ from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1.training_pb2 import TrainingResult, TrainingSpec
 
+from services.operations.worker_view import clear_running_times, clear_worker, show_worker
+
 _State = pb.Operation.State
 _RUNNING_STATES: Final = {
     Session.State.STATE_QUEUED: _State.STATE_QUEUED,
@@ -25,6 +27,7 @@ _TYPES: Final = {
     HostKind.HOST_KIND_IB: pb.OPERATION_TYPE_DATA_LOAD,
 }
 _RECORDING_STOPPED: Final = "The journal is full, or its disk is: points after this are not recorded."
+_REMOVED: Final = "The host removed the session before its last points were read."
 
 _logger = structlog.get_logger()
 
@@ -39,9 +42,9 @@ def show_session(record: pb.Operation, session: Session, host: str, now: datetim
         now: Time for `update_time`.
 
     Returns:
-        Whether anything changed. The passing of time (the age of the progress) is no change.
+        Whether anything changed. The passing of time (of the progress's age, or of a grace) is no change.
     """
-    before = _without_age(record)
+    before = _without_running_times(record)
     record.host = host
     record.session_id = session.id
     if session.state in _RUNNING_STATES:
@@ -56,7 +59,9 @@ def show_session(record: pb.Operation, session: Session, host: str, now: datetim
     record.cancel_reason = record.cancel_reason or session.cancel_reason
     notes = [session.journal_damage, _RECORDING_STOPPED if session.recording_stopped else ""]
     record.metrics_incomplete = " ".join(note for note in notes if note)
-    changed = before != _without_age(record)
+    record.display_name = record.display_name or session.display_name
+    show_worker(record, session)
+    changed = before != _without_running_times(record)
     if changed:
         record.update_time.FromDatetime(now)
     return changed
@@ -79,7 +84,15 @@ def end_with_session(record: pb.Operation, session: Session, now: datetime) -> N
         record.end_time.FromDatetime(now)
     if session.HasField("error"):
         record.error.CopyFrom(session.error)
+    clear_worker(record)
     _take_result(record, session)
+
+
+def end_with_removed(record: pb.Operation, session: Session, host: str, now: datetime) -> None:
+    """Let `record` end as a session has ended that its host has removed since: its last points cannot be read."""
+    show_session(record, session, host, now)
+    end_with_session(record, session, now)
+    record.metrics_incomplete = " ".join(note for note in (record.metrics_incomplete, _REMOVED) if note)
 
 
 def new_record(operation_id: str, session: Session, attempt: int, now: datetime) -> pb.Operation:
@@ -98,6 +111,8 @@ def new_record(operation_id: str, session: Session, attempt: int, now: datetime)
         attempt=attempt,
         labels=session.labels,
     )
+    if session.HasField("options"):
+        record.options.CopyFrom(session.options)
     if session.HasField("create_time"):
         record.create_time.CopyFrom(session.create_time)
     else:
@@ -115,16 +130,20 @@ def is_final(session: Session) -> bool:
     return session.final and session.state in _END_STATES
 
 
+def is_removed(session: Session) -> bool:
+    """Tell whether the session has ended and its host has only its end left."""
+    return session.removed and session.state in _END_STATES
+
+
 def is_at_work(session: Session) -> bool:
     """Tell whether the session waits or works, and nobody has asked it to stop."""
     return session.state in {Session.State.STATE_QUEUED, Session.State.STATE_RUNNING}
 
 
-def _without_age(record: pb.Operation) -> pb.Operation:
+def _without_running_times(record: pb.Operation) -> pb.Operation:
     copy = pb.Operation()
     copy.CopyFrom(record)
-    if copy.HasField("progress"):
-        copy.progress.ClearField("age")
+    clear_running_times(copy)
     return copy
 
 

@@ -5,13 +5,14 @@ writer.
 """
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from sqlalchemy import Table, delete, event, insert
+from sqlalchemy import Table, delete, event, insert, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -24,6 +25,7 @@ from services.operations.store_reader import StoreReader
 
 _READERS: Final = 4
 _REVISION_LIMIT: Final = "revision_limit"
+_READER_NUMBER: Final = "reader_number"
 
 
 class Store:
@@ -55,6 +57,22 @@ class Store:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+    async def reader_id(self) -> str:
+        """Return the name by which hosts know this store as a reader of theirs: it holds as long as the file does.
+
+        Raises:
+            ServiceError: STORAGE_FULL or STORE_CORRUPT.
+        """
+        table = schema.counters
+        new = sqlite.insert(table).values(name=_READER_NUMBER, value=secrets.randbits(62)).on_conflict_do_nothing()
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(new)
+                number = await connection.scalar(select(table.c.value).where(table.c.name == _READER_NUMBER))
+        except DBAPIError as error:
+            raise self._translated(error) from error
+        return f"operations-{number:016x}"
 
     async def write(self, changes: Changes) -> None:
         """Write everything in one transaction, or nothing.

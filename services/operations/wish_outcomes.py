@@ -11,7 +11,7 @@ from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery, OperationState, State
 from services.operations.registry import Registry
-from services.operations.session_update import show_session
+from services.operations.session_update import end_with_removed, is_removed, show_session
 
 
 class WishOutcomes:
@@ -56,9 +56,12 @@ class WishOutcomes:
                 return  # a poll was faster, and knows more than the answer to the start
             state.delivery = Delivery.ACCEPTED
             state.host_uid = host.host_uid
-            show_session(state.record, session, host.name, now)
+            if is_removed(session):
+                end_with_removed(state.record, session, host.name, now)
+            else:
+                show_session(state.record, session, host.name, now)
 
-        operation.accepted_at = self._clock.monotonic()
+        operation.accepted_at = operation.seen_at = self._clock.monotonic()
         operation.hidden = False  # it will not be refused any more
         await self._registry.change(operation, change)
         operation.answer_creator(None)
@@ -107,6 +110,11 @@ class WishOutcomes:
         if operation.accepted_at is None:
             operation.accepted_at = self._clock.monotonic()
         await self._registry.change(operation, change)
+
+    async def ended_before(self, operation: LiveOperation, host: FollowedHost, session: Session) -> None:
+        """The host was asked to stop a session that has ended, and of which it has only the end left."""
+        now = self._clock.now()
+        await self._registry.change(operation, lambda state: end_with_removed(state.record, session, host.name, now))
 
     async def stopped_unknown(self, operation: LiveOperation, host: FollowedHost) -> None:
         """The host was asked to stop a session that it does not have.

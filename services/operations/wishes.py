@@ -21,6 +21,7 @@ from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery
 from services.operations.placement import NoPlaceYet, Placement
 from services.operations.registry import Registry
+from services.operations.session_update import is_removed
 from services.operations.wish_outcomes import WishOutcomes
 
 _FIRST_RETRY_SECONDS: Final = 0.5
@@ -140,7 +141,9 @@ class Wishes:
 
     async def _place(self, operation: LiveOperation) -> float:
         try:
-            host = self._placement.choose(operation.record.type, operation.state.wanted_host)
+            host = self._placement.choose(
+                operation.record.type, operation.state.wanted_host, gpus=operation.record.options.gpus
+            )
         except NoPlaceYet as error:
             self._outcomes.show_wait(operation, error.wait_reason)
             return _LOOK_FOR_HOST_SECONDS
@@ -165,9 +168,12 @@ class Wishes:
     async def _send_stop(self, operation: LiveOperation, host: FollowedHost, connection: SessionHost) -> float:
         record, urgent = operation.record, operation.state.cancel_now
         try:
-            await connection.cancel(record.session_id, reason=record.cancel_reason, now=urgent)
+            session = await connection.cancel(record.session_id, reason=record.cancel_reason, now=urgent)
         except SessionUnknown:
             await self._outcomes.stopped_unknown(operation, host)
+            return 0.0
+        if is_removed(session):
+            await self._outcomes.ended_before(operation, host, session)
             return 0.0
         await self._outcomes.stop_taken(operation, urgent=urgent)
         self._demand.look_now()

@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from ktrdr.host.v1 import host_pb2, host_pb2_grpc
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.host.v1.metrics_pb2 import MetricSeries
-from ktrdr.host.v1.session_pb2 import HostKind, Session
+from ktrdr.host.v1.session_pb2 import HostKind, Session, SessionOptions
 from ktrdr.ib.v1 import ib_pb2, ib_pb2_grpc
 from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
@@ -40,7 +40,7 @@ class SimulatedSession:
     message: Session
     rows: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     version: int = 0
-    log: list[str] = field(default_factory=list)
+    log: list[host_pb2.LogLine] = field(default_factory=list)
 
 
 class SimulatedHost(
@@ -56,6 +56,7 @@ class SimulatedHost(
 
     Attributes:
         port: Where it listens, the same after a restart.
+        devices: What it can train on.
         delay_seconds: Every answer comes this much later.
         status_failures: Codes that the next GetStatus calls fail with.
         lost_start_answers: That many starts are accepted, and their answers lost.
@@ -65,10 +66,15 @@ class SimulatedHost(
         reject_cursors: That many cursors are refused as unknown.
         page_points: Most points in an answer.
         polls: GetStatus calls so far.
+        readers: (reader_id, acked_cursor) of all GetStatus calls so far.
         starts: Session ids of all start calls so far, repetitions included.
+        options: Options of all start calls so far, None where there were none.
+        keeps_tombstones: Sessions that were removed are told as they ended, where they are asked for by id.
         cancels: Session ids of all cancel calls so far.
         log_reads: All reads of logs so far.
         log_refusals: What the next reads of logs are refused with.
+        ends_logs: Logs that are followed end at once, as those of a host that stops do.
+        open_logs: Logs that are being read.
     """
 
     def __init__(self, kind: "HostKind.ValueType" = HostKind.HOST_KIND_TRAINING, host_uid: str = "") -> None:
@@ -77,6 +83,7 @@ class SimulatedHost(
         self.sessions: dict[str, SimulatedSession] = {}
         self.port = 0
         self.slots = 4
+        self.devices: list[host_pb2.Device] = []
         self.delay_seconds = 0.0
         self.status_failures: list[grpc.StatusCode] = []
         self.lost_start_answers = 0
@@ -86,10 +93,16 @@ class SimulatedHost(
         self.reject_cursors = 0
         self.page_points = 20_000
         self.polls = 0
+        self.readers: list[tuple[str, bytes]] = []
         self.starts: list[str] = []
+        self.options: list[SessionOptions | None] = []
+        self.tombstones: dict[str, Session] = {}
+        self.keeps_tombstones = False
         self.cancels: list[str] = []
         self.log_reads: list[host_pb2.ReadLogRequest] = []
         self.log_refusals: list[status_pb2.Status] = []
+        self.ends_logs = False
+        self.open_logs = 0
         self._changed = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
@@ -128,9 +141,12 @@ class SimulatedHost(
         self.sessions[session_id].rows.append((step, metrics))
         self.touch(session_id)
 
-    def print_log(self, session_id: str, *texts: str) -> None:
+    def print_log(self, session_id: str, *lines: str | host_pb2.LogLine) -> None:
         """Append lines to the log of a session."""
-        self.sessions[session_id].log += texts
+        self.sessions[session_id].log += [
+            host_pb2.LogLine(text=line, source=host_pb2.LOG_SOURCE_LOG) if isinstance(line, str) else line
+            for line in lines
+        ]
         self._announce()
 
     def update(self, session_id: str, **fields: Any) -> None:
@@ -159,7 +175,9 @@ class SimulatedHost(
 
     def remove(self, session_id: str) -> None:
         """Drop a session, as retention does."""
-        del self.sessions[session_id]
+        removed = self.sessions.pop(session_id).message
+        removed.removed = True
+        self.tombstones[session_id] = removed
         self._announce()
 
     def touch(self, session_id: str) -> None:
@@ -176,6 +194,7 @@ class SimulatedHost(
         self, request: host_pb2.GetStatusRequest, context: Context
     ) -> host_pb2.GetStatusResponse:
         self.polls += 1
+        self.readers.append((request.reader_id, request.acked_cursor))
         if self.status_failures:
             await context.abort(self.status_failures.pop(0), "as the test wants it")
         cursor = await self._cursor(request.cursor, context)
@@ -198,6 +217,8 @@ class SimulatedHost(
     ) -> host_pb2.CancelSessionResponse:
         self.cancels.append(request.session_id)
         session = self.sessions.get(request.session_id)
+        if session is None and request.session_id in self.tombstones and self.keeps_tombstones:
+            return host_pb2.CancelSessionResponse(session=self.tombstones[request.session_id])
         if session is None:
             reason = ErrorReason.ERROR_REASON_SESSION_NOT_FOUND
             await _abort(context, ServiceError(reason, session_id=request.session_id).status())
@@ -219,28 +240,24 @@ class SimulatedHost(
         if self.log_refusals:
             await _abort(context, self.log_refusals.pop(0))
         self.log_reads.append(request)
-        position, first = int(request.offset or 0), True
-        while True:
-            ended = session.message.state in ENDED
-            lines = [host_pb2.LogLine(text=text, source=host_pb2.LOG_SOURCE_LOG) for text in session.log[position:]]
-            position += len(lines)
-            if lines or first:
-                yield host_pb2.ReadLogResponse(lines=lines, next_offset=str(position))
-            first = False
-            if ended or not request.follow:
-                return
-            self._changed.clear()
-            await self._changed.wait()
+        self.open_logs += 1
+        try:
+            async for message in self._log(session, request):
+                yield message
+        finally:
+            self.open_logs -= 1
 
     async def StartTraining(  # noqa: N802 - the contract's name
         self, request: training_pb2.StartTrainingRequest, context: Context
     ) -> training_pb2.StartTrainingResponse:
+        self.options.append(request.options if request.HasField("options") else None)
         session = await self._started(request.session_id, request.attempt, request.labels, request.spec, context)
         return training_pb2.StartTrainingResponse(session=session)
 
     async def StartDataLoad(  # noqa: N802 - the contract's name
         self, request: ib_pb2.StartDataLoadRequest, context: Context
     ) -> ib_pb2.StartDataLoadResponse:
+        self.options.append(request.options if request.HasField("options") else None)
         session = await self._started(request.session_id, request.attempt, request.labels, request.spec, context)
         return ib_pb2.StartDataLoadResponse(session=session)
 
@@ -249,6 +266,8 @@ class SimulatedHost(
     ) -> Session:
         self.starts.append(session_id)
         await asyncio.sleep(self.delay_seconds)
+        if session_id in self.tombstones and self.keeps_tombstones:
+            return self.tombstones[session_id]
         if session_id not in self.sessions:
             if self.refusal is not None:
                 await _abort(context, self.refusal)
@@ -265,6 +284,22 @@ class SimulatedHost(
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
         return self.sessions[session_id].message
 
+    async def _log(
+        self, session: SimulatedSession, request: host_pb2.ReadLogRequest
+    ) -> AsyncIterator[host_pb2.ReadLogResponse]:
+        position, first = int(request.offset or 0), True
+        while True:
+            ended = session.message.state in ENDED
+            lines = session.log[position:]
+            position += len(lines)
+            if lines or first:
+                yield host_pb2.ReadLogResponse(lines=lines, next_offset=str(position))
+            first = False
+            if ended or self.ends_logs or not request.follow:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
     def _host(self) -> host_pb2.Host:
         running = sum(session.message.state not in ENDED for session in self.sessions.values())
         return host_pb2.Host(
@@ -274,6 +309,7 @@ class SimulatedHost(
             slots=self.slots,
             running_sessions=running,
             queue_limit=8,
+            devices=self.devices,
         )
 
     async def _cursor(self, cursor: bytes, context: Context) -> dict[str, list[Any]]:

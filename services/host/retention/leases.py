@@ -70,6 +70,9 @@ class Leases:
     def __contains__(self, reader_id: object) -> bool:
         return reader_id in self._leases
 
+    def __len__(self) -> int:
+        return len(self._leases)
+
     async def load(self) -> None:
         """Read what an earlier life of the host has stored."""
         rows = await self._database.run(

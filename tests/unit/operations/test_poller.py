@@ -29,10 +29,12 @@ class Source:
     def __init__(self, *script: Exception) -> None:
         self.script = list(script)
         self.waits: list[float] = []
+        self.cursors: list[tuple[bytes, bytes]] = []
         self.open = 0
 
-    async def get_status(self, cursor: bytes, *, wait_seconds: float) -> GetStatusResponse:  # noqa: ARG002 - the protocol's
+    async def get_status(self, cursor: bytes, *, acked_cursor: bytes, wait_seconds: float) -> GetStatusResponse:
         self.waits.append(wait_seconds)
+        self.cursors.append((cursor, acked_cursor))
         self.open += 1
         try:
             if self.script:
