@@ -41,12 +41,14 @@ if TYPE_CHECKING:
         Unavailable,
         WaitTimeout,
     )
+    from ktrdr_client.logs import LogEntry
     from ktrdr_client.metrics import MetricColumns, Metrics
     from ktrdr_client.waiting import FinishedOperation
 
 __all__ = [
     "AsyncClient", "Client", "DEFAULT_ADDRESS",
-    "Operation", "FinishedOperation", "Metrics", "MetricColumns", "HostRecord", "Instrument", "Dataset", "Bars",
+    "Operation", "FinishedOperation", "Metrics", "MetricColumns", "LogEntry", "HostRecord", "Instrument", "Dataset",
+    "Bars",
     "KtrdrError", "FieldFault", "InvalidArgument", "NotFound", "AlreadyExists", "FailedPrecondition", "OutOfRange",
     "PermissionDenied", "ResourceExhausted", "Aborted", "Unavailable", "DeadlineExceeded", "Cancelled", "DataLoss",
     "Internal", "WaitTimeout", "MissingLibrary",
@@ -61,6 +63,7 @@ _HOMES: Final = {
     "Metrics": "ktrdr_client.metrics",
     "MetricColumns": "ktrdr_client.metrics",
     "Bars": "ktrdr_client.bars",
+    "LogEntry": "ktrdr_client.logs",
     "Operation": "ktrdr.operations.v1.operations_pb2",
     "HostRecord": "ktrdr.operations.v1.operations_pb2",
     "Instrument": "ktrdr.ib.v1.bars_pb2",

@@ -16,6 +16,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr_client.calls import Endpoint, call_unary
 from ktrdr_client.channel import open_channel
 from ktrdr_client.errors import WaitTimeout
+from ktrdr_client.logs import LogEntry, LogReading, parse_level
 from ktrdr_client.market_data import AsyncMarketData
 from ktrdr_client.metrics import Metrics, gather
 from ktrdr_client.specs import Moment, data_load_spec, training_spec
@@ -306,6 +307,51 @@ class AsyncClient:
             request.page_token = answer.next_page_token
             if not answer.next_page_token:
                 return gather(operation_id, answer.attempt, pages)
+
+    async def read_log(
+        self,
+        operation_id: str,
+        *,
+        follow: bool = False,
+        min_level: str = "",
+        tail: int = 0,
+        attempt: int = 0,
+        on_interruption: Interruption | None = None,
+    ) -> AsyncGenerator[LogEntry, None]:
+        """Yield the log of an operation: what its work logged, and what was printed.
+
+        A stream that breaks is opened again where it stopped, by offset: no line is left out and none comes twice.
+        Leaving an `async for` over it ends the stream; if you keep a reference to the generator, close it
+        (`contextlib.aclosing`).
+
+        Args:
+            operation_id: Its complete id.
+            follow: Go on with new lines until the operation has ended; one that no host has yet is waited for.
+            min_level: Only lines of this level or above: "debug", "info", "warning", "error" or "critical". Printed
+                lines have no level, and always come.
+            tail: Begin about this many lines before the end; 0 for the beginning of what is kept.
+            attempt: 0 for the latest.
+            on_interruption: Called with the error and the seconds to the next try when a stream is lost.
+
+        Raises:
+            NotFound: There is no such operation, or its host keeps its log no longer.
+            FailedPrecondition: No host has it yet, and `follow` is not set.
+            Unavailable: The service, or the operation's host, did not answer from the start.
+            ValueError: `min_level` is no level.
+        """
+        request = pb.ReadLogRequest(
+            operation_id=operation_id,
+            attempt=attempt,
+            follow=follow,
+            min_level=parse_level(min_level),
+            tail_lines=tail,
+        )
+        reading = LogReading(
+            self._stub, self._endpoint, lambda: self.get(operation_id), request, on_interruption=on_interruption
+        )
+        async with aclosing(reading.entries()) as entries:
+            async for entry in entries:
+                yield entry
 
     async def cancel(self, operation_id: str, *, reason: str = "", now: bool = False) -> pb.Operation:
         """Ask an operation to stop, and return it as it is then; one that has ended stays as it is.

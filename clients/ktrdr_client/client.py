@@ -12,6 +12,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from ktrdr_client.async_client import DEFAULT_ADDRESS, AsyncClient
 from ktrdr_client.bars import Bars
+from ktrdr_client.logs import LogEntry
 from ktrdr_client.loop_thread import LoopThread
 from ktrdr_client.market_data import AsyncMarketData
 from ktrdr_client.metrics import Metrics
@@ -146,6 +147,28 @@ class Client:
         """Return the history of an operation's metrics; see `AsyncClient.metrics`."""
         return self._running().run(
             self._client.metrics(operation_id, series=series, attempt=attempt, max_points=max_points)
+        )
+
+    def read_log(
+        self,
+        operation_id: str,
+        *,
+        follow: bool = False,
+        min_level: str = "",
+        tail: int = 0,
+        attempt: int = 0,
+        on_interruption: Interruption | None = None,
+    ) -> Iterator[LogEntry]:
+        """Yield the log of an operation; see `AsyncClient.read_log`. Leaving the loop ends the stream."""
+        return self._running().iterate(
+            self._client.read_log(
+                operation_id,
+                follow=follow,
+                min_level=min_level,
+                tail=tail,
+                attempt=attempt,
+                on_interruption=on_interruption,
+            )
         )
 
     def cancel(self, operation_id: str, *, reason: str = "", now: bool = False) -> pb.Operation:

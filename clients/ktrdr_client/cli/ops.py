@@ -15,6 +15,7 @@ from ktrdr_client.cli.complete_operations import complete_operations
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
+from ktrdr_client.cli.ops_logs import parse_log_level, show_log
 from ktrdr_client.cli.ops_metrics import show_metrics
 from ktrdr_client.cli.ops_table import detail_lines, parse_order, print_operations
 from ktrdr_client.cli.ops_watch import watch_all
@@ -170,6 +171,44 @@ async def metrics(
             attempt=attempt,
             points=max_points,
             plot=plot,
+        )
+
+
+@command(app, "logs")
+async def logs(
+    invocation: Invocation,
+    id_: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="Id, the beginning of one, or last.",
+            show_default=False,
+            autocompletion=complete_operations,
+        ),
+    ] = None,
+    name: Name = None,
+    follow_: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until it has ended.")] = False,
+    level: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL", parser=parse_log_level, help="Least level: debug, info, warning, error, critical."
+        ),
+    ] = "",
+    tail: Annotated[int, typer.Option(metavar="N", min=0, help="Begin that many lines before the end.")] = 0,
+    attempt: Annotated[int, typer.Option(min=0, help="0 is the latest.")] = 0,
+) -> None:
+    """Show what the work of an operation has logged and printed; times are UTC."""
+    async with AsyncClient(invocation.server) as client:
+        (operation,) = await resolve(client, [id_] if id_ else [], name=name)
+        await show_log(
+            client,
+            invocation,
+            Printer(invocation),
+            operation,
+            follow=follow_,
+            level=level,
+            tail=tail,
+            attempt=attempt,
         )
 
 
