@@ -28,7 +28,7 @@ from ktrdr_bridge.bridge import Bridge
 from ktrdr_bridge.control import StopRequest, read_control, request_stop
 from ktrdr_bridge.errors import BridgeClosed, BridgeError, Cancelled, ForkedBridge, JournalInUse
 from ktrdr_bridge.journal_read import JournalRead, Position, Thinning
-from ktrdr_bridge.points import Series
+from ktrdr_bridge.points import NewRow, Series
 from ktrdr_bridge.progress import ProgressSnapshot
 from ktrdr_bridge.reader import JournalReader
 from ktrdr_bridge.session import SessionExists, SessionNotRecorded, open_session
@@ -47,6 +47,7 @@ __all__ = [
     "JournalRead",
     "Position",
     "Thinning",
+    "NewRow",
     "Series",
     "ProgressSnapshot",
     "AliveLock",

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import JournalRead, JournalReader, Position, Series
+
+from services.host.packing import to_columns, to_rows
 
 _LEAST_PART: Final = 500
 _LEAST_JOURNALS: Final = 4
@@ -59,6 +62,13 @@ class Points:
                 known.values.extend(new.values)
                 known.times_ns.extend(new.times_ns)
         return max(values, rows)
+
+    def write_to(self, message: Session, *, raw_rows: bool) -> None:
+        """Put the points into an answer."""
+        if raw_rows:
+            message.metric_rows.extend(to_rows(self.series))
+        else:
+            message.metrics.extend(to_columns(self.series))
 
 
 @dataclass(frozen=True)

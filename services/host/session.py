@@ -14,6 +14,7 @@ from services.host.records import SessionRecord, SettledRecord
 from services.host.runner import Liveness, WorkerView
 from services.host.session_journal import NOWHERE, SessionJournal
 from services.host.snapshot import HostPart, Snapshot, final_snapshot
+from services.host.stop_cause import HOST_STOP
 
 _LIVENESS: Final = {
     Liveness.ALIVE: Session.WORKER_LIVENESS_ALIVE,
@@ -41,6 +42,8 @@ class HostedSession:
         self._start_time: datetime | None = None
         self._cancel_reason: str | None = None
         self._cancel_time: datetime | None = None
+        self._cancel_cause = ""
+        self._cancel_now = False
         self._cancel_stage: CancelStage.ValueType = CancelStage.CANCEL_STAGE_UNSPECIFIED
         self._next_stage_at: datetime | None = None
         self._devices: tuple[str, ...] = ()
@@ -82,6 +85,16 @@ class HostedSession:
         return self._cancel_time
 
     @property
+    def cancel_cause(self) -> str:
+        """What made the host ask: one of `stop_cause`, empty where somebody asked for it."""
+        return self._cancel_cause
+
+    @property
+    def cancel_now(self) -> bool:
+        """It is not waited for until it stops by itself."""
+        return self._cancel_now
+
+    @property
     def start_time(self) -> datetime | None:
         """When it left the queue."""
         return self._start_time
@@ -121,10 +134,11 @@ class HostedSession:
         self._devices = tuple(devices)
         self._version += 1
 
-    def cancel(self, reason: str, at: datetime) -> None:
-        """It was asked to stop. The first reason counts."""
-        if self._cancel_reason is None:
-            self._cancel_reason, self._cancel_time = reason, at
+    def cancel(self, reason: str, at: datetime, *, now: bool = False, cause: str = "") -> None:
+        """It was asked to stop. The first reason counts, but somebody's request replaces one of the host's own stop."""
+        self._cancel_now = self._cancel_now or now
+        if self._cancel_reason is None or (self._cancel_cause == HOST_STOP and cause != HOST_STOP):
+            self._cancel_reason, self._cancel_time, self._cancel_cause = reason, at, cause
             self._cancel_stage = CancelStage.CANCEL_STAGE_ASKED
         if self._state == Session.STATE_RUNNING:
             self._state = Session.STATE_CANCELLING

@@ -1,12 +1,13 @@
 """What the host reads of a live session's journal for its own answers."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import JournalRead, JournalReader, Position
 
 from services.host.points import Points
+from services.host.row_packer import RowPacker
 
 _RECENT_POINTS: Final = 400
 """Most values that are read in passing, which takes about 20 µs."""
@@ -14,19 +15,41 @@ _RECENT_POINTS: Final = 400
 NOWHERE: Final = Position("", 0)
 
 
-@dataclass(frozen=True, slots=True)
 class RecentPoints:
     """The newest points of a journal, which most readers are about to ask for.
 
-    Attributes:
+    Args:
         after: The position that they follow.
-        points: The points, up to the journal's end.
+        read: What was read from there, up to the journal's end.
+        packer: Packs single rows of this journal.
+
+    Attributes:
+        after: As given.
+        end: Where they end.
         count: How much room they take in an answer.
     """
 
-    after: Position
-    points: Points
-    count: int
+    __slots__ = ("_packer", "_points", "_read", "after", "count", "end")
+
+    def __init__(self, after: Position, read: JournalRead, packer: RowPacker) -> None:
+        self.after = after
+        self.end = read.next
+        self._read = read
+        self._packer = packer
+        self._points: Points | None = None
+        if read.row is not None:
+            self.count = len(read.row.names)
+        else:
+            self._points = Points(after)
+            self.count = self._points.add(read)
+
+    def write_to(self, message: Session, *, raw_rows: bool) -> None:
+        """Put the points into an answer."""
+        row = self._read.row
+        if self._points is not None:
+            self._points.write_to(message, raw_rows=raw_rows)
+        elif row is not None and row.names:
+            message.MergeFrom(self._packer.rows(row) if raw_rows else self._packer.columns(row))
 
 
 class SessionJournal:
@@ -41,16 +64,19 @@ class SessionJournal:
     Attributes:
         version: Changes whenever a look has found the journal changed.
         reader: Reads it, from any position.
+        end: Where it ended at the last reading.
+        recent: The points that the last reading found; None where it found none, or did not read them all.
     """
 
     def __init__(self, path: Path) -> None:
         self.version = 0
         self.reader = JournalReader(path)
+        self.end = NOWHERE
+        self.recent: RecentPoints | None = None
         self._token: bytes | None = None
+        self._packer = RowPacker()
         self._read_version = -1
         self._read: JournalRead
-        self._recent: RecentPoints | None = None
-        self._end: Position | None = None
 
     def look(self) -> None:
         """See whether the journal has changed; cheap enough to be asked a hundred times a second."""
@@ -60,21 +86,11 @@ class SessionJournal:
             self.version += 1
 
     def read(self) -> JournalRead:
-        """Return what the journal told when it was looked at last, or a little later. Its points are `recent`."""
+        """Return what the journal told when it was looked at last, or a little later."""
         if self._read_version != self.version:
             self._read_version = self.version
             self._read = self._read_on() or self._read_end()
         return self._read
-
-    @property
-    def recent(self) -> RecentPoints | None:
-        """The points that the last reading found; None where it found none, or did not read them all."""
-        return self._recent
-
-    @property
-    def end(self) -> Position:
-        """Where the journal ended at the last reading."""
-        return NOWHERE if self._end is None else self._end
 
     def close(self) -> None:
         """Close the journal."""
@@ -82,22 +98,19 @@ class SessionJournal:
 
     def _read_on(self) -> JournalRead | None:
         """Read what has come since the last reading, where that is little and whole."""
-        after = self._end
-        if after is None or not after.incarnation:
+        after = self.end
+        if not after.incarnation:
             return None
         read = self.reader.read(after, max_points=_RECENT_POINTS)
         if read.more or read.reset or read.damage or read.incarnation != after.incarnation:
             return None
-        self._end = read.next
-        if read.next == after:
-            # The state beside the rows has changed. What was read before is still what the most readers lack.
-            return read
-        points = Points(after)
-        self._recent = RecentPoints(after, points, points.add(read))
+        if read.next.seq != after.seq:
+            self.end = read.next
+            self.recent = RecentPoints(after, read, self._packer)
         return read
 
     def _read_end(self) -> JournalRead:
         read = self.reader.read(self.reader.end(), max_points=1)
-        self._end = self.reader.end() if read.more else read.next
-        self._recent = None
+        self.end = self.reader.end() if read.more else read.next
+        self.recent = None
         return read

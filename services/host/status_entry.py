@@ -27,7 +27,7 @@ class StatusEntry:
         reset: The reader's position was lost.
         is_current: The reader has this state already.
         told: The state goes into the answer.
-        points: What was read of the journal for the answer.
+        points: The points that the answer has.
         unread: The journal has rows that the reader will not have got with the answer.
         damage: What of the journal could not be read.
     """
@@ -45,7 +45,7 @@ class StatusEntry:
         self.end = end = session.end()
         self.recent: RecentPoints | None = None
         self.told = False
-        self.points: Points | None = None
+        self.points: Points | RecentPoints | None = None
         self.damage = ""
         if known is None:
             self.position, self.reset, self.is_current = NOWHERE, renewed, False
@@ -90,3 +90,7 @@ class StatusEntry:
             self.position = points.position
         elif not points.more and self.settled is not None:
             self.damage = points.damage or "the journal is gone, or ends before its last row"
+
+    def take_recent(self, recent: RecentPoints) -> None:
+        """Take the newest points, which are just what the reader lacks."""
+        self.points, self.position, self.unread = recent, recent.end, False

@@ -11,7 +11,6 @@ from services.common.clock import Clock
 from services.host.cursor import Cursor, SessionCursor
 from services.host.description import set_age
 from services.host.known_cursors import Standing
-from services.host.packing import to_columns, to_rows
 from services.host.points import JournalSource, journals_at_once, read_fairly
 from services.host.session import HostedSession
 from services.host.session_table import SessionTable
@@ -116,9 +115,10 @@ class StatusPage:
         room = max(1, min(self._query.page_points or DEFAULT_PAGE_POINTS, self._room // _POINT_BYTES))
         share, left = room // len(hungry), []
         for entry in hungry:
-            if entry.recent is not None and entry.recent.count <= share:
-                entry.take(entry.recent.points)
-                room -= entry.recent.count
+            recent = entry.recent
+            if recent is not None and recent.count <= share:
+                entry.take_recent(recent)
+                room -= recent.count
             else:
                 left.append(entry)
         # No row takes less room than one value: what lies behind so many rows has to wait in any case.
@@ -151,6 +151,7 @@ class StatusPage:
     async def _write(self, response: GetStatusResponse) -> None:
         now = self._clock.now()
         now_ns = int(now.timestamp() * 1e9)
+        raw_rows = self._query.raw_rows
         included = [entry for entry in self._entries if entry.is_included]
         for index, entry in enumerate(included):
             if index % _SESSIONS_AT_ONCE == _SESSIONS_AT_ONCE - 1:
@@ -159,10 +160,8 @@ class StatusPage:
             message.CopyFrom(entry.snapshot.message)
             if entry.known is None or entry.reset:
                 message.spec.CopyFrom(entry.session.spec)
-            if entry.points is not None and self._query.raw_rows:
-                message.metric_rows.extend(to_rows(entry.points))
-            elif entry.points is not None:
-                message.metrics.extend(to_columns(entry.points))
+            if entry.points is not None:
+                entry.points.write_to(message, raw_rows=raw_rows)
             if entry.damage:
                 message.journal_damage = entry.damage
             if entry.reset:

@@ -68,12 +68,12 @@ def test_rows_and_columns_hold_the_same(tmp_path_factory: pytest.TempPathFactory
             bridge.on_epoch(step, {name: step + ord(name) / 1000 for name in names})
     points = read_fairly(sources([path]), 10_000)[0]
     columns: dict[tuple[str, int], tuple[int, int, float]] = {}
-    for series in to_columns(points):
+    for series in to_columns(points.series):
         seqs = series.seqs or range(series.first_seq, series.first_seq + len(series.values))
         for seq, step, value, time in zip(seqs, series.steps, series.values, series.times, strict=True):
             columns[series.name, seq] = (step, time, value)
     rows: dict[tuple[str, int], tuple[int, int, float]] = {}
-    for block in to_rows(points):
+    for block in to_rows(points.series):
         for seq, step, time, *values in struct.iter_unpack(f"<Qqq{len(block.names)}d", block.data):
             rows |= {(name, seq): (step, time, value) for name, value in zip(block.names, values, strict=True)}
     assert rows == columns
