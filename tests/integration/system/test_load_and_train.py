@@ -1,5 +1,6 @@
 """Load bars, train on them, and follow both through the operations service, over real processes and the real wire."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ktrdr.ib.v1 import bars_pb2, ib_pb2, ib_pb2_grpc
 from ktrdr.operations.v1 import operations_pb2
 
 from tests.integration.system.conftest import Registry
+from tests.support.followed_logs import logs
 from tests.support.recorded_bars import recorded_bars
 from tests.support.registry_calls import State
 from tests.support.running_system import RunningSystem
@@ -38,6 +40,20 @@ def test_the_load_tells_what_it_brought(loaded: operations_pb2.Operation) -> Non
     assert load.dataset.key.source == bars_pb2.SOURCE_REPLAY
     assert load.dataset.first_bar_time.ToDatetime(UTC) == START
     assert load.dataset.last_bar_time.ToDatetime(UTC) == END
+
+
+def test_the_log_of_the_load_tells_each_chunk(shared_system: RunningSystem, loaded: operations_pb2.Operation) -> None:
+    with logs(shared_system, loaded.id, "--level", "info") as lines:
+        records = [json.loads(line) for line in lines]
+    texts = [record["text"] for record in records]
+    assert texts[:2] == ["work_started", "load_planned"]
+    assert texts.count("chunk_loaded") == int(records[1]["fields"]["chunks"])
+    assert texts[-1] == "load_ended"
+    chunk = next(record for record in records if record["text"] == "chunk_loaded")
+    assert chunk["level"] == "info"
+    assert int(chunk["fields"]["bars"]) > 0
+    assert "session_id" not in chunk["fields"]
+    assert "chunk_loaded" in shared_system.ib_host.log
 
 
 def test_the_store_equals_the_source_bar_for_bar(
