@@ -1,7 +1,7 @@
 """After a run: read everything again in other ways, and hold it against the ledgers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ktrdr.host.v1 import metrics_pb2
@@ -11,7 +11,8 @@ from ktrdr.operations.v1 import operations_pb2
 from services.common.errors import error_info
 from tests.support.eventually import eventually
 from tests.support.kills.ledger import Ledger
-from tests.support.kills.readers import FaithfulReader, Points, asker, points_of, registry_points
+from tests.support.kills.readers import Points, asker, points_of, registry_points
+from tests.support.kills.thinned_verdict import problems_of_thinned
 from tests.support.kills.verdict import problems_of_lives, problems_of_points, problems_of_state
 from tests.support.kills.victim import LONGEST_SECONDS, Victim, summary
 from tests.support.kills.world import World, answered
@@ -41,32 +42,50 @@ class Report:
     def __str__(self) -> str:
         """Sum it up on a line."""
         kills = ", ".join(f"{count} of {what}" for what, count in sorted(self.kills.items()))
-        states = ", ".join(f"{count} {what}" for what, count in sorted(self.states.items()))
+        states = ", ".join(f"{count} {what}" for what, count in sorted(self.states.items()) if count)
         return f"{self.kills.total()} kills ({kills}); {self.rows} rows delivered, {self.uncertain} at risk; {states}"
 
 
-async def examine(world: World, victims: Sequence[Victim], faithful: FaithfulReader) -> Report:
+@dataclass(frozen=True)
+class Readers:
+    """Everybody who has read from the host.
+
+    Attributes:
+        along: Those who read while everything was killed, with their cursors.
+        late: Who read everything at the end, in columns.
+        rows: The same, in raw rows.
+    """
+
+    along: Sequence[StatusReader]
+    late: StatusReader
+    rows: StatusReader
+
+    @property
+    def all(self) -> tuple[StatusReader, ...]:
+        """Return all of them."""
+        return (*self.along, self.late, self.rows)
+
+
+async def examine(world: World, victims: Sequence[Victim], along: Sequence[StatusReader]) -> Report:
     """Read everything again in other ways, and compare."""
     report = Report(kills=Counter(world.strikes))
     late = StatusReader(asker(world), page_points=2_000)
     rows = StatusReader(asker(world), encoding=metrics_pb2.METRIC_ENCODING_ROWS)
     for reader in (late, rows):
         await reader.drain()
+    readers = Readers(along, late, rows)
     for victim in victims:
-        problems = await _problems(world, victim, (faithful, late, rows), report)
+        problems = await _problems(world, victim, readers, report)
         report.problems += [f"{summary(victim)}: {problem}" for problem in problems]
-    strangers = faithful.sessions.keys() - {victim.session_id for victim in victims}
+    strangers = late.sessions.keys() - {victim.session_id for victim in victims}
     report.problems += [f"nobody started session {each}" for each in sorted(strangers)]
-    if faithful.resets:
-        report.problems.append(f"positions were lost: {faithful.resets}")
+    report.problems += [f"a reader's position was lost: {reader.resets}" for reader in readers.all if reader.resets]
     return report
 
 
-async def _problems(
-    world: World, victim: Victim, readers: tuple[StatusReader, StatusReader, StatusReader], report: Report
-) -> list[str]:
+async def _problems(world: World, victim: Victim, readers: Readers, report: Report) -> list[str]:
     ledger = Ledger.read(world.ledgers / victim.case.name)
-    session = readers[0].sessions.get(victim.session_id)
+    session = readers.late.sessions.get(victim.session_id)
     problems = list(problems_of_lives(victim, ledger, session))
     report.kills.update(victim.kills)
     report.kills["worker, by itself"] += "killing" in ledger.events
@@ -76,24 +95,42 @@ async def _problems(
             problems += [] if operation.state == State.STATE_CANCELLED else [f"the registry says {operation.state}"]
             report.states["CANCELLED before the host heard of it"] += 1
         return problems
-    problems += problems_of_state(world, victim, ledger, session)
-    views: list[Points] = []
-    for reader in readers:
-        views.append(points_of(reader, victim.session_id, ordered=reader is not readers[2]))
-        problems += problems_of_points(ledger, victim, views[-1])
-        seen = reader.sessions.get(victim.session_id)
-        if seen is None or seen.state != session.state or not seen.final:
-            problems.append(f"another reader sees {seen}")
     operation = await ended_operation(world, victim)
-    views.append(await registry_points(world, operation.id))
-    problems += problems_of_points(ledger, victim, views[-1])
+    problems += problems_of_state(world, victim, ledger, session)
     problems += _problems_of_operation(session, operation)
-    if any(repr(sorted(view)) != repr(sorted(views[0])) for view in views):
-        problems.append(f"readers got {[len(view) for view in views]} rows")
-    report.rows += len(views[0])
+    for reader in readers.all:
+        other = reader.sessions.get(victim.session_id)
+        if other is None or other.state != session.state or not other.final:
+            problems.append(f"a reader sees {other}")
+    views = [
+        *((points_of(each, session.id), True) for each in readers.along),
+        (await registry_points(world, operation.id), True),
+        (points_of(readers.late, session.id), False),
+        (points_of(readers.rows, session.id, ordered=False), False),
+    ]
+    problems += _problems_of_views(victim, ledger, session, views)
+    report.states["whose journal was thinned"] += session.thinning.generation > 0
+    report.rows += len(views[-1][0])
     report.uncertain += len(ledger.rows) - ledger.written
     report.states[Session.State.Name(session.state).removeprefix("STATE_")] += 1
     return problems
+
+
+def _problems_of_views(
+    victim: Victim, ledger: Ledger, session: Session, views: Sequence[tuple[Points, bool]]
+) -> Iterator[str]:
+    """Tell what is wrong with the points that readers have; each comes with whether it was read along."""
+    thinned = session.thinning.generation > 0
+    for points, read_along in views:
+        if thinned:
+            yield from problems_of_thinned(ledger, points, session.thinning, read_along=read_along)
+        else:
+            yield from problems_of_points(ledger, victim, points)
+    ends = {max(points, default=-1) for points, _ in views}
+    # Whoever read along may have more of a thinned journal, but the others have the same.
+    same = {tuple(sorted(points)) for points, read_along in views if not (thinned and read_along)}
+    if len(ends) > 1 or len(same) > 1:
+        yield f"readers got {[len(points) for points, _ in views]} rows up to {sorted(ends)}"
 
 
 async def ended_operation(world: World, victim: Victim) -> operations_pb2.Operation:

@@ -24,11 +24,15 @@ class FaithfulReader(StatusReader):
     Args:
         world: Where to read.
         seed: Which answers are lost.
+        page_points: Most points in an answer.
+        pause_seconds: Time between two questions: that of a poller which is watched. A question for each row would only
+            cost the workers.
     """
 
-    def __init__(self, world: World, seed: int) -> None:
-        super().__init__(asker(world))
+    def __init__(self, world: World, seed: int, *, page_points: int = 0, pause_seconds: float = 0.02) -> None:
+        super().__init__(asker(world), page_points=page_points)
         self._dice = random.Random(seed)
+        self._pause_seconds = pause_seconds
 
     async def follow(self) -> None:
         """Read until cancelled."""
@@ -42,8 +46,7 @@ class FaithfulReader(StatusReader):
                 continue
             if self._dice.random() >= _LOST:
                 self.take(answer)
-            # Reading goes on at the pace of a poller that is watched; a read for each row would only cost the workers.
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(0.0 if answer.more else self._pause_seconds)
 
 
 def asker(world: World) -> GetStatus:

@@ -16,8 +16,9 @@ from tests.support.status_reader import StatusReader
 async def run(world: World, cases: Sequence[Case], strikes: Sequence[Strike], *, seed: int, parallel: int) -> Report:
     """Run cases, a few at a time, while services are killed; return when all has ended and been looked at."""
     reader = FaithfulReader(world, seed)
+    slower = FaithfulReader(world, seed + 1, page_points=500, pause_seconds=0.3)
     victims = [Victim(case) for case in cases]
-    following = asyncio.create_task(reader.follow())
+    following = [asyncio.create_task(each.follow()) for each in (reader, slower)]
     striking = asyncio.create_task(_strike(world, strikes))
     try:
         places = asyncio.Semaphore(parallel)
@@ -30,12 +31,18 @@ async def run(world: World, cases: Sequence[Case], strikes: Sequence[Strike], *,
             await striking
         async with world.turn:
             pass  # a strike that has begun is over now, and everything runs
-        await _until(lambda: all(session.id in reader.finals for session in reader.sessions.values()), "all are final")
+        await _until(lambda: _have_all(reader, slower), "all are final")
     finally:
-        for task in (following, striking):
+        for task in (*following, striking):
             task.cancel()
-        await asyncio.gather(following, striking, return_exceptions=True)
-    return await examine(world, victims, reader)
+        await asyncio.gather(*following, striking, return_exceptions=True)
+    return await examine(world, victims, (reader, slower))
+
+
+def _have_all(*readers: StatusReader) -> bool:
+    """Tell whether all sessions that anybody knows are final to everybody."""
+    known = {each for reader in readers for each in reader.sessions}
+    return all(len(reader.finals) == len(known) for reader in readers)
 
 
 async def _live(world: World, victim: Victim, reader: StatusReader, places: asyncio.Semaphore) -> None:
@@ -51,11 +58,11 @@ async def _live(world: World, victim: Victim, reader: StatusReader, places: asyn
         victim.over = True
 
 
-async def _never_ends_alone(task: "asyncio.Task[None]", *, until: Callable[[], bool]) -> None:
-    """Pass on what goes wrong in a task that is to run until a condition holds."""
+async def _never_ends_alone(tasks: "Sequence[asyncio.Task[None]]", *, until: Callable[[], bool]) -> None:
+    """Pass on what goes wrong in tasks that are to run until a condition holds."""
     while not until():
-        done, _ = await asyncio.wait([task], timeout=0.1)
-        if done:
+        done, _ = await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
             task.result()
 
 

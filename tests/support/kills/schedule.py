@@ -23,6 +23,7 @@ Fate = Literal[
 Through = Literal["id", "request", "registry"]
 _THROUGH: Final[tuple[Through, ...]] = ("id", "id", "request", "registry")
 WORKER_KILLS: Final[Mapping[Fate, int]] = {"row": 5, "time": 9, "start": 2, "both": 2, "keeper": 1, "none": 1}
+THINNING: Final[Mapping[Fate, int]] = {"none": 2, "row": 5, "time": 5, "host": 1}
 EVERYTHING: Final[Mapping[Fate, int]] = {
     "none": 6,
     "row": 3,
