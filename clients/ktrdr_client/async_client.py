@@ -24,6 +24,7 @@ from ktrdr_client.states import state_name
 from ktrdr_client.stubs import operations_stub
 from ktrdr_client.waiting import FinishedOperation, finished
 from ktrdr_client.watching import Interruption, Watch
+from ktrdr_client.work_options import Duration, session_options
 
 if TYPE_CHECKING:
     from ktrdr.operations.v1.operations_pb2_grpc import OperationsServiceAsyncStub
@@ -88,6 +89,11 @@ class AsyncClient:
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
+        gpus: int | None = None,
+        threads: int | None = None,
+        memory: int | str | None = None,
+        niceness: int | None = None,
+        time_limit: Duration | None = None,
         request_id: str | None = None,
     ) -> pb.Operation:
         """Train a strategy.
@@ -100,6 +106,11 @@ class AsyncClient:
             name: Name for people.
             labels: Labels to keep with it.
             host: Host to run on; empty lets the service choose.
+            gpus: GPUs that it has for itself, 0 for the processor alone; None lets the host choose.
+            threads: Threads that it computes with on the processor; None lets the host choose.
+            memory: Most memory for data that each of its processes can reserve: bytes, or "8GiB".
+            niceness: How far it steps back behind other processes, 0 to 19.
+            time_limit: Longest time to work, as a timedelta, in seconds or "2h30m"; it fails beyond.
             request_id: Makes the call repeatable from another process; by default each call is its own.
 
         Returns:
@@ -107,14 +118,20 @@ class AsyncClient:
 
         Raises:
             InvalidArgument: The strategy breaks the format's rules; `fields` has each fault.
-            FailedPrecondition: There is no host for it, or no bars.
+            FailedPrecondition: There is no host for it, none with so many GPUs, or no bars.
             AlreadyExists: The request id was used for something else.
-            ValueError: `source` is no source.
+            ValueError: `source` is no source, or a limit is none.
         """
+        options = session_options(gpus=gpus, threads=threads, memory=memory, niceness=niceness, time_limit=time_limit)
         spec = training_spec(strategy_text, overrides=overrides, bars_path=bars_path, source=source)
         return await self.create(
             pb.CreateOperationRequest(
-                request_id=request_id or "", training=spec, display_name=name, labels=labels or {}, host=host
+                request_id=request_id or "",
+                training=spec,
+                display_name=name,
+                labels=labels or {},
+                host=host,
+                options=options,
             )
         )
 
@@ -130,6 +147,7 @@ class AsyncClient:
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
+        time_limit: Duration | None = None,
         request_id: str | None = None,
     ) -> pb.Operation:
         """Load bars into the IB host's store.
@@ -144,6 +162,7 @@ class AsyncClient:
             name: Name for people.
             labels: Labels to keep with it.
             host: Host to run on; empty lets the service choose.
+            time_limit: Longest time to work, as a timedelta, in seconds or "2h30m"; it fails beyond.
             request_id: Makes the call repeatable from another process; by default each call is its own.
 
         Raises:
@@ -154,7 +173,12 @@ class AsyncClient:
         spec = data_load_spec(instruments, bar_size, start=start, end=end, what_to_show=what_to_show, use_rth=use_rth)
         return await self.create(
             pb.CreateOperationRequest(
-                request_id=request_id or "", data_load=spec, display_name=name, labels=labels or {}, host=host
+                request_id=request_id or "",
+                data_load=spec,
+                display_name=name,
+                labels=labels or {},
+                host=host,
+                options=session_options(time_limit=time_limit),
             )
         )
 

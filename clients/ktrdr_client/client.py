@@ -19,6 +19,7 @@ from ktrdr_client.metrics import Metrics
 from ktrdr_client.specs import Moment
 from ktrdr_client.waiting import FinishedOperation
 from ktrdr_client.watching import Interruption
+from ktrdr_client.work_options import Duration
 
 
 class Client:
@@ -68,6 +69,11 @@ class Client:
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
+        gpus: int | None = None,
+        threads: int | None = None,
+        memory: int | str | None = None,
+        niceness: int | None = None,
+        time_limit: Duration | None = None,
         request_id: str | None = None,
     ) -> pb.Operation:
         """Train a strategy; see `AsyncClient.create_training`."""
@@ -80,6 +86,11 @@ class Client:
                 name=name,
                 labels=labels,
                 host=host,
+                gpus=gpus,
+                threads=threads,
+                memory=memory,
+                niceness=niceness,
+                time_limit=time_limit,
                 request_id=request_id,
             )
         )
@@ -96,6 +107,7 @@ class Client:
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
+        time_limit: Duration | None = None,
         request_id: str | None = None,
     ) -> pb.Operation:
         """Load bars into the IB host's store; see `AsyncClient.create_data_load`."""
@@ -110,6 +122,7 @@ class Client:
                 name=name,
                 labels=labels,
                 host=host,
+                time_limit=time_limit,
                 request_id=request_id,
             )
         )

@@ -16,6 +16,7 @@ from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.start import finish_or_detach
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import age_text, date_text
+from ktrdr_client.cli.work_flags import TimeLimit
 from ktrdr_client.states import parse_security_type, security_type_name, source_name, what_to_show_name
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Load market data, and look at what is stored.")
@@ -63,6 +64,7 @@ async def load(
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to keep with it.")] = None,
     host: Annotated[str, typer.Option(help="IB host to run on.")] = "",
+    time_limit: TimeLimit = None,
     wait: Annotated[bool, typer.Option("--wait/--detach", help="Follow it to its end, or only start it.")] = True,
 ) -> ExitCode:
     """Load bars from the gateway into the store: show each chunk as it comes, and what is stored in the end."""
@@ -89,6 +91,7 @@ async def load(
             name=name,
             labels=parse_pairs(label or [], "--label"),
             host=host,
+            time_limit=time_limit,
         )
         return await finish_or_detach(client, operation, invocation, Printer(invocation), wait=wait)
 

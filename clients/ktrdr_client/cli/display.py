@@ -8,7 +8,7 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.cli.words import metric_words, percent, progress_words, state_text, title
+from ktrdr_client.cli.words import metric_words, progress_words, state_text, title
 from ktrdr_client.metrics import Metrics
 from ktrdr_client.states import is_final, liveness_name, type_name
 
@@ -83,7 +83,7 @@ class LineDisplay:
         tenth = int(progress.fraction * 10) if progress.HasField("fraction") else None
         # The seconds that a reason to wait counts down are no news.
         waits = re.sub(r"\d+", "#", operation.wait_reason + progress.wait_reason)
-        news = (operation.state, progress.phase, tenth, operation.liveness, waits)
+        news = (operation.state, progress.phase, tenth, operation.liveness, waits, operation.cancel_stage)
         if self._told.get(operation.id) == news:
             return
         self._told[operation.id] = news
@@ -97,7 +97,6 @@ class LineDisplay:
         self._print(text)
 
     def _line(self, operation: Operation) -> Text:
-        progress = operation.progress
         line = Text(f"{operation.id}  {title(operation)}  " if self._prefixed else "")
         line.append_text(state_text(operation))
         words = [progress_words(operation)]
@@ -105,8 +104,6 @@ class LineDisplay:
             words += metric_words(operation)
         words.append(trouble(operation))
         line.append("  " + " · ".join(word for word in words if word))
-        if progress.phase and operation.state == Operation.STATE_CANCELLING and progress.HasField("fraction"):
-            line.append(f" ({progress.phase} {percent(progress.fraction)})")
         return line
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
+from ktrdr.host.v1.host_pb2 import Device, Disk, Host
 from ktrdr.operations.v1.operations_pb2 import HostRecord
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from ktrdr_client.cli.summary import fact
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import time_text
 from ktrdr_client.errors import NotFound
+from ktrdr_client.sizes import size_text
 from ktrdr_client.states import host_kind_name, host_state_name
 from ktrdr_client.times import duration_text
 
@@ -135,13 +137,30 @@ def _detail_lines(record: HostRecord) -> list[Text]:
     if note := _note(record):
         lines.append(fact("note", note))
     if record.HasField("host"):
-        lines.append(
-            fact("sessions", f"{host.running_sessions} running, {host.queued_sessions} queued, {host.slots} slots")
-        )
+        lines += _session_lines(host)
         lines.append(fact("version", f"{host.version}, up since {time_text(host.start_time)} UTC"))
         lines.append(fact("identity", host.host_uid))
         if host.disk.total_bytes:
-            free, total = host.disk.free_bytes / 2**30, host.disk.total_bytes / 2**30
-            lines.append(fact("disk", f"{free:,.1f} GiB free of {total:,.1f}"))
-        lines += [fact("device", f"{device.name}: {device.description}") for device in host.devices]
+            lines.append(fact("disk", _disk_words(host.disk)))
+        lines += [fact("device", _device_words(device)) for device in host.devices]
     return lines
+
+
+def _session_lines(host: Host) -> list[Text]:
+    places = f"{host.slots} slots, {host.queue_limit} places in the queue"
+    lines = [fact("sessions", f"{host.running_sessions} running, {host.queued_sessions} queued; {places}")]
+    if host.attached_sessions:
+        lines.append(fact("attached", f"{host.attached_sessions} opened by processes of their own"))
+    if host.finished_sessions:
+        lines.append(fact("kept", f"{host.finished_sessions} finished"))
+    return lines
+
+
+def _disk_words(disk: Disk) -> str:
+    words = f"{size_text(disk.free_bytes)} free of {size_text(disk.total_bytes)}"
+    return f"{words}; sessions take {size_text(disk.sessions_bytes)}" if disk.sessions_bytes else words
+
+
+def _device_words(device: Device) -> str:
+    taken = f", used by session {device.session_id}" if device.session_id else ""
+    return f"{device.name}: {device.description}{taken}"

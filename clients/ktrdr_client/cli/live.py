@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ktrdr_client.cli.display import heading, trouble
+from ktrdr_client.cli.stop_words import stop_words
 from ktrdr_client.cli.words import (
     eta_words,
     metric_words,
@@ -142,7 +143,7 @@ class OperationView:
         progress = self.operation.progress
         if self.operation.state in {Operation.STATE_PENDING, Operation.STATE_QUEUED}:
             return progress_words(self.operation)
-        return progress.wait_reason or progress.step or progress.phase
+        return stop_words(self.operation) or progress.wait_reason or progress.step or progress.phase
 
     def _metric_lines(self) -> Sequence[str]:
         words = metric_words(self.operation)

@@ -11,7 +11,8 @@ from ktrdr_client.cli.invocation import UsageProblem
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, fact, summary_lines
 from ktrdr_client.cli.tables import Column
-from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title
+from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title, work_words
+from ktrdr_client.cli.worker_lines import worker_lines
 from ktrdr_client.states import is_final, type_name
 
 _COLUMNS: Final = (
@@ -72,7 +73,9 @@ def detail_lines(operation: Operation) -> list[Text]:
         lines = summary_lines(operation)
     else:
         lines = [Text.assemble(state_text(operation), f"  {title(operation)} ({operation.id})")]
-        lines.append(fact("progress", progress_words(operation)))
+        at_work = operation.state in {Operation.STATE_RUNNING, Operation.STATE_CANCELLING}
+        progress = work_words(operation.progress) or "starting" if at_work else progress_words(operation)
+        lines.append(fact("progress", progress))
         lines += error_lines_if_any(operation)
     lines.append(fact("type", f"{type_name(operation)}, attempt {operation.attempt}"))
     lines.append(fact("host", f"{operation.host or 'none yet'}  session {operation.session_id or 'none yet'}"))
@@ -80,6 +83,7 @@ def detail_lines(operation: Operation) -> list[Text]:
         lines.append(fact("trouble", problem))
     if operation.cancel_requested:
         lines.append(fact("stop asked", operation.cancel_reason or "without a reason"))
+    lines += worker_lines(operation)
     for label, stamp in (
         ("created", operation.create_time),
         ("started", operation.start_time),

@@ -14,6 +14,7 @@ from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.start import finish_or_detach
 from ktrdr_client.cli.words import strategy_name
+from ktrdr_client.cli.work_flags import Gpus, Memory, Niceness, Threads, TimeLimit
 
 app = typer.Typer(add_completion=False)
 
@@ -22,6 +23,7 @@ app = typer.Typer(add_completion=False)
 async def train(
     invocation: Invocation,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Strategy (YAML); - reads it from stdin.")],
+    *,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the strategy: training.epochs=20."),
@@ -36,6 +38,11 @@ async def train(
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to keep with it.")] = None,
     host: Annotated[str, typer.Option(help="Training host to run on.")] = "",
+    gpus: Gpus = None,
+    threads: Threads = None,
+    memory: Memory = None,
+    niceness: Niceness = None,
+    time_limit: TimeLimit = None,
     wait: Annotated[bool, typer.Option("--wait/--detach", help="Follow it to its end, or only start it.")] = True,
 ) -> ExitCode:
     """Train a strategy: show phases, epochs and losses as they come, and what it brought in the end."""
@@ -49,6 +56,11 @@ async def train(
             name=name or strategy_name(text),
             labels=parse_pairs(label or [], "--label"),
             host=host,
+            gpus=gpus,
+            threads=threads,
+            memory=memory,
+            niceness=niceness,
+            time_limit=time_limit,
         )
         return await finish_or_detach(client, operation, invocation, Printer(invocation), wait=wait)
 

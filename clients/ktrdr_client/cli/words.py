@@ -10,6 +10,7 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
+from ktrdr_client.cli.stop_words import stop_words
 from ktrdr_client.states import state_name
 from ktrdr_client.times import duration_text
 
@@ -54,7 +55,7 @@ def strategy_name(yaml_text: str) -> str:
 
 
 def progress_words(operation: Operation) -> str:
-    """Return where an operation stands: "train 38 %, epoch 23/60"; why it waits or failed, if it does."""
+    """Return where an operation stands: "train 38 %, epoch 23/60"; why it waits, stops or failed, if it does."""
     progress = operation.progress
     if operation.state in {Operation.STATE_PENDING, Operation.STATE_QUEUED}:
         return operation.wait_reason or progress.wait_reason or "waiting"
@@ -64,8 +65,13 @@ def progress_words(operation: Operation) -> str:
         return operation.cancel_reason or "on request"
     if operation.state == Operation.STATE_COMPLETED:
         return result_words(operation)
+    return ", ".join(part for part in (stop_words(operation), work_words(progress)) if part) or "starting"
+
+
+def work_words(progress: Progress) -> str:
+    """Return where the work of a session stands: "train 38 %, epoch 23/60"; "" while it has told nothing."""
     share = f"{progress.phase} {percent(progress.fraction)}" if progress.HasField("fraction") else progress.phase
-    return ", ".join(part for part in (share, progress.step, progress.wait_reason) if part) or "starting"
+    return ", ".join(part for part in (share, progress.step, progress.wait_reason) if part)
 
 
 def result_words(operation: Operation) -> str:
