@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ktrdr_bridge.errors import JournalInUse
+from ktrdr_bridge.header import Header
 from ktrdr_bridge.identity import (
     HEADER_BYTES,
     HEADER_READ_BYTES,
@@ -19,76 +20,115 @@ from ktrdr_bridge.identity import (
     UnreadableJournal,
     decode_identity,
 )
+from ktrdr_bridge.place import Place
 from ktrdr_bridge.progress import completed_units
 from ktrdr_bridge.reserve import Reserve
 from ktrdr_bridge.rows import SegmentWalker
 from ktrdr_bridge.segment_head import FLAG_NO_SPACE, ROWS_OFFSET, SegmentHead, decode_segment
 from ktrdr_bridge.segments import Refusal, Segments
-from ktrdr_bridge.state import SLOT_OFFSETS, State, newest_state
+from ktrdr_bridge.state import State
+from ktrdr_bridge.successor import SHARE_TO_FREE, Prepared, Source, Successor
 from ktrdr_bridge.tape import FLAGS, SEQUENCE, Tape
 
 _SEGMENTS_IN_LIMIT = 16
+_LEAST_SEGMENTS = 2
 
 
 class JournalFile:
     """A journal open for writing: its header, and the tape of its rows.
 
     Args:
+        place: Where it is; closed by this object.
         descriptor: The file, locked by `flock`; closed by this object.
         identity: The header's constant part.
-        limit_bytes: Bound of the file.
+        limit_bytes: Bound of the file; of both together while a next generation is made.
         reserve: How file space is reserved.
 
     Raises:
         UnreadableJournal: Not even the header is whole.
     """
 
-    def __init__(self, descriptor: int, identity: Identity, limit_bytes: int, reserve: Reserve) -> None:
+    def __init__(self, place: Place, descriptor: int, identity: Identity, limit_bytes: int, reserve: Reserve) -> None:
+        self._place = place
         self._descriptor = descriptor
+        self._limit_bytes = limit_bytes
+        self._reserve = reserve
         self.identity = identity
         self.state = State()
-        if os.fstat(descriptor).st_size < HEADER_BYTES:
-            raise UnreadableJournal("the journal is cut off")
-        self._header = mmap.mmap(descriptor, HEADER_BYTES)
-        view = memoryview(self._header)
-        offset = identity.flags_offset
-        self._flags = view[offset : offset + 8].cast("Q")
-        self._segment_count = view[offset + 8 : offset + 16].cast("Q")
-        view.release()
+        self._header = Header(descriptor, identity)
         self._segments = Segments(descriptor, identity, limit_bytes, reserve)
+        self._ready_for = -1
+        self._successor: Successor | None = None
+        self._thinnable = True
+        self._refusal: Refusal | None = None
         self.tape = Tape(self)
-
-    @property
-    def segment_count(self) -> int:
-        """Segments that readers may read."""
-        return self._segment_count[0]
 
     @property
     def words(self) -> tuple[int, int]:
         """The newest state's sequence, and the flags."""
-        return self.state.sequence, self._flags[0]
+        return self.state.sequence, self._header.flags
 
     def take(self, number: int) -> mmap.mmap | Refusal:
         """Return a new, empty segment."""
-        return self._segments.take(number)
+        return self._refusal or self._segments.take(number)
 
     def prepare_ahead(self, head: SegmentHead) -> None:
-        """Get ready, in the background, for the time after the last segment."""
-        self._segments.prepare_ahead(head.number + 1)
+        """Get ready, in the background, for the time after the last segment: another one, or the next generation."""
+        if self._ready_for == head.number:
+            return
+        self._ready_for = head.number
+        if not self._must_thin(head.number) or not self._begin_successor(head):
+            self._segments.prepare_ahead(head.number + 1)
+
+    def successor(self, *, wait: bool) -> Prepared | None:
+        """Return the next generation, once it is prepared; if `wait`, as soon as one that was begun is."""
+        successor = self._successor
+        if successor is None or not (wait or successor.ready):
+            return None
+        outcome = successor.finish()
+        self._successor = None
+        if isinstance(outcome, Prepared):
+            return outcome
+        self._thinnable = False
+        self._refusal = outcome
+        return None
+
+    def move_to(self, next_: Prepared) -> bool:
+        """Make the next generation, whose last segment is complete now, the journal.
+
+        Returns:
+            False when it can't be; it is closed then, and the journal goes on as it is.
+        """
+        next_.header.copy_from(self._header)
+        next_.header.segment_count = next_.head.number + 1
+        next_.header.write_identity()
+        try:
+            self._place.promote_next()
+        except OSError:
+            next_.close()
+            self._place.discard_next()
+            self._thinnable = False
+            return False
+        self._segments.close()
+        self._header.close()
+        os.close(self._descriptor)
+        self._descriptor, self.identity, self._header = next_.descriptor, next_.identity, next_.header
+        self._segments = Segments(self._descriptor, self.identity, self._limit_bytes, self._reserve)
+        self._ready_for = -1
+        return True
 
     def count_segments(self, count: int) -> None:
         """Let readers see so many segments."""
-        self._segment_count[0] = count
+        self._header.segment_count = count
 
     def refuse(self, flag: int) -> None:
         """Note that nothing is recorded any more, and why."""
-        self._set_flags(self._flags[0] | flag)
+        self._set_flags(self._header.flags | flag)
 
     def start(self) -> None:
         """Make a new journal readable: the first segment, then the identity."""
         self.tape.start(phase=0)
-        identity = self.identity.encode()
-        self._header[: len(identity)] = identity
+        self._header.write_identity()
 
     def go_on(self) -> None:
         """Find the end of an existing journal and continue there.
@@ -96,57 +136,75 @@ class JournalFile:
         Raises:
             UnreadableJournal: The end can't be found.
         """
-        self.state = newest_state(self._header[:HEADER_READ_BYTES])
-        if self.segment_count == 0:
-            self._flags[0] = 0
+        self.state = self._header.newest_state()
+        if self._header.segment_count == 0:
+            self._header.flags = 0
             self.tape.completed = int(self.state.completed)
             self.tape.start(self.state.ordinal)
         else:
-            self._continue_last_segment()
+            self._continue_last_segment(self._header.segment_count - 1)
 
     def write_state(self, **changes: object) -> None:
-        """Publish the next state snapshot: into the slot that doesn't hold the newest one."""
+        """Publish the next state snapshot."""
         sequence = self.state.sequence + 1
         self.state = replace(self.state, sequence=sequence, updated_ns=time.time_ns(), **changes)  # type: ignore[arg-type]  # the fields of State, by name
-        data = self.state.encode()
-        offset = SLOT_OFFSETS[sequence % 2]
-        self._header[offset : offset + len(data)] = data
+        self._header.write_state(self.state)
         self.tape.show(SEQUENCE, sequence)
 
     def close(self, flag: int) -> None:
         """Set a header flag, give back the space that was reserved and not used, and close the file."""
+        if self._successor is not None:
+            self._successor.abandon()
         self._segments.close()
-        self._set_flags(self._flags[0] | flag)
+        self._set_flags(self._header.flags | flag)
         self.tape.close()
-        last = self.segment_count - 1
+        last = self._header.segment_count - 1
         used = HEADER_BYTES if last < 0 else self.identity.span(last)[0] + self.tape.end_offset
         os.ftruncate(self._descriptor, used)
         self._release()
 
     def disown(self) -> None:
         """Unmap and close without touching the journal: in a forked child, or when it turns out to be unusable."""
+        if self._successor is not None:
+            self._successor.forget()
         self._segments.forget()
         self.tape.close()
         self._release()
 
     def _release(self) -> None:
-        self._flags.release()
-        self._segment_count.release()
         self._header.close()
         os.close(self._descriptor)
+        self._place.close()
 
     def _set_flags(self, flags: int) -> None:
-        self._flags[0] = flags
+        self._header.flags = flags
         self.tape.show(FLAGS, flags)
 
-    def _continue_last_segment(self) -> None:
-        number = self.segment_count - 1
+    def _must_thin(self, number: int) -> bool:
+        """Whether, with one more segment after this one, there would not be room any more for a next generation."""
+        if not self._thinnable or number < _LEAST_SEGMENTS:
+            return False
+        offset, size = self.identity.span(number + 1)
+        thinned = -(-int((offset - HEADER_BYTES) * (1 - SHARE_TO_FREE)) // size) * size
+        return offset + size + HEADER_BYTES + thinned + size > self._limit_bytes
+
+    def _begin_successor(self, head: SegmentHead) -> bool:
+        source = Source(self._descriptor, self.identity, head, lambda: self.tape.end_offset)
+        try:
+            self._successor = Successor(source, self._place, self._limit_bytes, self._reserve, self.tape.ring)
+        except OSError:
+            self._thinnable = False
+            return False
+        self._successor.start()
+        return True
+
+    def _continue_last_segment(self, number: int) -> None:
         offset, size = self.identity.span(number)
         segment = os.pread(self._descriptor, size, offset)
         found = decode_segment(segment, number, self.identity.incarnation, LAYOUT_VERSION)
         if found is None or found.head.end_seq:
             raise UnreadableJournal("the journal's last segment is damaged")
-        self._flags[0] = 0
+        self._header.flags = 0
         head = found.head
         walker = SegmentWalker(head)
         most_rows = (size - ROWS_OFFSET) // 8
@@ -172,16 +230,22 @@ def create_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
         FileExistsError: Something is at `path`.
         OSError: Not even the header can be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    place = Place(path)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except BaseException:
+        place.close()
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         reserve(descriptor, 0, HEADER_BYTES)
         first_bytes, doublings = _segment_sizes(segment_bytes, limit_bytes)
         identity = Identity(uuid.uuid4().bytes, time.time_ns(), first_bytes, doublings)
-        file = JournalFile(descriptor, identity, limit_bytes, reserve)
+        file = JournalFile(place, descriptor, identity, limit_bytes, reserve)
     except BaseException:
         os.close(descriptor)
         path.unlink()
+        place.close()
         raise
     file.start()
     return file
@@ -195,27 +259,53 @@ def resume_journal(path: Path, *, limit_bytes: int, segment_bytes: int, reserve:
         OSError: It can't be opened or made.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = _open_locked(path)
     except FileNotFoundError:
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
+    file: JournalFile | None = None
+    place: Place | None = None
     try:
-        _lock(descriptor, path)
         identity = _identity_to_write(descriptor)
-        file = JournalFile(descriptor, identity, limit_bytes, reserve)
+        place = Place(path)
+        place.discard_next()
+        file = JournalFile(place, descriptor, identity, limit_bytes, reserve)
+        file.go_on()
     except UnreadableJournal:
-        os.close(descriptor)
+        _close(file, place, descriptor)
         _move_aside(path)
         return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     except BaseException:
-        os.close(descriptor)
+        _close(file, place, descriptor)
         raise
-    try:
-        file.go_on()
-    except UnreadableJournal:
-        file.disown()
-        _move_aside(path)
-        return create_journal(path, limit_bytes=limit_bytes, segment_bytes=segment_bytes, reserve=reserve)
     return file
+
+
+def _close(file: JournalFile | None, place: Place | None, descriptor: int) -> None:
+    if file is not None:
+        file.disown()
+        return
+    os.close(descriptor)
+    if place is not None:
+        place.close()
+
+
+def _open_locked(path: Path) -> int:
+    """Open and lock the file at a path; a writer may replace it meanwhile.
+
+    Raises:
+        JournalInUse: Another process writes it.
+        OSError: It can't be opened.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            _lock(descriptor, path)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _segment_sizes(segment_bytes: int, limit_bytes: int) -> tuple[int, int]:

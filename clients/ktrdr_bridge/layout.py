@@ -52,6 +52,17 @@ class Context:
         return struct.pack("<I", zlib.crc32(rest)) + rest
 
 
+def level_of(kind: Kind, levels: int) -> int:
+    """Return how far a kind of rows is thinned, from the detail of the schema row: a byte for each kind."""
+    return levels >> 8 * (kind - 1) & 0xFF
+
+
+def with_level(kind: Kind, level: int, levels: int) -> int:
+    """Return the detail of a schema row with another level of one kind."""
+    shift = 8 * (kind - 1)
+    return levels & ~(0xFF << shift) | level << shift
+
+
 @lru_cache(maxsize=256)
 def decode_context(data: bytes) -> Context | None:
     """Return a row's context, or None when it is damaged (or all zeros: no row yet)."""

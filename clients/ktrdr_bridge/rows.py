@@ -17,6 +17,7 @@ from ktrdr_bridge.layout import (
     Context,
     Kind,
     decode_context,
+    level_of,
     row_struct,
 )
 from ktrdr_bridge.segment_head import ROWS_OFFSET, SegmentHead
@@ -48,6 +49,7 @@ class Run:
         width: Numbers a row.
         context: What they have in common.
         position: Where the first wanted one starts in the segment.
+        level: Its series was thinned to every 2**level-th row here.
     """
 
     begin: int
@@ -58,6 +60,7 @@ class Run:
     width: int
     context: Context
     position: int
+    level: int
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class SegmentWalker:
         completed: Where the phase stood after these rows, by the header and the rows that say so; None when damage
             hides it.
         schemas: The metric names defined so far, by schema number.
+        levels: How far their series are thinned, by schema number, as the row that defines them says it.
     """
 
     head: SegmentHead
@@ -91,6 +95,7 @@ class SegmentWalker:
     last: Row | None = None
     completed: Completed | None = None
     schemas: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    levels: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.seq = self.head.first_seq
@@ -130,6 +135,7 @@ class SegmentWalker:
             if names is None:
                 return None
             self.schemas[context.schema] = names
+            self.levels[context.schema] = context.detail
             self.position += context.row_bytes
         names = self.schemas.get(context.schema)
         head_bytes = 24 if context.wide else 16
@@ -223,6 +229,7 @@ class SegmentWalker:
             width,
             context,
             position,
+            level_of(context.kind, self.levels[context.schema]),
         )
 
 

@@ -3,10 +3,11 @@
 import json
 import math
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import NoReturn
 
-from ktrdr_bridge.layout import body_struct, row_bytes
+from ktrdr_bridge.layout import Context, Kind, body_struct, row_bytes, row_struct
 
 _REMEMBERED = 4_096
 
@@ -16,17 +17,27 @@ class Schema:
 
     Attributes:
         names: The metric names.
-        definition: Body of the row that defines the names in a segment: a JSON array, padded with blanks.
-        definition_bytes: Length of that row.
+        definition_bytes: Length of the row that defines the names in a segment.
     """
 
-    __slots__ = ("definition", "definition_bytes", "names")
+    __slots__ = ("_definition", "definition_bytes", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         text = json.dumps(names, separators=(",", ":")).encode()
-        self.definition = text.ljust((len(text) + 7) // 8 * 8)
-        self.definition_bytes = row_bytes(len(self.definition))
+        self._definition = text.ljust((len(text) + 7) // 8 * 8)
+        self.definition_bytes = row_bytes(len(self._definition))
+
+    def definition_row(self, number: int, levels: int = 0) -> bytes:
+        """Return the row that gives a schema number these names: a JSON array, padded with blanks.
+
+        Args:
+            number: The schema number.
+            levels: How far the rows that follow are thinned, a byte for each kind.
+        """
+        body, length = self._definition, self.definition_bytes
+        context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, detail=levels).encode()
+        return row_struct(len(body)).pack(zlib.crc32(body), context, body)
 
     def pack(self, seconds: float, index: int, step: int, metrics: Mapping[str, float], *, wide: bool) -> bytes:
         """Return a row's body.

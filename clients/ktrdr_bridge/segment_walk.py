@@ -11,6 +11,7 @@ from ktrdr_bridge.rows import Run, SegmentWalker
 _LEAST_BYTES: Final = 512
 _MOST_BYTES: Final = 65_536
 _ATTEMPTS: Final = 3
+_ROWS_AT_ONCE: Final = 256
 
 
 class SegmentWalk:
@@ -56,9 +57,9 @@ class SegmentWalk:
                 columns.add(run)
 
     def runs(self, losses: Losses) -> Iterator[tuple[Run, bytes]]:
-        """Walk over all rows; yield them with their bytes."""
+        """Walk over all rows; yield them with their bytes, not too many at once."""
         while self.walker.seq < self._end_seq:
-            run = self._next(0, losses, self._end_seq, None)
+            run = self._next(0, losses, _ROWS_AT_ONCE, None)
             if run is not None:
                 begin = run.position - self._start
                 yield run, self._data[begin : begin + len(run.seqs) * run.context.row_bytes]

@@ -2,10 +2,12 @@
 
 import mmap
 import os
+import sys
 import threading
 from dataclasses import dataclass
 
 from ktrdr_bridge.identity import Identity
+from ktrdr_bridge.prefault import prefault
 from ktrdr_bridge.reserve import Reserve
 from ktrdr_bridge.segment_head import FLAG_BOUND_REACHED, FLAG_NO_SPACE
 
@@ -68,9 +70,9 @@ class Segments:
 
     def close(self) -> None:
         """Wait for a preparation that runs, and drop what it made."""
-        if self._ahead is not None:
+        if self._ahead is not None and not sys.is_finalizing():  # at the very end threads stand still
             self._ahead[1].join()
-            self._ahead = None
+        self._ahead = None
         if isinstance(self._prepared, mmap.mmap):
             self._prepared.close()
         self._prepared = None
@@ -94,19 +96,5 @@ class Segments:
             mapping = mmap.mmap(self._descriptor, size, offset=offset)
         except OSError:
             return Refusal(FLAG_NO_SPACE)
-        _prefault(mapping, self._zeros)
+        prefault(mapping, self._zeros)
         return mapping
-
-
-def _prefault(mapping: mmap.mmap, zeros: int) -> None:
-    """Zero a new mapping, so that its pages exist before the hot path touches them.
-
-    The kernel does it in one read from /dev/zero, during which Python's lock is free for the loop that reports.
-    """
-    with memoryview(mapping) as view:
-        done = 0
-        try:
-            while done < len(view):
-                done += os.readv(zeros, [view[done:]])
-        except OSError:
-            view[done:] = bytes(len(view) - done)

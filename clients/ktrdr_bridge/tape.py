@@ -22,6 +22,7 @@ from ktrdr_bridge.layout import (
 from ktrdr_bridge.schema import Schema, Schemas
 from ktrdr_bridge.segment_head import FLAG_GOES_ON, LOW, ROWS_OFFSET, WORDS, WORDS_OFFSET, SegmentHead, base_of
 from ktrdr_bridge.segments import Refusal
+from ktrdr_bridge.successor import Prepared
 
 _MAX_COMPILED = 64
 _MAX_SCHEMAS = 65_536
@@ -74,6 +75,12 @@ class Storage(Protocol):
 
     def prepare_ahead(self, head: SegmentHead) -> None:
         """Get ready, in the background, for the time after this segment, the last one."""
+
+    def successor(self, *, wait: bool) -> Prepared | None:
+        """Return the next generation of the file once it is prepared, waiting for one that was begun if asked to."""
+
+    def move_to(self, next_: Prepared) -> bool:
+        """Put the next generation, complete now, in the file's place."""
 
     def count_segments(self, count: int) -> None:
         """Let readers see so many segments."""
@@ -223,6 +230,14 @@ class Tape:
         if self._segment is not None:
             self._segment.words[word] = value
 
+    def ring(self) -> None:
+        """Send the next event down the general path, where the next generation is looked for; from any thread.
+
+        A bell that isn't heard, because the writer switches a compiled writer on just then, does no harm.
+        """
+        for active in list(self._active.values()):
+            active.writer.variables["mapping"] = None
+
     def invalidate(self) -> None:
         """Send the next event of each kind down the general path: its context has changed."""
         for active in self._active.values():
@@ -250,7 +265,11 @@ class Tape:
         needed = size + (0 if schema in self._defined else schema.definition_bytes)
         room = 0 if self._segment is None else len(self._segment.mapping) - self._counters.position.cell_contents
         numbered = schema in self._ids or self._next_id < _MAX_SCHEMAS
-        if needed > room or not numbered or self._counters.rows.cell_contents > LOW:
+        full = needed > room or not numbered or self._counters.rows.cell_contents > LOW
+        next_ = self._storage.successor(wait=full)
+        if next_ is not None:
+            self._move(next_)
+        if full:
             self._roll(phase)
         segment = self._segment if self.recording else None
         if segment is not None and schema not in self._defined:
@@ -262,9 +281,10 @@ class Tape:
         if number is None:
             number = self._ids[schema] = self._next_id
             self._next_id += 1
-        length = schema.definition_bytes
-        context = Context(length, Kind.SCHEMA, wide=False, schema=number, phase=0, detail=0).encode()
-        self._counters.position.cell_contents = self._put(segment.mapping, context, schema.definition, length)
+        position = int(self._counters.position.cell_contents)
+        row = schema.definition_row(number)
+        segment.mapping[position : position + len(row)] = row
+        self._counters.position.cell_contents = position + len(row)
         self._defined.add(schema)
 
     def _put(self, mapping: mmap.mmap, context: bytes, body: bytes, size: int) -> int:
@@ -275,6 +295,21 @@ class Tape:
         position = int(self._counters.position.cell_contents)
         row_struct(len(body)).pack_into(mapping, position, zlib.crc32(body), context, body)
         return position + size
+
+    def _move(self, next_: Prepared) -> None:
+        """Go on in the next generation of the file, whose last segment has this one's rows but for the newest."""
+        before = self._segment
+        if before is None:
+            return
+        position, next_seq = int(self._counters.position.cell_contents), self.next_seq
+        next_.mapping[next_.copied : position] = before.mapping[next_.copied : position]
+        sequence, flags = self._storage.words
+        WORDS.pack_into(next_.mapping, WORDS_OFFSET, next_seq - before.head.base, sequence, flags)
+        if not self._storage.move_to(next_):
+            return
+        self.show(FLAGS, flags | FLAG_GOES_ON)
+        self._use(next_.mapping, next_.head, next_seq, position)
+        self._storage.prepare_ahead(next_.head)
 
     def _roll(self, phase: int) -> None:
         number, first_seq = self._number + 1, self.next_seq
