@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 _LONGEST_LINE: Final = 16 * 1024
 
@@ -40,6 +40,10 @@ class PrintedLines(io.TextIOBase):
     def buffer(self) -> io.BufferedIOBase:
         """The bytes' stream below."""
         return self._original.buffer  # type: ignore[return-value]  # BinaryIO is its type for callers
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the stream below has: `name`, `mode`, `reconfigure`."""
+        return getattr(self._original, name)
 
     def fileno(self) -> int:
         """Return the descriptor of the stream below, for child processes."""

@@ -40,7 +40,8 @@ class WorkerLog:
 
     def install(self) -> None:
         """Take over what is logged and printed."""
-        faulthandler.enable(file=sys.__stderr__ or sys.stderr)
+        if sys.__stderr__ is not None:
+            faulthandler.enable(file=sys.__stderr__)
         self._take_logging()
         for name in ("stdout", "stderr"):
             self._take_stream(name)

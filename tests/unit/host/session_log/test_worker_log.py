@@ -78,12 +78,14 @@ def test_what_is_printed_below_python_and_by_children_stays_with_the_descriptors
         sys.stdout.buffer.write(b"bytes\\n")
         sys.stdout.buffer.flush()
         subprocess.run(["echo", "child"], stdout=sys.stdout, check=True)
+        sys.stdout.reconfigure(line_buffering=True)
+        print(sys.stdout.encoding, sys.stdout.isatty(), sys.stdout.name)
         print("unfinished", end="")
         """,
     )
     assert code == 0
     assert output.split() == ["native", "bytes", "child"]
-    assert [entry["event"] for entry in entries] == ["unfinished"]
+    assert [entry["event"] for entry in entries] == ["utf-8 False <stdout>", "unfinished"]
 
 
 def test_an_exception_that_nobody_catches_is_an_entry(tmp_path: Path) -> None:
