@@ -34,19 +34,21 @@ class StopRequest:
         reason: Why, in the words of whoever asked.
         requested_at: When the newest request was written (UTC), or None where it can't be told.
         now: The work is not waited for: it is interrupted at once.
+        cause: What made the host ask, in its own words; empty where somebody asked it to.
     """
 
     stop: str
     reason: str
     requested_at: datetime | None
     now: bool = False
+    cause: str = ""
 
 
-def request_stop(path: Path, *, reason: str, stop: str = "cancel", now: bool = False) -> None:
+def request_stop(path: Path, *, reason: str, stop: str = "cancel", now: bool = False, cause: str = "") -> None:
     """Ask the session with this control file to stop; durable when it returns.
 
     Asking again changes nothing, except that a cancellation replaces a request to checkpoint, and that `now` is added
-    to a request without it, whose reason stays. One process asks (the host that owns the session).
+    to a request without it, whose reason and cause stay. One process asks (the host that owns the session).
 
     Raises:
         ValueError: `stop` is neither `"cancel"` nor `"checkpoint"`.
@@ -59,7 +61,7 @@ def request_stop(path: Path, *, reason: str, stop: str = "cancel", now: bool = F
     if earlier is not None and earlier.stop in {stop, "cancel"}:
         if earlier.now or not now:
             return
-        stop, reason = earlier.stop, earlier.reason
+        stop, reason, cause = earlier.stop, earlier.reason, earlier.cause
     descriptor = open_control(path)
     try:
         number = int.from_bytes(os.pread(descriptor, 8, _NUMBER_OFFSET), "little") + 1
@@ -68,6 +70,7 @@ def request_stop(path: Path, *, reason: str, stop: str = "cancel", now: bool = F
             "reason": reason[:_REASON_CHARACTERS],
             "requested_at": datetime.now(UTC).isoformat(),
             "now": now,
+            "cause": cause,
         }
         text = json.dumps(wish).encode()
         os.pwrite(descriptor, _HEAD.pack(zlib.crc32(text), len(text)) + text, _SLOT_OFFSETS[number % 2])
@@ -98,9 +101,9 @@ def _decode(data: bytes, offset: int) -> StopRequest | None:
     if length > _SLOT_BYTES or crc != zlib.crc32(text):
         return None
     wish = json.loads(text)
-    # The files of earlier versions have no `now`.
+    # The files of earlier versions have neither `now` nor `cause`.
     requested_at = datetime.fromisoformat(wish["requested_at"])
-    return StopRequest(wish["stop"], wish["reason"], requested_at, bool(wish.get("now", False)))
+    return StopRequest(wish["stop"], wish["reason"], requested_at, wish.get("now", False), wish.get("cause", ""))
 
 
 def open_control(path: Path, reserve: Reserve = reserve_space) -> int:

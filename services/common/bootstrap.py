@@ -23,8 +23,6 @@ from services.common.process import run_until_stopped
 from services.common.settings import ServerSettings
 from services.common.startup import CannotStartError
 
-STEP_LIMIT_SECONDS: Final = 30.0
-"""Longest time for one step of the service's own stop. A step that hangs must not keep the process for ever."""
 CLEANUP_SECONDS: Final = 2.0
 """Time that handlers of aborted calls get for their clean-up."""
 
@@ -128,14 +126,14 @@ async def running_server(
     finally:
         health.enter_graceful_shutdown()
         stopping.set()
-        await _step("begin_stop", service.begin_stop(), logger)
+        await _step("begin_stop", service.begin_stop(), logger, settings.stop_limit_seconds)
         if not started:
             await server.start()  # only a server that was started gives its port back
         await server.stop(settings.grace_seconds if started else None)
         left = await open_calls.wait_until_none(CLEANUP_SECONDS)
         if left:
             logger.warning("calls_still_cleaning_up", calls=left)
-        await _step("stop", service.stop(), logger)
+        await _step("stop", service.stop(), logger, settings.stop_limit_seconds)
 
 
 async def _start(service: Service, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
@@ -177,13 +175,17 @@ def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-async def _step(name: str, step: Awaitable[None], logger: structlog.typing.FilteringBoundLogger) -> None:
+async def _step(
+    name: str, step: Awaitable[None], logger: structlog.typing.FilteringBoundLogger, limit_seconds: float
+) -> None:
     """Run one step of the stop. The steps after it are needed all the more when it fails."""
     try:
-        await asyncio.wait_for(step, STEP_LIMIT_SECONDS)
+        await asyncio.wait_for(step, limit_seconds)
     except TimeoutError:
         logger.error(  # noqa: TRY400 - the traceback of a timeout says nothing
-            "stop_step_overdue", step=name, limit_seconds=STEP_LIMIT_SECONDS
+            "stop_step_overdue",
+            step=name,
+            limit_seconds=limit_seconds,
         )
     except Exception:
         logger.exception("stop_step_failed", step=name)

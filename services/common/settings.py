@@ -114,6 +114,11 @@ class ServerSettings(BaseSettings):
         return self.name or self.service_name
 
     @property
+    def stop_limit_seconds(self) -> float:
+        """Longest time for one step of the service's own stop. A step that hangs must not keep the process for ever."""
+        return 30.0
+
+    @property
     def folder(self) -> Path:
         """Folder of this service within the home."""
         return self.home / self.service_name

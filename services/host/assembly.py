@@ -10,6 +10,7 @@ from services.common.clock import Clock
 from services.host.attached.attached_sessions import AttachedSessions
 from services.host.cancel_ladder import CancelGraces
 from services.host.changes import ChangeSignal
+from services.host.device_pool import DevicePool
 from services.host.execution import Capacity, Execution
 from services.host.host import Host
 from services.host.host_identity import HostIdentity
@@ -35,6 +36,7 @@ def build_host(
     runner: SessionRunner,
     clock: Clock,
     describe_more: Callable[[host_pb2.Host], None] = lambda _: None,
+    devices: DevicePool | None = None,
 ) -> Host:
     """Put a host together; it touches nothing until it is started.
 
@@ -45,6 +47,7 @@ def build_host(
         clock: Time.
         describe_more: Adds to the host's description what its kind has: `devices`, or `gateway`. Called with each
             answer, so cheap.
+        devices: What sessions can have for themselves; None for nothing.
 
     Returns:
         The host: register it on a server, start it, and stop it.
@@ -72,7 +75,10 @@ def build_host(
         identity=identity,
         clock=clock,
         capacity=Capacity(settings.slots, settings.queue_limit),
-        graces=CancelGraces(settings.cancel_grace_seconds, settings.terminate_grace_seconds),
+        graces=CancelGraces(
+            settings.cancel_grace_seconds, settings.terminate_grace_seconds, settings.stop_grace_seconds
+        ),
+        devices=devices,
         changed=changes.notify,
         finished=finished,
     )

@@ -45,6 +45,11 @@ class SessionFolder:
         return self.path / "control"
 
     @property
+    def interruption_record(self) -> Path:
+        """That the worker did not stop by itself: written by the host when it has interrupted it."""
+        return self.path / "interrupted.json"
+
+    @property
     def keeper_lock(self) -> Path:
         """Locked for as long as the keeper lives, from before it was started."""
         return self.path / "keeper.lock"
@@ -78,6 +83,11 @@ class SessionFolder:
     def result_record(self) -> Path:
         """How the work ended: written by the worker, last thing."""
         return self.path / "result.json"
+
+    @property
+    def result_reserve(self) -> Path:
+        """Space for the result, in case that the disk is full by then."""
+        return self.path / "result.reserve"
 
     @property
     def settled_record(self) -> Path:

@@ -23,16 +23,16 @@ from services.host.listing import SessionListing
 from services.host.loading import load_sessions
 from services.host.retention.past_sessions import PastSessions
 from services.host.retention.retention import Retention
+from services.host.runner import StopWish
 from services.host.session_log.log_feed import LogFeed
 from services.host.session_log.output_trimmer import OutputTrimmer
 from services.host.sessions import Sessions
 from services.host.settings import HostSettings
 from services.host.status_feed import StatusFeed
+from services.host.stop_cause import HOST_STOP
 
 FULL_NAME: Final = host_pb2.DESCRIPTOR.services_by_name["HostService"].full_name
 _STOP_REASON: Final = "the host was stopped"
-_STOP_WORK_SECONDS: Final = 20.0
-"""Less than a step of the server's stop may take."""
 
 
 class Host:
@@ -135,12 +135,17 @@ class Host:
         self.logs.begin_stop()
 
     async def stop(self) -> None:
-        """Leave running work to the next start of the host, or stop it, as the settings say; then free the folder."""
+        """Leave running work to the next start, or let it stop, as the settings say; then free the folder."""
         await self.attached.stop()
         await self._output.stop()
         if self._started:
-            if self._settings.on_stop == "stop":
-                await self._execution.stop_running(reason=_STOP_REASON, limit_seconds=_STOP_WORK_SECONDS)
+            if self._settings.on_stop != "leave":
+                cause = HOST_STOP if self._settings.on_stop == "checkpoint" else ""
+                await self._execution.stop_running(
+                    StopWish(_STOP_REASON, cause=cause),
+                    grace_seconds=self._settings.stop_grace_seconds,
+                    end_seconds=self._settings.end_seconds,
+                )
             await self.sessions.stop()
         await self.retention.stop()
         self._lock.release()

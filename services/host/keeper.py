@@ -1,9 +1,11 @@
 """Start one worker, wait for it, and write down how it ended.
 
-Run as a script by the host, one for each session: `python -I -S keeper.py FOLDER LOCK_FD COMMAND…`. It imports nothing
-but the standard library, so it is small, starts at once and cannot be hurt by what hurts the worker. It leads a session
-of its own, so it outlives the host; the worker leads a process group of its own, so that it can be ended with all its
-children.
+Run as a script by the host, one for each session:
+`python -I -S keeper.py FOLDER LOCK_FD MEMORY_BYTES NICENESS COMMAND…`. It imports nothing but the standard library, so
+it is small, starts at once and cannot be hurt by what hurts the worker. It leads a session of its own, so it outlives
+the host; the worker leads a process group of its own, so that it can be ended with all its children.
+
+MEMORY_BYTES is 0 for no limit, NICENESS for no change.
 
 LOCK_FD is the open and locked `keeper.lock`. The lock came with the descriptor, so it was held before this process
 began and is released by the kernel when it ends: whoever can take it knows that no keeper lives.
@@ -13,11 +15,14 @@ import contextlib
 import datetime as dt
 import json
 import os
+import resource
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 _WRITE_ATTEMPTS = 60
+_EXIT_BYTES = 4_096
 
 
 def _write(folder: str, name: str, content: dict[str, object]) -> None:
@@ -40,6 +45,28 @@ def _write(folder: str, name: str, content: dict[str, object]) -> None:
             return
 
 
+def _reserve(folder: str) -> None:
+    """Take the space for exit.json beforehand: then a disk that is full by the time of the end hides nothing."""
+    with contextlib.suppress(OSError), open(os.path.join(folder, "exit.json.tmp"), "wb") as file:  # noqa: PTH118, PTH123 - as below
+        file.write(b" " * _EXIT_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_exit(folder: str, content: dict[str, object]) -> None:
+    """Write exit.json into the space that was reserved for it; as any other file where that does not work."""
+    path = os.path.join(folder, "exit.json")  # noqa: PTH118 - as below
+    try:
+        with open(f"{path}.tmp", "r+b") as file:  # noqa: PTH123 - as below
+            # White space after it is no part of the JSON.
+            file.write(json.dumps(content).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)  # noqa: PTH105 - as below
+    except OSError:
+        _write(folder, "exit.json", content)
+
+
 def _log(text: str) -> None:
     """Write to the session's log, which stderr is."""
     sys.stderr.write(f"keeper: {text}\n")
@@ -60,6 +87,42 @@ def _start_ticks(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 else 0
 
 
+def _oom_kills() -> int | None:
+    """Return how many processes the kernel has ended for want of memory: in this control group, else on the machine.
+
+    See memory.events in the kernel's documentation of cgroup v2, and /proc/vmstat in proc(5).
+    """
+    group = next((line[3:] for line in _read("/proc/self/cgroup").splitlines() if line.startswith("0::")), "/")
+    for path in (f"/sys/fs/cgroup{group}/memory.events", "/proc/vmstat"):
+        for line in _read(path).splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return None
+
+
+@contextlib.contextmanager
+def _limits(memory_bytes: int, niceness: int) -> Iterator[None]:
+    """Let what is started within the block inherit limits.
+
+    RLIMIT_DATA, and not RLIMIT_AS: libraries for GPUs reserve addresses by the hundred gigabytes that never become
+    memory, and RLIMIT_AS counts addresses.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
+    if not memory_bytes:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        memory_bytes = min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def _end_group(group: int) -> None:
     """End what the worker left behind. Its own process is not reaped yet, so the number cannot have been reused."""
     # Nobody may be left; macOS refuses permission where only the ended worker is.
@@ -69,7 +132,8 @@ def _end_group(group: int) -> None:
 
 def main() -> None:
     """Run the worker to its end."""
-    folder, lock, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    folder, lock, memory_bytes, niceness = sys.argv[1], *map(int, sys.argv[2:5])
+    command = sys.argv[5:]
     os.set_inheritable(lock, False)
     # The keeper has to see the worker's end, whoever else is told to go.
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -81,13 +145,16 @@ def main() -> None:
     }
     # Written before the worker begins: where this file is missing and the lock is free, no worker was ever started.
     _write(folder, "worker.json", record)
+    _reserve(folder)
+    oom_kills_before = _oom_kills()
     code: int | None = None
     ended_by: int | None = None
     memory = 0
     try:
-        worker = os.posix_spawn(
-            command[0], command, os.environ, setpgroup=0, setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-        )
+        with _limits(memory_bytes, niceness):
+            worker = os.posix_spawn(
+                command[0], command, os.environ, setpgroup=0, setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+            )
     except OSError as error:
         _log(f"cannot start {command[0]}: {error}")
         code = 127  # what a shell answers for a command that cannot be run
@@ -102,7 +169,15 @@ def main() -> None:
             code = os.waitstatus_to_exitcode(status)
         memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     ended_at = dt.datetime.now(dt.UTC).isoformat()
-    _write(folder, "exit.json", {"code": code, "signal": ended_by, "max_rss_bytes": memory, "ended_at": ended_at})
+    oom_kills = _oom_kills()
+    ended: dict[str, object] = {
+        "code": code,
+        "signal": ended_by,
+        "max_rss_bytes": memory,
+        "ended_at": ended_at,
+        "oom_kills": 0 if oom_kills is None or oom_kills_before is None else oom_kills - oom_kills_before,
+    }
+    _write_exit(folder, ended)
 
 
 if __name__ == "__main__":

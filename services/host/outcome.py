@@ -1,12 +1,19 @@
 """Write down how a session's work ended: the last thing that its worker does."""
 
+import contextlib
+import errno
+import os
+from typing import Final
+
 from google.protobuf import any_pb2, json_format
 from google.protobuf.message import Message
 
 from services.common.errors import ServiceError, reason_name
-from services.common.files import write_atomically
+from services.common.files import sync_folder, write_atomically
 from services.host.folder import SessionFolder
 from services.host.records import ErrorRecord, FieldRecord, ResultRecord
+
+RESERVED_BYTES: Final = 64 * 1024
 
 
 def write_completed(session: SessionFolder, result: Message) -> None:
@@ -41,10 +48,39 @@ def write_failed(session: SessionFolder, error: ServiceError, partial: Message |
     _write(session, ResultRecord(outcome="failed", result=None if partial is None else _to_json(partial), error=record))
 
 
+def reserve_outcome(session: SessionFolder) -> None:
+    """Take space for the record while there is some: a disk that is full at the end of the work then hides nothing."""
+    with contextlib.suppress(OSError):
+        session.result_reserve.write_bytes(b" " * RESERVED_BYTES)
+
+
 def _write(session: SessionFolder, record: ResultRecord) -> None:
     """Write the record unless there is one: the first word on how the work ended is the one that counts."""
-    if not session.result_record.exists():
-        write_atomically(session.result_record, record.to_bytes())
+    if session.result_record.exists():
+        return
+    content = record.to_bytes()
+    try:
+        write_atomically(session.result_record, content)
+    except OSError as error:
+        try:
+            _write_into_reserve(session, content)
+        except OSError:
+            raise error from None
+    else:
+        with contextlib.suppress(OSError):
+            session.result_reserve.unlink()
+
+
+def _write_into_reserve(session: SessionFolder, content: bytes) -> None:
+    if len(content) > RESERVED_BYTES:
+        message = f"{len(content)} bytes are more than were reserved"
+        raise OSError(errno.ENOSPC, message)
+    with session.result_reserve.open("r+b") as file:
+        file.write(content)  # what was reserved and is left behind it is white space, which JSON allows
+        file.flush()
+        os.fsync(file.fileno())
+    session.result_reserve.replace(session.result_record)
+    sync_folder(session.path)
 
 
 def _to_json(result: Message) -> dict[str, object]:

@@ -14,7 +14,14 @@ from services.host.folder import SessionFolder
 _KEEPER: Final = Path(__file__).with_name("keeper.py")
 
 
-def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Mapping[str, str]) -> None:
+def spawn_keeper(
+    session: SessionFolder,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    memory_limit_bytes: int = 0,
+    niceness: int = 0,
+) -> None:
     """Start the keeper of a session. Blocks for the milliseconds that a fork takes: call it in a thread.
 
     The keeper inherits a locked descriptor of `keeper.lock`. The lock is therefore held without a gap from before the
@@ -24,10 +31,13 @@ def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Ma
         session: The session to work on.
         command: The worker's command line; its first word is the path of an executable.
         environment: The worker's environment.
+        memory_limit_bytes: Most memory for data of each of its processes; 0 for no limit.
+        niceness: How far it steps back behind other processes.
 
     Raises:
         OSError: The keeper could not be started; BlockingIOError where one lives already.
     """
+    limits = [str(memory_limit_bytes), str(niceness)]
     lock = os.open(session.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +45,7 @@ def spawn_keeper(session: SessionFolder, command: Sequence[str], environment: Ma
         log = os.open(session.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_KEEPER), str(session.path), str(lock), *command],
+                [sys.executable, "-I", "-S", str(_KEEPER), str(session.path), str(lock), *limits, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

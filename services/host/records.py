@@ -1,5 +1,6 @@
 """Describe the small JSON files of a session's folder."""
 
+import errno
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -23,11 +24,52 @@ class Record(BaseModel):
         Returns:
             The record, or None where there is no such file or it does not hold one: a reader of damaged files goes on
             with what is left.
+
+        Raises:
+            OSError: The file is there, and cannot be read now.
+        """
+        try:
+            return cls.read(path)
+        except RecordDamagedError:
+            return None
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read the file.
+
+        Returns:
+            The record, or None where there is no such file.
+
+        Raises:
+            RecordDamagedError: There is something else.
+            OSError: The file is there, and cannot be read now.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, ValidationError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except IsADirectoryError:
+            raise RecordDamagedError(path, "it is a folder") from None
+        except ValidationError:
+            raise RecordDamagedError(path, "its content is damaged") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise RecordDamagedError(path, "it is a link that leads to itself") from None
+            raise
+
+
+class RecordDamagedError(Exception):
+    """There is something where a record should be, and it is none, and never will be.
+
+    Attributes:
+        path: Where.
+        cause: What is there, as the end of a sentence.
+    """
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{path}: {cause}")
+        self.path = path
+        self.cause = cause
 
 
 class SessionRecord(Record):
@@ -94,6 +136,16 @@ class WorkerRecord(Record):
     boot_id: str = ""
 
 
+class InterruptionRecord(Record):
+    """interrupted.json: that the worker did not stop by itself when it was asked to.
+
+    Attributes:
+        interrupted_at: When it was sent SIGTERM, UTC.
+    """
+
+    interrupted_at: datetime
+
+
 class ExitRecord(Record):
     """exit.json: how the worker's process ended.
 
@@ -102,12 +154,15 @@ class ExitRecord(Record):
         signal: Number of that signal.
         max_rss_bytes: Most memory it held.
         ended_at: When, UTC.
+        oom_kills: Processes that the kernel ended for want of memory while the worker ran: in its control group or,
+            where that is not told, on the machine.
     """
 
     code: int | None
     signal: int | None
     max_rss_bytes: int
     ended_at: datetime
+    oom_kills: int = 0
 
 
 class FieldRecord(Record):

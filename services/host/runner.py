@@ -3,9 +3,14 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
+import ktrdr_bridge
+
+from services.host.allotment import Allotment
 from services.host.folder import SessionFolder
+from services.host.stop_cause import HOST_STOP
 
 
 class Liveness(Enum):
@@ -32,21 +37,49 @@ class WorkerView:
     pid: int = 0
 
 
+@dataclass(frozen=True)
+class StopWish:
+    """What a worker is asked to do.
+
+    Attributes:
+        reason: Why, for people.
+        now: It is not waited for: it is interrupted at once.
+        cause: What made the host ask (`stop_cause`); empty where somebody asked for it.
+    """
+
+    reason: str
+    now: bool = False
+    cause: str = ""
+
+    def write(self, control: Path) -> None:
+        """Write the wish into a control file, durably. A host that stops wants the work kept for a later resume.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        stop = "checkpoint" if self.cause == HOST_STOP else "cancel"
+        ktrdr_bridge.request_stop(control, reason=self.reason, stop=stop, now=self.now, cause=self.cause)
+
+
 class SessionRunner(Protocol):
     """Executes the sessions of one kind. All of it is called on the host's event loop."""
 
     kind: str
     """Kind of work, such as "training"."""
 
-    async def start(self, session: SessionFolder) -> None:
+    async def start(self, session: SessionFolder, allotment: Allotment) -> None:
         """Begin to work on a session; returns once the process is spawned, or the task created.
+
+        Args:
+            session: The session.
+            allotment: What it gets to work with.
 
         Raises:
             OSError: It could not be started, and nothing of it is left.
         """
         ...
 
-    async def adopt(self, session: SessionFolder) -> None:
+    async def adopt(self, session: SessionFolder, allotment: Allotment) -> None:
         """Take over a session of an earlier life of the host: leave what lives, begin again what can go on."""
         ...
 
@@ -54,8 +87,12 @@ class SessionRunner(Protocol):
         """Tell how the worker stands, again after each change, until it has ended (that view is the last one)."""
         ...
 
-    async def request_stop(self, session: SessionFolder, reason: str) -> None:
-        """Ask the worker to stop by itself. Durable: a restart of host or worker does not forget it."""
+    async def request_stop(self, session: SessionFolder, wish: StopWish) -> None:
+        """Ask the worker to stop by itself. Durable: a restart of host or worker does not forget it.
+
+        Raises:
+            OSError: The request cannot be written.
+        """
         ...
 
     async def terminate(self, session: SessionFolder) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from ktrdr.host.v1.session_pb2 import HostKind, Session
+from ktrdr.host.v1.session_pb2 import HostKind, Session, SessionOptions
 
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
@@ -80,22 +80,27 @@ class Sessions:
         """
         self._next_number = max(self._next_number, last_number + 1)
         self._execution.open()
+        waiting: list[HostedSession] = []
         for each in stored:
             session = HostedSession(each.folder, each.record, self._host_kind)
             self._accepted.add(each.record)
             self._next_number = max(self._next_number, each.record.number + 1)
             if each.stop is not None:
-                session.cancel(each.stop.reason, each.stop.requested_at or self._clock.now())
+                at = each.stop.requested_at or self._clock.now()
+                session.cancel(each.stop.reason, at, now=each.stop.now, cause=each.stop.cause)
             if each.settled is not None:
                 session.settle(each.settled)
                 self._table.add(session)
                 continue
             self._table.add(session)
             if each.start is None:
-                self._execution.enqueue(session)
+                waiting.append(session)
             else:
                 session.begin(each.start.start_time, each.start.devices)
                 self._execution.adopt(session)
+        # Only now: slots and devices of those that have begun are taken.
+        for session in waiting:
+            self._execution.enqueue(session)
 
     def attach(self, stored: StoredSession) -> HostedSession:
         """Take in a session that a process of its own has opened: it is begun, takes no slot, and is never executed."""
@@ -129,6 +134,8 @@ class Sessions:
         request_id: str = "",
         attempt: int = 0,
         labels: Mapping[str, str] | None = None,
+        options: SessionOptions | None = None,
+        default_gpus: int = 0,
     ) -> Session:
         """Accept a session: it is stored when this returns, and begins at once or when a slot is free.
 
@@ -141,21 +148,24 @@ class Sessions:
             request_id: Makes the request idempotent for 24 hours.
             attempt: Number of the attempt, 0 for 1.
             labels: Labels to keep with it.
+            options: What it should get to work with; None where nothing is said.
+            default_gpus: GPUs that it gets where the options do not say.
 
         Returns:
             The session as it is now.
 
         Raises:
-            ServiceError: INVALID_REQUEST, REQUEST_ID_REUSED, SESSION_EXISTS, QUEUE_FULL, STOPPING or STORAGE_FULL.
+            ServiceError: INVALID_REQUEST, REQUEST_ID_REUSED, SESSION_EXISTS, TOO_FEW_DEVICES, QUEUE_FULL, STOPPING or
+                STORAGE_FULL.
         """
-        request = StartRequest(kind or self._work_kind, spec, session_id, request_id, attempt, labels or {})
+        request = StartRequest(kind or self._work_kind, spec, session_id, request_id, attempt, labels or {}, options)
         request.check()
         self._refuse_other_work(request.kind)
         record = self._accepted.find(request, self._clock.now())
         if record is None and (gone := await self._past.find(request, self._clock.now())) is not None:
             return gone
         # Looked for again: the same request may have been accepted while the removed sessions were looked at.
-        record = record or self._accepted.find(request, self._clock.now()) or self._accept(request)
+        record = record or self._accepted.find(request, self._clock.now()) or self._accept(request, default_gpus)
         creating = self._creating.get(record.id)
         if creating is not None:
             # Shielded: a caller that goes away must not leave half a start behind.
@@ -229,12 +239,13 @@ class Sessions:
             fault = FieldViolation("kind", f"this host does {self._work_kind}, not {kind}")
             raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault], detail=fault.description)
 
-    def _accept(self, request: StartRequest) -> SessionRecord:
+    def _accept(self, request: StartRequest, default_gpus: int) -> SessionRecord:
         """Take a place for a new session and begin to write its folder."""
         if self._stopping:
             raise ServiceError(ErrorReason.ERROR_REASON_STOPPING, retry_after=_RETRY_AFTER)
-        running, queued = self._execution.running_count, self._execution.queued_count + len(self._creating)
-        if running + queued >= self._execution.capacity.slots + self._execution.capacity.queue_limit:
+        options = self._execution.granted(request.options, default_gpus)
+        if not self._execution.has_room(coming=len(self._creating)):
+            running, queued = self._execution.running_count, self._execution.queued_count + len(self._creating)
             raise ServiceError(
                 ErrorReason.ERROR_REASON_QUEUE_FULL, retry_after=_RETRY_AFTER, running=running, queued=queued
             )
@@ -251,6 +262,7 @@ class Sessions:
             create_time=self._clock.now(),
             spec_type_url=packed.type_url,
             spec=packed.value,
+            options=options.SerializeToString(deterministic=True),
         )
         self._next_number += 1
         self._accepted.add(record)

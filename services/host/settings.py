@@ -6,6 +6,7 @@ from pydantic import Field
 
 from services.common.settings import ServerSettings
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
+from services.host.worker import DEFAULT_JOURNAL_BYTES
 
 
 class HostSettings(ServerSettings):
@@ -42,9 +43,22 @@ class HostSettings(ServerSettings):
     lease_days: float = Field(
         default=7.0, gt=0, le=36_500, description="Time after which a reader that does not come any more is forgotten."
     )
-    on_stop: Literal["leave", "stop"] = Field(
+    on_stop: Literal["leave", "stop", "checkpoint"] = Field(
         default="leave",
-        description="What happens to running work when the host stops: leave it to its next start, or stop it.",
+        description="What happens to running work when the host stops: leave it to its next start, stop it, or let it "
+        "checkpoint and stop.",
+    )
+    stop_grace_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        le=86_400,
+        description="Time that workers get to stop by themselves when the host stops and on_stop says so.",
+    )
+    journal_bytes: int = Field(
+        default=DEFAULT_JOURNAL_BYTES,
+        ge=1024**2,
+        le=64 * 1024**3,
+        description="Size of a session's journal beyond which its points are thinned.",
     )
     log_bytes: int = Field(
         default=DEFAULT_LOG_BYTES,
@@ -52,3 +66,13 @@ class HostSettings(ServerSettings):
         le=1024**3,
         description="Size at which a session's log goes on in a new file; one older file is kept.",
     )
+
+    @property
+    def stop_limit_seconds(self) -> float:
+        """Longest time for one step of the server's stop: workers that stop with it need theirs."""
+        return max(super().stop_limit_seconds, self.stop_grace_seconds + self.end_seconds + 5.0)
+
+    @property
+    def end_seconds(self) -> float:
+        """Time for the end of a worker that was interrupted when the host stops."""
+        return self.terminate_grace_seconds + 5.0

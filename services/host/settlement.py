@@ -2,7 +2,7 @@
 
 import signal as signals
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -13,15 +13,12 @@ from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import read_control
 
 from services.common.errors import FieldViolation, ServiceError, reason_from_name
+from services.host.end_reason import in_words, reason_of_end
 from services.host.folder import SessionFolder
 from services.host.log_tail import log_tail
-from services.host.records import ErrorRecord, ExitRecord, ResultRecord
+from services.host.records import ErrorRecord, ExitRecord, RecordDamagedError, ResultRecord
+from services.host.stop_cause import HOST_STOP, TIME_LIMIT
 
-_STATES: Final = {
-    "completed": Session.STATE_COMPLETED,
-    "cancelled": Session.STATE_CANCELLED,
-    "failed": Session.STATE_FAILED,
-}
 _OURS: Final = frozenset({signals.SIGTERM, signals.SIGKILL})
 """Signals that the host itself sends to a worker that was asked to stop."""
 
@@ -43,7 +40,9 @@ class Settlement:
     result: any_pb2.Any | None = None
 
 
-def judge(session: SessionFolder, *, cancel_reason: str | None) -> Settlement:
+def judge(
+    session: SessionFolder, *, cancel_reason: str | None, cause: str = "", time_limit: timedelta | None = None
+) -> Settlement:
     """Tell how a session ended whose worker is gone. Reads files: call it in a thread.
 
     The worker's own result comes first, whatever happened to its process afterwards: a request to stop, or a signal,
@@ -52,56 +51,78 @@ def judge(session: SessionFolder, *, cancel_reason: str | None) -> Settlement:
     Args:
         session: The session.
         cancel_reason: Why it was asked to stop; None if it was not.
+        cause: What made the host ask it to stop (`stop_cause`); empty where somebody asked for it.
+        time_limit: Its time limit; None where it has none.
+
+    Raises:
+        OSError: The evidence is there, and cannot be seen now: nothing is known about the end.
     """
-    ended = ExitRecord.load(session.exit_record)
+    try:
+        result = ResultRecord.read(session.result_record)
+        # Only where there is no result does it matter that the other record is damaged.
+        ended = ExitRecord.read(session.exit_record) if result is None else ExitRecord.load(session.exit_record)
+    except RecordDamagedError as error:
+        return Settlement(Session.STATE_FAILED, error=_with_log(session, _damaged(error)))
     end_time = None if ended is None else ended.ended_at
-    result = ResultRecord.load(session.result_record)
-    if result is not None:
-        return _from_result(session, result, end_time, cancel_reason)
+    if result is not None and result.outcome != "cancelled":
+        return _from_result(session, result, end_time)
+    if result is not None and cancel_reason is None:
+        asked = read_control(session.control)
+        return stopped("" if asked is None else asked.reason, end_time=end_time, result=_result(session, result))
     killed_by = None if ended is None else ended.signal
-    if cancel_reason is not None and (ended is None or killed_by in _OURS):
-        return Settlement(Session.STATE_CANCELLED, end_time, cancelled(cancel_reason))
-    error = _why(session, ended).status()
+    if cancel_reason is not None and (result is not None or ended is None or killed_by in _OURS):
+        partial = None if result is None else _result(session, result)
+        return stopped(cancel_reason, cause=cause, time_limit=time_limit, end_time=end_time, result=partial)
+    return Settlement(Session.STATE_FAILED, end_time, _with_log(session, reason_of_end(session, ended)))
+
+
+def stopped(
+    reason: str,
+    *,
+    cause: str = "",
+    time_limit: timedelta | None = None,
+    end_time: datetime | None = None,
+    result: any_pb2.Any | None = None,
+) -> Settlement:
+    """Return how a session ended that was asked to stop and did.
+
+    Args:
+        reason: Why, for people.
+        cause: What made the host ask; empty where somebody asked for it.
+        time_limit: Its time limit; None where it has none.
+        end_time: When it ended, UTC; None where nothing tells.
+        result: What it had produced until then.
+    """
+    if cause == TIME_LIMIT:
+        limit = "(unknown)" if time_limit is None else in_words(time_limit)
+        error = ServiceError(ErrorReason.ERROR_REASON_TIME_LIMIT, limit=limit)
+        return Settlement(Session.STATE_FAILED, end_time, error.status(), result)
+    if cause == HOST_STOP:
+        error = ServiceError(ErrorReason.ERROR_REASON_HOST_STOPPED)
+        return Settlement(Session.STATE_CANCELLED, end_time, error.status(), result)
+    error = ServiceError(ErrorReason.ERROR_REASON_CANCELLED, detail=f"Reason: {reason}" if reason else "")
+    return Settlement(Session.STATE_CANCELLED, end_time, error.status(), result)
+
+
+def _damaged(error: RecordDamagedError) -> ServiceError:
+    detail = f"It should say how the session ended, but {error.cause}."
+    return ServiceError(ErrorReason.ERROR_REASON_STORE_CORRUPT, path=str(error.path), detail=detail)
+
+
+def _with_log(session: SessionFolder, error: ServiceError) -> status_pb2.Status:
+    """Return the error with the last lines of the log, as far as there are any."""
+    status = error.status()
     lines = log_tail(session)
     if lines:
-        error.details.add().Pack(
+        status.details.add().Pack(
             error_details_pb2.DebugInfo(stack_entries=lines, detail="the last lines of the worker's log")
         )
-    return Settlement(Session.STATE_FAILED, end_time, error)
+    return status
 
 
-def cancelled(reason: str) -> status_pb2.Status:
-    """Return the error of a session that stopped on request."""
-    return ServiceError(ErrorReason.ERROR_REASON_CANCELLED, detail=f"Reason: {reason}" if reason else "").status()
-
-
-def _why(session: SessionFolder, ended: ExitRecord | None) -> ServiceError:
-    if ended is None:
-        return ServiceError(ErrorReason.ERROR_REASON_WORKER_LOST, session_id=session.id)
-    if ended.signal is not None:
-        return ServiceError(
-            ErrorReason.ERROR_REASON_WORKER_KILLED, signal=_signal_name(ended.signal), session_id=session.id
-        )
-    return ServiceError(ErrorReason.ERROR_REASON_WORKER_EXITED, exit_code=ended.code or 0, session_id=session.id)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signals.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _from_result(
-    session: SessionFolder, record: ResultRecord, end_time: datetime | None, cancel_reason: str | None
-) -> Settlement:
-    state = _STATES[record.outcome]
-    error = None
-    if record.outcome == "failed":
-        error = _from_record(record.error).status()
-    elif record.outcome == "cancelled":
-        asked = read_control(session.control) if cancel_reason is None else None
-        error = cancelled(cancel_reason or (asked.reason if asked is not None else ""))
+def _from_result(session: SessionFolder, record: ResultRecord, end_time: datetime | None) -> Settlement:
+    error = _from_record(record.error).status() if record.outcome == "failed" else None
+    state = Session.STATE_COMPLETED if error is None else Session.STATE_FAILED
     return Settlement(state, end_time, error, _result(session, record))
 
 

@@ -1,7 +1,6 @@
 """Give sessions their final state, one after the other."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +46,7 @@ class Settler:
         self._cases: asyncio.Queue[_Case] = asyncio.Queue()
         self._open: dict[str, asyncio.Future[None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._again: set[asyncio.Task[None]] = set()
         self._logger = structlog.get_logger()
 
     def start(self) -> None:
@@ -55,10 +55,10 @@ class Settler:
 
     async def stop(self) -> None:
         """Stop; what was not settled is settled after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        tasks = [*self._again, *([] if self._task is None else [self._task])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self, session: HostedSession, settlement: Settlement | None = None) -> None:
         """Settle a session and return when its final state is stored. Asking twice settles once.
@@ -77,25 +77,36 @@ class Settler:
     async def _work(self) -> None:
         while True:
             case = await self._cases.get()
-            record = await self._record(case)
+            try:
+                # The final state must not be shown before it is stored.
+                record = await asyncio.to_thread(self._store, case, case.session.snapshot().message)
+            except Exception as error:
+                self._try_again(case, error)
+                continue
             case.session.settle(record)
             self._settled(case.session)
             del self._open[case.session.id]
             case.done.set_result(None)
 
-    async def _record(self, case: _Case) -> SettledRecord:
-        """Store the final state, which must not be shown before; where that fails, try again until it works."""
-        message = case.session.snapshot().message
-        while True:
-            try:
-                return await asyncio.to_thread(self._store, case, message)
-            except Exception:
-                self._logger.exception("session_not_settled", session_id=case.session.id)
-                await self._clock.sleep(_RETRY_SECONDS)
+    def _try_again(self, case: _Case, error: Exception) -> None:
+        """Put a case that could not be settled back in line, after a pause that holds up no other."""
+        self._logger.warning("session_not_settled", session_id=case.session.id, exc_info=error)
+        task = asyncio.create_task(self._put_back(case), name=f"settle-again-{case.session.id}")
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+
+    async def _put_back(self, case: _Case) -> None:
+        await self._clock.sleep(_RETRY_SECONDS)
+        self._cases.put_nowait(case)
 
     def _store(self, case: _Case, current: Session) -> SettledRecord:
         session = case.session
-        settlement = case.settlement or judge(session.folder, cancel_reason=session.cancel_reason)
+        settlement = case.settlement or judge(
+            session.folder,
+            cancel_reason=session.cancel_reason,
+            cause=session.cancel_cause,
+            time_limit=session.options.timeout.ToTimedelta() if session.options.HasField("timeout") else None,
+        )
         reader = JournalReader(session.folder.journal)
         try:
             end = reader.end()

@@ -10,10 +10,12 @@ from typing import Final
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import SessionOptions
 
 from services.common.errors import FieldViolation, ServiceError
 from services.common.identity import checked_id, checked_request_id
 from services.host.records import SessionRecord
+from services.host.session_options import check_options
 
 REQUEST_ID_LIFETIME: Final = timedelta(hours=24)
 _LABEL_LIMIT: Final = 64
@@ -32,6 +34,7 @@ class StartRequest:
         request_id: Makes the request idempotent for 24 hours; empty if the session id alone does.
         attempt: Number of the attempt, 0 for 1.
         labels: Labels to keep with the session.
+        options: What it should get to work with; None where nothing is said.
     """
 
     kind: str
@@ -40,6 +43,7 @@ class StartRequest:
     request_id: str = ""
     attempt: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    options: SessionOptions | None = None
 
     def check(self) -> None:
         """Check what every kind of start has in common.
@@ -50,6 +54,7 @@ class StartRequest:
         if self.session_id:
             checked_id(self.session_id, field="session_id")
         checked_request_id(self.request_id)
+        check_options(self.options or SessionOptions())
         faults = []
         if self.attempt >= _ATTEMPT_LIMIT:
             faults.append(FieldViolation("attempt", f"{self.attempt} is not below {_ATTEMPT_LIMIT}"))
@@ -71,7 +76,7 @@ class StartRequest:
 
     def body_sha256(self) -> str:
         """Return a digest of all that is asked, to tell a repeated request from another one."""
-        body = {
+        body: dict[str, object] = {
             "kind": self.kind,
             "session_id": self.session_id,
             "attempt": max(1, self.attempt),
@@ -79,6 +84,9 @@ class StartRequest:
             # JSON and not the wire format, whose bytes may differ between versions of the library.
             "spec": json_format.MessageToDict(self.spec),
         }
+        if self.options is not None and self.options.ListFields():
+            # Not there at all otherwise: what was started before there were options keeps its digest.
+            body["options"] = json_format.MessageToDict(self.options)
         return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

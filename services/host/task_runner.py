@@ -7,15 +7,17 @@ from typing import Final
 import structlog
 from google.protobuf.message import Message
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from ktrdr_bridge import Bridge, Cancelled, request_stop
+from ktrdr_bridge import Bridge, Cancelled
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError, reason_name
+from services.host.allotment import Allotment
 from services.host.folder import SessionFolder
 from services.host.outcome import write_cancelled, write_completed, write_failed
-from services.host.runner import Liveness, WorkerView
+from services.host.runner import Liveness, StopWish, WorkerView
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.session_log.task_log import TaskLogs
+from services.host.worker import DEFAULT_JOURNAL_BYTES
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -55,6 +57,7 @@ class TaskRunner:
         work: Does the work of a session and returns its result. It must pick up what an earlier life has done already.
         clock: For pauses.
         log_bytes: Size at which a session's log is rotated.
+        journal_bytes: Bound of a session's journal.
     """
 
     def __init__(
@@ -64,30 +67,32 @@ class TaskRunner:
         *,
         clock: Clock,
         log_bytes: int = DEFAULT_LOG_BYTES,
+        journal_bytes: int = DEFAULT_JOURNAL_BYTES,
     ) -> None:
         self.kind = kind
         self._logs = TaskLogs(log_bytes)
+        self._journal_bytes = journal_bytes
         self._work = work
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving = False
         self._logger = structlog.get_logger()
 
-    async def start(self, session: SessionFolder) -> None:
+    async def start(self, session: SessionFolder, allotment: Allotment) -> None:  # noqa: ARG002 - a task has no limits of its own
         """Create the session's task.
 
         Raises:
             OSError: Its journal cannot be written.
         """
-        task_session = await asyncio.to_thread(_open, session)
+        task_session = await asyncio.to_thread(_open, session, self._journal_bytes)
         task = asyncio.create_task(self._run(session, task_session), name=f"work-{session.id}")
         self._tasks[session.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(session.id, None))
 
-    async def adopt(self, session: SessionFolder) -> None:
+    async def adopt(self, session: SessionFolder, allotment: Allotment) -> None:
         """Begin again with what the end of the host has cut off."""
         if not session.result_record.exists():
-            await self.start(session)
+            await self.start(session, allotment)
 
     async def watch(self, session: SessionFolder) -> AsyncIterator[WorkerView]:
         """Tell that the task works, and that it has ended."""
@@ -97,9 +102,9 @@ class TaskRunner:
             await asyncio.wait([task])
         yield WorkerView(Liveness.ENDED)
 
-    async def request_stop(self, session: SessionFolder, reason: str) -> None:
+    async def request_stop(self, session: SessionFolder, wish: StopWish) -> None:
         """Write the request where the session's bridge sees it."""
-        await asyncio.to_thread(request_stop, session.control, reason=reason)
+        await asyncio.to_thread(wish.write, session.control)
 
     async def terminate(self, session: SessionFolder) -> bool:
         """Cancel the task."""
@@ -156,5 +161,5 @@ class TaskRunner:
         return lambda: write_failed(session, refusal, task_session.partial)
 
 
-def _open(session: SessionFolder) -> TaskSession:
-    return TaskSession(session, Bridge.resume(session.journal, control=session.control))
+def _open(session: SessionFolder, journal_bytes: int) -> TaskSession:
+    return TaskSession(session, Bridge.resume(session.journal, control=session.control, limit_bytes=journal_bytes))

@@ -3,18 +3,24 @@
 import os
 import signal
 from pathlib import Path
+from traceback import clear_frames
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 import structlog
 from google.protobuf.message import Message
 from ktrdr_bridge import AliveLock, Bridge, Cancelled, hold_alive_lock, request_stop
 
 from services.common.errors import ServiceError, reason_name
+from services.host.end_reason import CANNOT_WRITE
+from services.host.exhaustion import exhaustion
 from services.host.folder import SessionFolder
-from services.host.outcome import write_cancelled, write_completed, write_failed
+from services.host.outcome import reserve_outcome, write_cancelled, write_completed, write_failed
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.session_log.worker_log import WorkerLog
+
+DEFAULT_JOURNAL_BYTES: Final = 64 * 1024**2
+"""Bound of a journal, unless its host says otherwise."""
 
 
 class SessionSettledError(Exception):
@@ -29,6 +35,7 @@ class WorkerSession:
     - `complete(result)` was called: COMPLETED, whatever comes after it;
     - a `ServiceError` is raised: FAILED with its reason;
     - `ktrdr_bridge.Cancelled` is raised (by `bridge.raise_if_cancelled()`, or by SIGTERM): CANCELLED;
+    - memory or disk runs out: FAILED with WORKER_OUT_OF_MEMORY or STORAGE_FULL;
     - any other exception: it leaves the `with` block, is written to the session's log, and the process exits with 1:
       FAILED with WORKER_EXITED and the end of the log.
 
@@ -41,8 +48,11 @@ class WorkerSession:
         artifacts: Folder for what the work produces.
     """
 
-    def __init__(self, files: SessionFolder, *, log_bytes: int = DEFAULT_LOG_BYTES) -> None:
+    def __init__(
+        self, files: SessionFolder, *, log_bytes: int = DEFAULT_LOG_BYTES, journal_bytes: int = DEFAULT_JOURNAL_BYTES
+    ) -> None:
         self._files = files
+        self._journal_bytes = journal_bytes
         self._log = WorkerLog(files, log_bytes)
         self._logger = structlog.stdlib.get_logger(__name__)
         self.folder = files.path
@@ -53,12 +63,15 @@ class WorkerSession:
         self._bridge: Bridge | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, log_bytes: int = DEFAULT_LOG_BYTES) -> Self:
+    def open(
+        cls, folder: Path, *, log_bytes: int = DEFAULT_LOG_BYTES, journal_bytes: int = DEFAULT_JOURNAL_BYTES
+    ) -> Self:
         """Open the session in `folder`.
 
         Args:
             folder: The session's folder.
             log_bytes: Size at which its log is rotated.
+            journal_bytes: Bound of its journal.
 
         Raises:
             SessionSettledError: The host has given the session up.
@@ -68,7 +81,7 @@ class WorkerSession:
         if files.settled_record.exists():
             message = f"session {files.id} was settled before its worker began"
             raise SessionSettledError(message)
-        return cls(files, log_bytes=log_bytes)
+        return cls(files, log_bytes=log_bytes, journal_bytes=journal_bytes)
 
     @property
     def bridge(self) -> Bridge:
@@ -95,7 +108,8 @@ class WorkerSession:
     def __enter__(self) -> Self:
         self._log.install()
         self._lock = hold_alive_lock(self._files.alive_lock)
-        self._bridge = Bridge.create(self._files.journal, control=self._files.control)
+        reserve_outcome(self._files)
+        self._bridge = Bridge.create(self._files.journal, control=self._files.control, limit_bytes=self._journal_bytes)
         signal.signal(signal.SIGTERM, self._on_terminate)
         self._logger.info("worker_started", pid=os.getpid())
         return self
@@ -106,14 +120,24 @@ class WorkerSession:
         # From here on the end is written down; an interruption would only damage it.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.bridge.close()
-        if isinstance(error, Cancelled):
-            self._logger.info("work_cancelled")
-            write_cancelled(self._files, self._partial)
-        elif isinstance(error, ServiceError):
-            self._logger.error("work_failed", reason=reason_name(error.reason), message=str(error))
-            write_failed(self._files, error, self._partial)
+        # What the frames of an exception hold is most of the memory, or the files, that may be needed now.
+        clear_frames(traceback)
+        refusal = error if isinstance(error, ServiceError) else exhaustion(error, self.folder)
+        try:
+            if isinstance(error, Cancelled):
+                self._logger.info("work_cancelled")
+                write_cancelled(self._files, self._partial)
+            elif refusal is not None:
+                unexpected = None if refusal is error else error
+                self._logger.error(
+                    "work_failed", reason=reason_name(refusal.reason), message=str(refusal), exc_info=unexpected
+                )
+                write_failed(self._files, refusal, self._partial)
+        except OSError as failure:
+            self._logger.error("outcome_not_written", error=str(failure))  # noqa: TRY400 - it is no fault of the code
+            raise SystemExit(CANNOT_WRITE) from failure
         # The lock is left to the kernel: it says that the process lives, and the process does until it has ended.
-        return isinstance(error, Cancelled | ServiceError)
+        return isinstance(error, Cancelled) or refusal is not None
 
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
         """Interrupt work that was asked to stop and did not; work that was not asked yet is asked now."""

@@ -5,11 +5,14 @@ from typing import Final
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.ib.v1 import ib_pb2
 
+from services.host.session_options import check_options
 from services.host.sessions import Sessions
 from services.ib_host.loading.spec import check_spec
 
 KIND: Final = "data_load"
 """Kind of a load's session."""
+
+_OPTIONS: Final = frozenset({"timeout"})
 
 
 class LoadStart:
@@ -29,6 +32,7 @@ class LoadStart:
             ServiceError: INVALID_REQUEST with the fields at fault; what Sessions.start raises.
         """
         check_spec(request.spec)
+        check_options(request.options, allowed=_OPTIONS, work="a load, which runs inside the IB host")
         return await self._sessions.start(
             kind=KIND,
             spec=request.spec,
@@ -36,4 +40,5 @@ class LoadStart:
             request_id=request.request_id,
             attempt=request.attempt,
             labels=request.labels,
+            options=request.options if request.HasField("options") else None,
         )

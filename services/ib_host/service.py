@@ -79,7 +79,9 @@ class IbHostService:
         host = build_host(
             settings,
             kind=HostKind.HOST_KIND_IB,
-            runner=TaskRunner(KIND, loader.load, clock=clock, log_bytes=settings.log_bytes),
+            runner=TaskRunner(
+                KIND, loader.load, clock=clock, log_bytes=settings.log_bytes, journal_bytes=settings.journal_bytes
+            ),
             clock=clock,
             describe_more=describe_gateway,
         )

@@ -12,10 +12,10 @@ import pytest
 
 from services.host import keeper
 from services.host.folder import SessionFolder
-from services.host.process_runner import look
 from services.host.process_spawn import keeper_lives, spawn_keeper
 from services.host.records import ExitRecord, WorkerRecord
 from services.host.runner import Liveness
+from services.host.worker_evidence import look
 from tests.support.eventually import eventually_sync
 from tests.support.host_service import sigkill
 

@@ -7,6 +7,7 @@ from ktrdr.host.v1.session_pb2 import Session
 
 from services.common.clock import SystemClock
 from services.common.errors import ServiceError, error_info, reason_name
+from services.host.allotment import Allotment
 from services.host.folder import SessionFolder
 from services.host.task_runner import TaskRunner
 from tests.support.eventually import eventually
@@ -75,18 +76,17 @@ async def test_a_queued_session_is_cancelled_on_the_spot(narrow: ProbeHostSettin
 async def test_starting_the_same_session_at_the_same_time_starts_it_once(narrow: ProbeHostSettings) -> None:
     async with scripted_host(narrow) as served:
         same = [served.host.sessions.start(kind=KIND, spec=Struct(), session_id="a", request_id="r") for _ in range(5)]
-        other = served.host.sessions.start(kind=KIND, spec=worker_spec(epochs=9), session_id="a")
-        *answers, refused = await asyncio.gather(*same, other, return_exceptions=True)
-        assert {answer.id for answer in answers if isinstance(answer, Session)} == {"a"}
-        assert isinstance(refused, ServiceError)
-        assert reason_name(refused.reason) == "SESSION_EXISTS"
+        assert {answer.id for answer in await asyncio.gather(*same)} == {"a"}
+        with pytest.raises(ServiceError) as refused:
+            await served.host.sessions.start(kind=KIND, spec=worker_spec(epochs=9), session_id="a")
+        assert reason_name(refused.value.reason) == "SESSION_EXISTS"
         assert served.host.describe().running_sessions == 1
 
 
 async def test_a_caller_that_goes_away_does_not_undo_its_start(narrow: ProbeHostSettings) -> None:
     async with scripted_host(narrow) as served:
         starting = asyncio.create_task(served.host.sessions.start(kind=KIND, spec=Struct(), session_id="a"))
-        await asyncio.sleep(0)
+        await eventually(lambda: served.host.sessions.has("a"), interval_seconds=0)
         starting.cancel()
         await served.work.working("a")
         assert served.host.sessions.get("a").state == Session.STATE_RUNNING
@@ -117,11 +117,11 @@ class UnwillingRunner(TaskRunner):
     error: Exception | None = None
     tried = 0
 
-    async def start(self, session: SessionFolder) -> None:
+    async def start(self, session: SessionFolder, allotment: Allotment) -> None:
         self.tried += 1
         if self.error is not None:
             raise self.error
-        await super().start(session)
+        await super().start(session, allotment)
 
 
 def unwilling(error: Exception) -> tuple[UnwillingRunner, ScriptedWork]:

@@ -4,10 +4,10 @@ from ktrdr.host.v1.session_pb2 import Session
 from services.common.errors import error_info
 from services.host.folder import SessionFolder
 from services.host.host import Host
-from services.host.process_runner import look
 from services.host.process_spawn import keeper_lives
 from services.host.records import WorkerRecord
 from services.host.runner import Liveness
+from services.host.worker_evidence import look
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host, sigkill
 from tests.support.session_worker import worker_spec
@@ -85,12 +85,22 @@ async def test_a_death_that_cannot_be_proved_is_stale_and_not_failed(settings: P
     async with served_host(settings) as (host, stub):
         reader = stub_reader(stub)
         await start_and_hold(host, reader)
-        # A file system that answers no question about the keeper's lock.
-        lock = SessionFolder(settings.folder / "sessions" / "one").keeper_lock
-        lock.unlink()
-        lock.mkdir()
+        record = worker_record(settings, "one")
+        folder = SessionFolder(settings.folder / "sessions" / "one")
+        # A file system that answers no question about locks, and a worker whose number means nothing here.
+        for lock in (folder.keeper_lock, folder.alive_lock):
+            lock.rename(lock.with_suffix(".away"))
+            lock.mkdir()
+        elsewhere = record.model_copy(update={"boot_id": "of another machine"})
+        folder.worker_record.write_bytes(elsewhere.to_bytes())
+        sigkill(record.keeper_pid)
         await reader.until(lambda each: each.sessions["one"].worker_liveness == Session.WORKER_LIVENESS_STALE)
         assert reader.sessions["one"].state == Session.STATE_RUNNING
-        (settings.folder / "sessions" / "one" / "go").touch()
+        # It is looked at again: what can be proved later is.
+        for lock in (folder.keeper_lock, folder.alive_lock):
+            lock.rmdir()
+            lock.with_suffix(".away").rename(lock)
+        await reader.until(lambda each: each.sessions["one"].worker_liveness == Session.WORKER_LIVENESS_ALIVE)
+        (folder.path / "go").touch()
         session = await reader.until_final("one")
     assert session.state == Session.STATE_COMPLETED

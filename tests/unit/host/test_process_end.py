@@ -32,7 +32,7 @@ async def test_the_end_of_a_child_is_told(child: subprocess.Popen[bytes]) -> Non
 async def test_the_end_of_somebody_elses_child_is_told() -> None:
     # A shell that goes at once leaves its child to others.
     script = "import subprocess, sys; print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid)"
-    answer = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script], capture_output=True, check=True)
+    answer = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     pid = int(answer.stdout)
     try:
         assert psutil.Process(pid).ppid() != os.getpid()

@@ -1,6 +1,9 @@
+import errno
 import json
+import os
 import signal
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from services.common.errors import FieldViolation, ServiceError, error_info
 from services.host.folder import SessionFolder
 from services.host.outcome import write_cancelled, write_completed, write_failed
 from services.host.settlement import Settlement, judge
+from services.host.stop_cause import HOST_STOP, TIME_LIMIT
 
 ENDED = datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -133,10 +137,95 @@ def test_a_worker_that_was_told_to_stop_by_somebody_else_names_why(session: Sess
     assert "the machine goes down" in settlement.error.message
 
 
-def test_damaged_records_are_no_evidence(session: SessionFolder) -> None:
-    session.result_record.write_text('{"outcome":')
-    session.exit_record.write_bytes(b"\xff\xfe")
-    assert reason(judge(session, cancel_reason=None)) == "WORKER_LOST"
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+
+
+def cut(path: Path) -> None:
+    path.write_text('{"outcome":')
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+DAMAGES = [garbage, cut, folder, loop]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["result.json", "exit.json"])
+def test_a_record_of_the_end_that_is_none_is_told_with_its_path(
+    session: SessionFolder, damage: Callable[[Path], None], name: str
+) -> None:
+    damage(session.path / name)
+    settlement = judge(session, cancel_reason=None)
+    assert (settlement.state, reason(settlement)) == (Session.STATE_FAILED, "STORE_CORRUPT")
+    assert settlement.error is not None
+    assert str(session.path / name) in settlement.error.message
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_result_counts_whatever_became_of_the_exit_record(
+    session: SessionFolder, damage: Callable[[Path], None]
+) -> None:
+    write_completed(session, result_of("done"))
+    damage(session.exit_record)
+    assert judge(session, cancel_reason=None).state == Session.STATE_COMPLETED
+
+
+def test_what_cannot_be_seen_now_is_no_evidence(session: SessionFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_completed(session, result_of("done"))
+
+    def stale(_: Path) -> bytes:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    with pytest.raises(OSError, match="Stale"):
+        judge(session, cancel_reason=None)
+
+
+def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_other_kills(session: SessionFolder) -> None:
+    record = {"code": None, "signal": 9, "max_rss_bytes": 3 * 2**29, "ended_at": ENDED.isoformat(), "oom_kills": 1}
+    session.exit_record.write_text(json.dumps(record))
+    settlement = judge(session, cancel_reason=None)
+    assert reason(settlement) == "WORKER_OUT_OF_MEMORY"
+    assert settlement.error is not None
+    assert "1.5 GiB" in settlement.error.message
+
+
+def test_a_worker_that_could_not_write_its_end_points_to_the_disk(session: SessionFolder) -> None:
+    exited(session, os.EX_IOERR)
+    settlement = judge(session, cancel_reason=None)
+    assert reason(settlement) == "STORAGE_FULL"
+
+
+@pytest.mark.parametrize("ended_by", ["itself", "SIGTERM", "nothing known"])
+@pytest.mark.parametrize(
+    ("cause", "state", "expected"),
+    [
+        (TIME_LIMIT, Session.STATE_FAILED, "TIME_LIMIT"),
+        (HOST_STOP, Session.STATE_CANCELLED, "HOST_STOPPED"),
+        ("", Session.STATE_CANCELLED, "CANCELLED"),
+    ],
+)
+def test_what_made_the_host_ask_for_the_stop_is_the_reason_of_the_end(
+    session: SessionFolder, ended_by: str, cause: str, state: Session.State.ValueType, expected: str
+) -> None:
+    if ended_by == "itself":
+        write_cancelled(session, result_of("partial"))
+        exited(session, 0)
+    elif ended_by == "SIGTERM":
+        exited(session, None, signal.SIGTERM)
+    settlement = judge(session, cancel_reason="because", cause=cause, time_limit=timedelta(hours=1.5))
+    assert (settlement.state, reason(settlement)) == (state, expected)
+    assert (settlement.result is not None) == (ended_by == "itself")
+    assert settlement.error is not None
+    if cause == TIME_LIMIT:
+        assert "1:30:00 h" in settlement.error.message
 
 
 def test_the_end_of_the_log_comes_along_within_bounds(session: SessionFolder) -> None:
