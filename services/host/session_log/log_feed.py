@@ -93,7 +93,11 @@ class LogFeed:
             ended, seen = session.settled is not None or session.attached, _signs(session.folder)
             more = True
             while more and not self._stopping:
-                part = await asyncio.to_thread(reader.read, position, ended=ended)
+                try:
+                    part = await asyncio.to_thread(reader.read, position, ended=ended)
+                except OSError as error:
+                    yield _unreadable(error, position.encode(session.folder.id))
+                    return
                 if part.lines or part.dropped or told is None or (not part.more and part.position != told):
                     for message in _messages(part, session.folder.id):
                         yield message
@@ -123,7 +127,8 @@ async def _beginning(reader: LogReader, query: LogQuery) -> LogPosition:
     if query.offset:
         return LogPosition.decode(query.offset, query.session_id)
     if query.tail_lines:
-        return await asyncio.to_thread(reader.tail, query.tail_lines)
+        with contextlib.suppress(OSError):  # the first reading says so
+            return await asyncio.to_thread(reader.tail, query.tail_lines)
     return LogPosition()
 
 
@@ -139,6 +144,12 @@ def _messages(part: LogPart, session_id: str) -> Iterator[host_pb2.ReadLogRespon
         size += line_size
     message.next_offset = part.position.encode(session_id)
     yield message
+
+
+def _unreadable(error: OSError, offset: str) -> host_pb2.ReadLogResponse:
+    """Say within the log that it cannot be read: whoever reads logs looks there for what went wrong."""
+    line = host_pb2.LogLine(text=f"(the log cannot be read: {error.strerror})")
+    return host_pb2.ReadLogResponse(lines=[line], next_offset=offset)
 
 
 def _signs(folder: SessionFolder) -> tuple[tuple[int, int, int] | None, ...]:

@@ -15,15 +15,19 @@ import structlog
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1 import host_pb2
 from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.session_pb2 import Session
 
 from services.common.errors import ServiceError
 from services.common.log import configure_logging
 from services.host.folder import SessionFolder
+from services.host.session_log.offset import LogPosition
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host
+from tests.support.opened_session import OpenedSession
 from tests.support.refusals import refusal
 from tests.support.scripted_work import ScriptedHost, ScriptedWork, scripted_host
 from tests.support.session_worker import worker_spec
+from tests.support.status_reader import stub_reader
 
 Stream = grpc.aio.UnaryStreamCall[host_pb2.ReadLogRequest, host_pb2.ReadLogResponse]
 
@@ -57,6 +61,9 @@ class Log:
 
     def move(self, to: Path) -> None:
         self.folder.path.rename(to)
+
+    def obstruct(self) -> None:
+        self.folder.structured_log.mkdir()
 
     def rotate(self) -> None:
         self.folder.structured_log.replace(self.folder.structured_log.with_name("log.jsonl.1"))
@@ -277,3 +284,32 @@ async def test_a_folder_that_was_removed_has_an_empty_log(served: ScriptedHost, 
     await served.complete("a")
     Log(settings, "a").move(settings.folder / "elsewhere")
     assert (await whole(served, session_id="a", follow=True))[0] == []
+
+
+async def test_the_log_of_a_session_that_another_process_has_opened_is_empty(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        with await asyncio.to_thread(OpenedSession, settings.home):
+            reader = stub_reader(served.stub)
+            await reader.until(lambda each: "mine" in each.sessions)
+            assert await whole(served, session_id="mine", follow=True, tail_lines=3) == (
+                [],
+                served_empty("mine"),
+                False,
+            )
+
+
+def served_empty(session_id: str) -> str:
+    return LogPosition().encode(session_id)
+
+
+async def test_a_worker_whose_log_cannot_be_written_does_its_work(settings: ProbeHostSettings) -> None:
+    async with served_host(settings.model_copy(update={"slots": 1})) as (host, stub):
+        await host.sessions.start(kind=KIND, spec=worker_spec(hold=1, epochs=1), session_id="first")
+        await host.sessions.start(kind=KIND, spec=worker_spec(epochs=2), session_id="second")
+        Log(settings, "second").obstruct()
+        (settings.folder / "sessions" / "first" / "go").touch()
+        await eventually(lambda: host.sessions.find("second").settled)
+        assert host.sessions.get("second").state == Session.STATE_COMPLETED
+        served = ScriptedHost(host, stub, ScriptedWork())
+        texts, _, _ = await whole(served, session_id="second", follow=True, tail_lines=3)
+        assert texts == ["(the log cannot be read: Is a directory)"]
