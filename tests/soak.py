@@ -21,7 +21,7 @@ from tests.support.kills.schedule import EVERYTHING, make_cases, make_strikes
 from tests.support.kills.world import running_world
 
 CASES = 80
-BOUNDS = (0, 0, 200_000)
+BOUNDS = (0, 0, 600_000)
 """Bounds of the journals, in bytes, in turn; 0 for the usual one, which no session here reaches."""
 
 
@@ -35,7 +35,7 @@ async def one_round(home: Path, seed: int, cases: int) -> Report:
     """Run one round."""
     bound = BOUNDS[seed % len(BOUNDS)]
     async with running_world(home, slots=12) as world:
-        victims = make_cases(seed, cases, EVERYTHING, world.ledgers, limit_bytes=bound, rows=6_000 if bound else 1_500)
+        victims = make_cases(seed, cases, EVERYTHING, world.ledgers, limit_bytes=bound, rows=10_000 if bound else 1_500)
         strikes = make_strikes(seed, 10_000, mean_seconds=0.5)
         return await run(world, victims, strikes, seed=seed, parallel=16)
 

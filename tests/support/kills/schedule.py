@@ -79,7 +79,8 @@ def make_cases(
         (fate,) = dice.choices(list(fates), weights=list(fates.values()))
         through: Through = dice.choice(_THROUGH) if fate != "abandoned" else "id"
         life_seconds = dice.choice([0.05, 0.2, 0.5])
-        length, burst = dice.randrange(rows // 10, rows), dice.choice([1, 8, 64, 256])
+        # Of those that are bounded most shall reach it.
+        length, burst = dice.randrange(rows // (2 if limit_bytes else 10), rows), dice.choice([1, 8, 64, 256])
         plan = Plan(
             ledger=str(ledgers / name),
             seed=dice.randrange(2**31),
