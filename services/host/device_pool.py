@@ -1,6 +1,7 @@
 """Give sessions devices that they have for themselves."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 
 class DevicePool:
@@ -13,6 +14,10 @@ class DevicePool:
     def __init__(self, names: Sequence[str] | None = ()) -> None:
         self._names = None if names is None else tuple(names)
         self._holders: dict[str, str] = {}
+        self._found = asyncio.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        if names is not None:
+            self._found.set()
 
     @property
     def is_known(self) -> bool:
@@ -32,6 +37,17 @@ class DevicePool:
     def find(self, names: Sequence[str]) -> None:
         """These are the devices. Sessions keep what they have."""
         self._names = tuple(names)
+        self._found.set()
+        for callback in self._callbacks:
+            callback()
+
+    def when_found(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it turns out which devices there are."""
+        self._callbacks.append(callback)
+
+    async def known(self) -> None:
+        """Wait until it is known which devices there are."""
+        await self._found.wait()
 
     def take(self, session_id: str, count: int) -> tuple[str, ...] | None:
         """Give a session devices.

@@ -72,6 +72,7 @@ class Execution:
         self._work = SessionWork(runner, clock, changed)
         self._line = WaitingLine(capacity.slots, capacity.queue_limit, self.devices)
         self._running: dict[str, tuple[HostedSession, asyncio.Task[None]]] = {}
+        self.devices.when_found(self.advance)
         self._refusing: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._logger = structlog.get_logger()

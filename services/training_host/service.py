@@ -41,7 +41,11 @@ class TrainingHostService:
     def __init__(self, settings: TrainingHostSettings, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._environment = {**environment, **WORKER_VARIABLES}
-        self._devices = Devices(self._environment, look=accelerator_is_likely())
+        self._devices = Devices(
+            self._environment,
+            look=settings.gpus == "auto" and accelerator_is_likely(),
+            listed=settings.listed_gpus,
+        )
         self._host: Host | None = None
 
     async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
@@ -51,16 +55,24 @@ class TrainingHostService:
             CannotStartError: Another host uses the folder, or its files are damaged.
             OSError: The folder cannot be used.
         """
-        runner = ProcessRunner(KIND, self._worker_command, environment=self._environment, clock=context.clock)
+        runner = ProcessRunner(
+            KIND,
+            self._worker_command,
+            environment=self._environment,
+            clock=context.clock,
+            more_arguments=lambda allotment: ["--threads", str(allotment.threads or self._settings.threads)],
+            more_environment=self._devices.worker_environment,
+        )
         self._host = build_host(
             self._settings,
             kind=HostKind.HOST_KIND_TRAINING,
             runner=runner,
             clock=context.clock,
             describe_more=self._devices.describe,
+            devices=self._devices.pool,
         )
         host_service = self._host.register(server)
-        servicer = TrainingHostServicer(TrainingStart(self._host.sessions))
+        servicer = TrainingHostServicer(TrainingStart(self._host.sessions, self._devices.pool))
         training_pb2_grpc.add_TrainingHostServiceServicer_to_server(servicer, server)
         await self._host.start()
         self._devices.start()
@@ -86,8 +98,8 @@ class TrainingHostService:
             str(session.path),
             "--ib-host",
             self._settings.ib_host,
-            "--threads",
-            str(self._settings.threads),
             "--log-bytes",
             str(self._settings.log_bytes),
+            "--journal-bytes",
+            str(self._settings.journal_bytes),
         ]

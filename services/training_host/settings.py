@@ -2,13 +2,20 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from services.common.settings import Port
 from services.host.settings import HostSettings
 
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")]
 """HOST:PORT."""
+
+Gpus = Annotated[
+    str,
+    BeforeValidator(lambda value: ",".join(map(str, value)) if isinstance(value, list) else str(value)),
+    StringConstraints(pattern=r"^(auto|none|[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*)$"),
+]
+"""`auto`, `none`, or ids of GPUs, as a list or joined by commas."""
 
 
 class TrainingHostSettings(HostSettings):
@@ -24,3 +31,14 @@ class TrainingHostSettings(HostSettings):
         le=1_024,
         description="Threads that one training uses on the CPU. More of them help large networks only.",
     )
+    gpus: Gpus = Field(
+        default="auto",
+        description="GPUs that trainings can have for themselves: auto for those that are found, none, or the ids that "
+        "CUDA knows them by (0,1 or GPU-… or MIG-…).",
+        json_schema_extra={"metavar": "auto|none|ID,…"},
+    )
+
+    @property
+    def listed_gpus(self) -> list[str]:
+        """The ids of the GPUs where they are configured one by one."""
+        return [] if self.gpus in {"auto", "none"} else self.gpus.split(",")

@@ -5,15 +5,17 @@ from pathlib import PurePath
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from ktrdr.host.v1.session_pb2 import Session
+from ktrdr.host.v1.session_pb2 import Session, SessionOptions
 from ktrdr.ib.v1.bars_pb2 import Source, WhatToShow
 from ktrdr.training.v1.training_pb2 import StartTrainingRequest, TrainingSpec
 
 from services.common.errors import FieldViolation, ServiceError
+from services.host.device_pool import DevicePool
 from services.host.sessions import Sessions
 from services.training_host.failures import strategy_invalid
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.fault import StrategyInvalid
+from services.training_host.strategy.strategy import Strategy
 
 KIND: Final = "training"
 """Kind of a training's session."""
@@ -24,10 +26,12 @@ class TrainingStart:
 
     Args:
         sessions: The host's sessions.
+        devices: The host's GPUs.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, devices: DevicePool) -> None:
         self._sessions = sessions
+        self._devices = devices
 
     async def start(self, request: StartTrainingRequest) -> Session:
         """Accept a training; idempotent by session id and request id.
@@ -36,7 +40,10 @@ class TrainingStart:
             ServiceError: INVALID_REQUEST or STRATEGY_INVALID with the fields at fault; what Sessions.start raises.
         """
         # Parsing takes milliseconds to tenths of a second, which the event loop does not have.
-        await asyncio.to_thread(check_spec, request.spec)
+        strategy = await asyncio.to_thread(check_spec, request.spec)
+        device = strategy.training.device
+        check_gpus(request.options, device)
+        await self._devices.known()
         return await self._sessions.start(
             kind=KIND,
             spec=request.spec,
@@ -44,11 +51,13 @@ class TrainingStart:
             request_id=request.request_id,
             attempt=request.attempt,
             labels=request.labels,
+            options=request.options if request.HasField("options") else None,
+            default_gpus=1 if self._devices.total and device != "cpu" else 0,
         )
 
 
-def check_spec(spec: TrainingSpec) -> None:
-    """Check a spec as far as that is possible without bars and devices.
+def check_spec(spec: TrainingSpec) -> Strategy:
+    """Check a spec as far as that is possible without bars and devices, and return its strategy.
 
     Raises:
         ServiceError: INVALID_REQUEST or STRATEGY_INVALID, with every field at fault.
@@ -68,6 +77,21 @@ def check_spec(spec: TrainingSpec) -> None:
         detail = f"{faults[0].field}: {faults[0].description}"
         raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=faults, detail=detail)
     try:
-        load_strategy(spec.strategy, dict(spec.overrides))
+        return load_strategy(spec.strategy, dict(spec.overrides))
     except StrategyInvalid as error:
         raise strategy_invalid(error.faults) from None
+
+
+def check_gpus(options: SessionOptions, device: str) -> None:
+    """Check that the device of a strategy is among the GPUs that are asked for, which a session counts from 0.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, if it is not.
+    """
+    if not options.HasField("gpus") or not device.startswith("cuda"):
+        return
+    needed = int(device.partition(":")[2] or 0) + 1
+    if options.gpus < needed:
+        what = f"is {options.gpus}, but training.device = {device} needs {needed}: a session counts its own GPUs from 0"
+        fault = FieldViolation("options.gpus", what)
+        raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
-from services.host.worker import WorkerSession
+from services.host.worker import DEFAULT_JOURNAL_BYTES, WorkerSession
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,8 +24,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--ib-host", required=True, help="IB host that bars come from, HOST:PORT")
     parser.add_argument("--threads", type=int, default=1, help="threads inside one operation of the network")
     parser.add_argument("--log-bytes", type=int, default=DEFAULT_LOG_BYTES, help="size at which the log is rotated")
+    parser.add_argument("--journal-bytes", type=int, default=DEFAULT_JOURNAL_BYTES, help="bound of the journal")
     options = parser.parse_args(arguments)
-    with WorkerSession.open(options.session, log_bytes=options.log_bytes) as session:
+    with WorkerSession.open(
+        options.session, log_bytes=options.log_bytes, journal_bytes=options.journal_bytes
+    ) as session:
         session.bridge.set_phase("bars")
         session.bridge.advance(0, step="loading libraries")
         # Torch takes seconds to load. The session is open by then: it shows as alive, and can be cancelled.
