@@ -134,13 +134,15 @@ async def _beginning(reader: LogReader, query: LogQuery) -> LogPosition:
 
 def _messages(part: LogPart, session_id: str) -> Iterator[host_pb2.ReadLogResponse]:
     message, size = host_pb2.ReadLogResponse(lines_dropped=part.dropped), 0
+    position = part.position
     for line in part.lines:
         line_size = line.message.ByteSize()
         if message.lines and size + line_size > MESSAGE_BYTES:
+            message.next_offset = position.encode(session_id)
             yield message
             message, size = host_pb2.ReadLogResponse(), 0
         message.lines.append(line.message)
-        message.next_offset = line.position.encode(session_id)
+        position = line.position
         size += line_size
     message.next_offset = part.position.encode(session_id)
     yield message

@@ -1,7 +1,7 @@
 """Lines of a session's files as the messages that readers get."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ktrdr.host.v1 import host_pb2
@@ -13,6 +13,9 @@ LINE_BYTES: Final = 16 * 1024
 """Longest line that is sent; longer ones are cut."""
 _PARSED_BYTES: Final = 64 * 1024
 """Longest line that is taken apart."""
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
+"""Kept, as `json.dumps` would make another encoder for each value."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVELS: Final = {
     "debug": host_pb2.LOG_LEVEL_DEBUG,
     "info": host_pb2.LOG_LEVEL_INFO,
@@ -28,12 +31,12 @@ def from_entry(line: RawLine) -> host_pb2.LogLine:
     if entry is None:
         return host_pb2.LogLine(source=host_pb2.LOG_SOURCE_LOG, text=_text(line))
     message = host_pb2.LogLine(source=host_pb2.LOG_SOURCE_LOG)
-    time = _time(entry.pop("time", None))
-    if time is not None:
-        message.time.FromDatetime(time)
+    if (age := _since_epoch(entry.pop("time", None))) is not None:
+        message.time.seconds = age.days * 86_400 + age.seconds
+        message.time.nanos = age.microseconds * 1_000
     level = _LEVELS.get(str(entry.pop("level", "")), host_pb2.LOG_LEVEL_UNSPECIFIED)
     text = entry.pop("event", "")
-    message.text = shortened(text if isinstance(text, str) else json.dumps(text, ensure_ascii=False))
+    message.text = shortened(text if isinstance(text, str) else _ENCODE(text))
     if STREAM in entry:
         # Something printed it: the level in the file is only what the stream suggests.
         message.source = host_pb2.LOG_SOURCE_OUTPUT
@@ -41,7 +44,7 @@ def from_entry(line: RawLine) -> host_pb2.LogLine:
         message.level = level
     room = LINE_BYTES - len(message.text)
     for name, value in entry.items():
-        shown = shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), max(room, 0))
+        shown = shortened(value if isinstance(value, str) else _ENCODE(value), max(room, 0))
         message.fields[name] = shown
         room -= len(name) + len(shown)
     return message
@@ -81,9 +84,10 @@ def _parsed(line: RawLine) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "event" in entry else None
 
 
-def _time(text: object) -> datetime | None:
+def _since_epoch(text: object) -> timedelta | None:
     try:
         time = datetime.fromisoformat(str(text))
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        # Beyond the years 1 to 9999 of UTC there are no timestamps either: the conversion fails there.
+        return (time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError):
         return None
