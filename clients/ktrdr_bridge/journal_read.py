@@ -1,13 +1,13 @@
 """What a reader asks for, and what it gets."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ktrdr_bridge.points import NewRow, Series, series_of_row
 from ktrdr_bridge.progress import ProgressSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """How far a reader has read: the next row's seq, in one incarnation of the journal."""
 
     incarnation: str

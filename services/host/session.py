@@ -12,8 +12,8 @@ from ktrdr_bridge import Position
 from services.host.folder import SessionFolder
 from services.host.records import SessionRecord, SettledRecord
 from services.host.runner import Liveness, WorkerView
-from services.host.session_journal import NOWHERE, SessionJournal
-from services.host.snapshot import HostPart, Snapshot, final_snapshot
+from services.host.session_journal import NOWHERE, RecentPoints, SessionJournal
+from services.host.snapshot import LiveMessage, Snapshot, final_snapshot
 from services.host.stop_cause import HOST_STOP
 
 _LIVENESS: Final = {
@@ -55,8 +55,8 @@ class HostedSession:
         self._version = 0
         self._holds = 0
         self._told_version = -1
-        self._host_part_version = -1
-        self._host_part: HostPart | None = None
+        self._live_version = -1
+        self._live: LiveMessage | None = None
         self._snapshot: Snapshot | None = None
 
     @property
@@ -201,6 +201,11 @@ class HostedSession:
             self._journal = SessionJournal(self.folder.journal)
         return self._journal
 
+    @property
+    def recent(self) -> RecentPoints | None:
+        """The newest points of the journal, as of the snapshot."""
+        return None if self._journal is None else self._journal.recent
+
     def end(self) -> Position:
         """Return where the journal ends, as of the snapshot."""
         if self._settled is not None:
@@ -212,21 +217,21 @@ class HostedSession:
         if self._snapshot is not None and (self._settled is not None or self._told_version == self.version):
             return self._snapshot
         journal, self._told_version = self.journal(), self.version
-        host_part = self._part_of_host()
+        live = self._live_message()
         if journal is None:
-            self._snapshot = host_part.alone(self._wait_reason())
+            self._snapshot = live.alone(self._wait_reason())
         else:
-            self._snapshot = host_part.with_journal(journal.read())
+            self._snapshot = live.with_journal(journal.read())
         return self._snapshot
 
-    def _part_of_host(self) -> HostPart:
-        if self._host_part is None or self._host_part_version != self._version:
+    def _live_message(self) -> LiveMessage:
+        if self._live is None or self._live_version != self._version:
             begun = self._start_time is not None
-            self._host_part_version = self._version
-            self._host_part = HostPart(
+            self._live_version = self._version
+            self._live = LiveMessage(
                 self._describe(), next_stage_at=self._next_stage_at if begun else None, ends_at=self.ends_at
             )
-        return self._host_part
+        return self._live
 
     def _describe(self) -> Session:
         message = Session(

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Final
 
 from ktrdr.host.v1.session_pb2 import Session
-from ktrdr_bridge import JournalRead, ProgressSnapshot
+from ktrdr_bridge import JournalRead
 
 from services.host.progress import set_progress
 
@@ -18,7 +18,7 @@ class Snapshot:
     """A session's message without points, and what tells it from an earlier one.
 
     Attributes:
-        message: The message; shared, so never changed.
+        message: The message. It belongs to the session, which changes it: copy what is kept, and do not change it.
         token: Digest of its content. Equal tokens mean equal content, over restarts of the host too.
         size: Bytes of the message.
         updated_ns: When the worker last wrote, in Unix nanoseconds; 0 where its age is of no interest any more.
@@ -34,11 +34,14 @@ class Snapshot:
     ends_at: datetime | None = None
 
 
-class HostPart:
-    """What the host itself knows of a session: seldom changed, and the greater part of its message.
+class LiveMessage:
+    """The message of a session that has not ended: what the host knows, and what the journal tells.
+
+    What the host knows is seldom changed, and the greater part: another object is made for it. What the journal tells
+    is changed in place, and the digest taken of that part alone.
 
     Args:
-        message: The message, with everything but what the journal tells.
+        message: The message, with everything but what the journal tells; from now on it belongs to this object.
         next_stage_at: As in a snapshot.
         ends_at: As in a snapshot.
     """
@@ -46,50 +49,66 @@ class HostPart:
     def __init__(
         self, message: Session, *, next_stage_at: datetime | None = None, ends_at: datetime | None = None
     ) -> None:
-        self._updated_ns = message.update_time.ToNanoseconds()
-        # The journal may tell a later time, and what is merged into a message last would win.
-        message.ClearField("update_time")
         content = message.SerializeToString(deterministic=True)
-        self._message = message
         self._size = len(content)
         self._digest = blake2b(content, digest_size=TOKEN_BYTES)
+        self._message = message
+        self._progress = message.progress
+        self._update_time = message.update_time
+        self._updated_ns = message.update_time.ToNanoseconds()
         self._next_stage_at = next_stage_at
         self._ends_at = ends_at
+        self._rest: tuple[object, ...] = ()
+        self._rest_content = b""
 
     def alone(self, wait_reason: str) -> Snapshot:
         """Return the snapshot of a session whose work has not begun."""
-        told = Session()
-        told.progress.wait_reason = wait_reason
-        return self._completed(told, None)
+        self._progress.wait_reason = wait_reason
+        return self._snapshot(0)
 
     def with_journal(self, read: JournalRead) -> Snapshot:
         """Return the snapshot with what a journal tells."""
-        told = Session(incarnation=read.incarnation)
-        set_progress(told.progress, read.progress)
-        if read.incarnation and not read.recording:
-            told.recording_stopped = True
-        if read.damage:
-            told.journal_damage = read.damage
-        if read.thinning is not None:
-            thinning = read.thinning
-            told.thinning.generation = thinning.generation
-            told.thinning.complete_from_seq = thinning.complete_from_seq
-            told.thinning.rows_left_out = thinning.rows_left_out
-        return self._completed(told, read.progress)
-
-    def _completed(self, told: Session, progress: ProgressSnapshot | None) -> Snapshot:
-        worker_ns = 0 if progress is None else progress.updated_ns
-        time = told.update_time
-        time.seconds, time.nanos = divmod(max(worker_ns, self._updated_ns), 10**9)
-        content = told.SerializeToString()
-        digest = self._digest.copy()
-        digest.update(content)
-        if progress is not None and progress.eta_seconds is not None:
+        progress, told = read.progress, self._progress
+        told.ClearField("eta")
+        set_progress(told, progress)
+        rest = (read.incarnation, read.recording, read.damage, read.thinning)
+        if rest != self._rest:
+            self._set_rest(read)
+            self._rest = rest
+        snapshot = self._snapshot(progress.updated_ns)
+        if progress.eta_seconds is not None:
             # Set after the digest was taken: an estimate alone is no change.
-            told.progress.eta.FromNanoseconds(int(progress.eta_seconds * 1e9))
-        told.MergeFrom(self._message)
-        size = self._size + len(content)
-        return Snapshot(told, digest.digest(), size, worker_ns, self._next_stage_at, self._ends_at)
+            eta = told.eta
+            eta.seconds, eta.nanos = divmod(int(progress.eta_seconds * 1e9), 10**9)
+        return snapshot
+
+    def _set_rest(self, read: JournalRead) -> None:
+        """Tell what the journal tells beside the progress, which hardly ever changes."""
+        message = self._message
+        message.incarnation = read.incarnation
+        message.recording_stopped = bool(read.incarnation) and not read.recording
+        message.journal_damage = read.damage
+        message.ClearField("thinning")
+        thinning = read.thinning
+        if thinning is not None:
+            message.thinning.generation = thinning.generation
+            message.thinning.complete_from_seq = thinning.complete_from_seq
+            message.thinning.rows_left_out = thinning.rows_left_out
+        self._rest_content = Session(
+            incarnation=message.incarnation,
+            recording_stopped=message.recording_stopped,
+            journal_damage=message.journal_damage,
+            thinning=message.thinning if thinning is not None else None,
+        ).SerializeToString()
+
+    def _snapshot(self, worker_ns: int) -> Snapshot:
+        updated_ns, time = max(worker_ns, self._updated_ns), self._update_time
+        time.seconds, time.nanos = divmod(updated_ns, 10**9)
+        content = self._progress.SerializeToString()
+        digest = self._digest.copy()
+        digest.update(b"%b%b%d" % (self._rest_content, content, updated_ns))
+        size = self._size + len(content) + len(self._rest_content)
+        return Snapshot(self._message, digest.digest(), size, worker_ns, self._next_stage_at, self._ends_at)
 
 
 def final_snapshot(message: Session) -> Snapshot:

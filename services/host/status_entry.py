@@ -55,9 +55,8 @@ class StatusEntry:
             self.reset = bool(incarnation and end.incarnation) and (incarnation != end.incarnation or seq > end.seq)
             self.is_current = token == self.snapshot.token and not self.reset
         self.unread = self.position != end
-        if self.unread and self.settled is None and not self.reset:
-            journal = session.journal()
-            recent = None if journal is None else journal.recent
+        if self.unread and not self.reset:
+            recent = session.recent
             if recent is not None and recent.after == self.position:
                 self.recent = recent
 
