@@ -180,7 +180,7 @@ class Execution:
         """Begin what there are slots and devices for, and tell the others their places."""
         while not self._stopping:
             if (hopeless := self._line.impossible()) is not None:
-                self._refuse(hopeless)
+                self.refuse(hopeless, self._too_few(hopeless.options.gpus))
             elif (ready := self._line.next(self.running_count)) is not None:
                 session, devices = ready
                 session.begin(self._clock.now(), devices)
@@ -203,9 +203,9 @@ class Execution:
         del self._running[session.id]
         self.advance()
 
-    def _refuse(self, session: HostedSession) -> None:
-        """End a session that waited for devices which the host turned out not to have."""
-        settlement = Settlement(Session.STATE_FAILED, error=self._too_few(session.options.gpus).status())
+    def refuse(self, session: HostedSession, error: ServiceError) -> None:
+        """End a session that cannot be begun after all."""
+        settlement = Settlement(Session.STATE_FAILED, error=error.status())
         task = asyncio.create_task(self._settler.settle(session, settlement), name=f"refuse-{session.id}")
         self._refusing.add(task)
         task.add_done_callback(self._refusing.discard)

@@ -3,9 +3,25 @@
 import errno
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from google.protobuf.message import DecodeError
+from ktrdr.host.v1.session_pb2 import Session, SessionOptions
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+
+def _decodable(kind: type[Session] | type[SessionOptions]) -> AfterValidator:
+    """Refuse bytes that are no message of this kind."""
+
+    def check(content: bytes) -> bytes:
+        try:
+            kind.FromString(content)
+        except DecodeError as error:
+            message = f"no {kind.DESCRIPTOR.full_name}"
+            raise ValueError(message) from error
+        return content
+
+    return AfterValidator(check)
 
 
 class Record(BaseModel):
@@ -101,7 +117,7 @@ class SessionRecord(Record):
     create_time: datetime
     spec_type_url: str
     spec: bytes
-    options: bytes = b""
+    options: Annotated[bytes, _decodable(SessionOptions)] = b""
     display_name: str = ""
     attached: bool = False
 
@@ -217,4 +233,4 @@ class SettledRecord(Record):
     finish_number: int
     incarnation: str
     rows: int
-    session: bytes
+    session: Annotated[bytes, _decodable(Session)]

@@ -93,7 +93,9 @@ class Sessions:
                 self._table.add(session)
                 continue
             self._table.add(session)
-            if each.start is None:
+            if each.refusal is not None:
+                self._execution.refuse(session, each.refusal)
+            elif each.start is None:
                 waiting.append(session)
             else:
                 session.begin(each.start.start_time, each.start.devices)
