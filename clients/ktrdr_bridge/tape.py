@@ -266,6 +266,8 @@ class Tape:
         room = 0 if self._segment is None else len(self._segment.mapping) - self._counters.position.cell_contents
         numbered = schema in self._ids or self._next_id < _MAX_SCHEMAS
         full = needed > room or not numbered or self._counters.rows.cell_contents > LOW
+        if full and self._segment is not None:
+            self._storage.prepare_ahead(self._segment.head)
         next_ = self._storage.successor(wait=full)
         if next_ is not None:
             self._move(next_)

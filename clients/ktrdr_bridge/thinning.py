@@ -38,7 +38,7 @@ class _Tally:
 
 @dataclass(slots=True)
 class _Thinned:
-    """A series that is thinned to a level. It has `rows` rows; those seen so far stand for `ordinal` that were written."""
+    """A series that is thinned to a level. It has `rows` rows; the seen ones were `ordinal` rows once."""
 
     level: int
     rows: int
