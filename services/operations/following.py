@@ -13,6 +13,7 @@ from services.operations.liveness import LivenessBoard
 from services.operations.pacing import Intervals, Pacing, first_poll_delay
 from services.operations.poller import HostPoller, StatusSource
 from services.operations.registry import Registry
+from services.operations.verification import Verification
 from services.operations.wishes import Wishes
 
 
@@ -25,6 +26,7 @@ class Following:
         registry: The operations.
         intake: Takes answers in.
         wishes: Is told of hosts that come up and of sessions to stop.
+        verification: Is told of hosts that come up.
         demand: Whether somebody watches or waits.
         clock: The time.
         rng: Source of jitter.
@@ -39,6 +41,7 @@ class Following:
         registry: Registry,
         intake: Intake,
         wishes: Wishes,
+        verification: Verification,
         demand: Demand,
         clock: Clock,
         rng: random.Random,
@@ -47,7 +50,9 @@ class Following:
         wait_seconds: float,
     ) -> None:
         self._wishes = wishes
+        self._verification = verification
         self._up: set[str] = set()
+        self._verified: set[str] = set()
         self._spread_seconds = intervals.shortest
         self._liveness = LivenessBoard(list(hosts.by_name.values()), registry, clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,9 +94,13 @@ class Following:
         self._liveness.look(host)
         if taken is None:
             self._up.discard(host.name)
+            self._verified.discard(host.name)
             return
         for session_id in taken.resurfaced:
             self._wishes.stop_session(host.name, session_id)
         if host.name not in self._up:
             self._up.add(host.name)
             self._wishes.try_again()
+        if host.name not in self._verified and not taken.more:
+            self._verified.add(host.name)
+            self._verification.begin(host)

@@ -114,6 +114,11 @@ class HostConnection:
         call = self._host.CancelSession(request, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
         return (await self._call(call)).session
 
+    async def get_session(self, session_id: str) -> Session:
+        """Return a session without its points; one that was removed as it ended."""
+        request = host_pb2.GetSessionRequest(session_id=session_id)
+        return await self._call(self._host.GetSession(request, timeout=_CALL_SECONDS))
+
     async def read_log(self, request: host_pb2.ReadLogRequest) -> AsyncGenerator[host_pb2.ReadLogResponse, None]:
         """Yield the messages of a session's log, until the host ends the stream."""
         call = self._host.ReadLog(request, metadata=outgoing_metadata())

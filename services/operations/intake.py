@@ -31,10 +31,12 @@ class Taken:
 
     Attributes:
         changed: It told of changes.
+        more: The host has more to tell.
         resurfaced: Sessions at work whose operation has ended: nobody follows them any more, so they are to be stopped.
     """
 
     changed: bool
+    more: bool = False
     resurfaced: tuple[str, ...] = ()
 
 
@@ -79,7 +81,7 @@ class Intake:
             unit.failed()
             raise
         await self._registry.commits.commit(unit)
-        return Taken(bool(answer.sessions or lost), tuple(resurfaced))
+        return Taken(bool(answer.sessions or lost), answer.more, tuple(resurfaced))
 
     def _fill(
         self,

@@ -29,6 +29,7 @@ from services.operations.registry import Registry
 from services.operations.servicer import OperationsServicer
 from services.operations.settings import OperationsSettings
 from services.operations.store import Store
+from services.operations.verification import Verification
 from services.operations.watching import Watching
 from services.operations.wishes import Wishes
 
@@ -77,12 +78,14 @@ class OperationsService:
         presenter = Presenter(hosts.by_name, clock)
         placement = Placement(hosts.by_name, clock)
         wishes = Wishes(registry, hosts.by_name, connections, placement, demand, clock, rng)
+        verification = Verification(registry, connections, clock)
         following = Following(
             hosts,
             connections,
             registry,
             Intake(registry, store.read, clock),
             wishes,
+            verification,
             demand,
             clock,
             rng,
@@ -114,6 +117,7 @@ class OperationsService:
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
         self._open.push_async_callback(wishes.close)
+        self._open.push_async_callback(verification.close)
         self._open.push_async_callback(following.stop)
         self._open.push_async_callback(creation.close)
         hosts.on_open(wishes.try_again)

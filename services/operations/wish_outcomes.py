@@ -112,7 +112,7 @@ class WishOutcomes:
         await self._registry.change(operation, change)
 
     async def ended_before(self, operation: LiveOperation, host: FollowedHost, session: Session) -> None:
-        """The host was asked to stop a session that has ended, and of which it has only the end left."""
+        """The session has ended, and the host has only its end left."""
         now = self._clock.now()
         await self._registry.change(operation, lambda state: end_with_removed(state.record, session, host.name, now))
 
@@ -121,13 +121,18 @@ class WishOutcomes:
 
         If nobody knew whether the start had arrived, this settles it: it has not. Otherwise the host has lost it.
         """
-        now = self._clock.now()
         if operation.state.delivery is Delivery.ACCEPTED:
-            reason, session_id = ErrorReason.ERROR_REASON_HOST_LOST_SESSION, operation.record.session_id
-            error = ServiceError(reason, host=host.name, session_id=session_id).status()
-            await self._registry.change(operation, lambda state: state.end(State.STATE_FAILED, now, error))
-        else:
-            await self._registry.change(operation, lambda state: state.end_cancelled(now))
+            await self.lost(operation, host)
+            return
+        now = self._clock.now()
+        await self._registry.change(operation, lambda state: state.end_cancelled(now))
+
+    async def lost(self, operation: LiveOperation, host: FollowedHost) -> None:
+        """The host had the session, and says that it knows nothing of it."""
+        now, session_id = self._clock.now(), operation.record.session_id
+        reason = ErrorReason.ERROR_REASON_HOST_LOST_SESSION
+        error = ServiceError(reason, host=host.name, session_id=session_id).status()
+        await self._registry.change(operation, lambda state: state.end(State.STATE_FAILED, now, error))
 
 
 def _violations(status: status_pb2.Status) -> list[FieldViolation]:

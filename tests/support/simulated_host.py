@@ -190,6 +190,17 @@ class SimulatedHost(
     ) -> host_pb2.Host:
         return self._host()
 
+    async def GetSession(  # noqa: N802 - the contract's name
+        self, request: host_pb2.GetSessionRequest, context: Context
+    ) -> Session:
+        known = self.sessions.get(request.session_id)
+        if known is not None:
+            return known.message
+        if not self.keeps_tombstones or request.session_id not in self.tombstones:
+            reason = ErrorReason.ERROR_REASON_SESSION_NOT_FOUND
+            await _abort(context, ServiceError(reason, session_id=request.session_id).status())
+        return self.tombstones[request.session_id]
+
     async def GetStatus(  # noqa: N802 - the contract's name
         self, request: host_pb2.GetStatusRequest, context: Context
     ) -> host_pb2.GetStatusResponse:

@@ -16,6 +16,9 @@ _APPLICATION_ID: Final = 0x4B54_4448
 """Marks the file as ours in its header: "KTDH"."""
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 10.0
+_RESERVED_BYTES: Final = 2**20
+_CHECKPOINT_PAGES: Final = 64
+"""Pages in the log before they move to the database; far fewer than are reserved."""
 _SCHEMA: Final = """
 CREATE TABLE tombstones (
     id TEXT PRIMARY KEY,
@@ -37,6 +40,7 @@ CREATE TABLE leases (
     idle_seconds REAL NOT NULL,
     last_seen_us INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE reserve (space BLOB NOT NULL);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -111,6 +115,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
         try:
             _prepare(path, connection)
+            _reserve(connection)
         except BaseException:
             connection.close()
             raise
@@ -125,6 +130,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         pragmas = f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION};"
         connection.executescript(f"BEGIN; {pragmas} {_SCHEMA} COMMIT;")
@@ -138,6 +144,19 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise _damaged(path, problem)
+
+
+def _reserve(connection: sqlite3.Connection) -> None:
+    """Let database and log take some space ahead: on a full disk tombstones must fit, or nothing could be removed."""
+    try:
+        with connection:
+            connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVED_BYTES,))
+        with connection:
+            connection.execute("DELETE FROM reserve")
+        # From here on the log is written from its beginning again, and keeps its size.
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    except sqlite3.OperationalError:
+        return  # the disk is full already
 
 
 def _damaged(path: Path, problem: str) -> CannotStartError:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
+import pytest
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.operations.v1 import operations_pb2 as pb
@@ -12,9 +14,9 @@ from ktrdr.training.v1.training_pb2 import TrainingResult
 from services.common.bootstrap import running_server
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHost, ProbeHostSettings
-from tests.support.registry_server import State, registry_server
+from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.scripted_work import ScriptedWork
-from tests.support.simulated_host import simulated_host
+from tests.support.simulated_host import SimulatedHost, simulated_host
 
 
 @asynccontextmanager
@@ -68,21 +70,32 @@ async def test_the_registry_is_the_same_reader_after_a_restart_and_acknowledges_
         assert host.readers[-1][1] != b""
 
 
+async def started_without_an_answer(host: SimulatedHost, registry: RegistryServer) -> pb.Operation:
+    """Let the host take an operation's session; neither the answer nor any poll tells the registry."""
+    await eventually(lambda: host.polls > 0)
+    host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
+    host.lost_start_answers = 1_000
+    created = await registry.create()
+    assert created.state == State.STATE_PENDING
+    await eventually(lambda: created.session_id in host.sessions)
+    return created
+
+
+def come_back(host: SimulatedHost) -> None:
+    """Let the host answer again."""
+    host.status_failures, host.lost_start_answers = [], 0
+
+
 async def test_a_start_that_is_answered_by_what_is_left_of_the_session_ends_the_operation(tmp_path: Path) -> None:
     """The registry was away between sending a start and taking its answer, for longer than its lease held."""
     async with simulated_host() as host:
         host.keeps_tombstones = True
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
-            await eventually(lambda: host.polls > 0)
-            host.delay_seconds = 1.0
-            created = await registry.create()
-            assert created.state == State.STATE_PENDING
-            await eventually(lambda: host.starts == [created.session_id])
-        await eventually(lambda: created.session_id in host.sessions)
-        host.delay_seconds = 0.0
+            created = await started_without_an_answer(host, registry)
         result = TrainingResult(epochs=3)
         host.finish(created.session_id, result=result)
         host.remove(created.session_id)
+        come_back(host)
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
             ended = await registry.state_reached(created.id, State.STATE_COMPLETED)
             assert ended.training_result == result
@@ -93,15 +106,11 @@ async def test_a_stop_that_is_answered_by_what_is_left_of_the_session_ends_the_o
     async with simulated_host() as host:
         host.keeps_tombstones = True
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
-            await eventually(lambda: host.polls > 0)
-            host.delay_seconds = 1.0
-            created = await registry.create()
-            await eventually(lambda: host.starts == [created.session_id])
+            created = await started_without_an_answer(host, registry)
             await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=5)
-        await eventually(lambda: created.session_id in host.sessions)
-        host.delay_seconds = 0.0
         host.finish(created.session_id, Session.STATE_CANCELLED)
         host.remove(created.session_id)
+        come_back(host)
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
             ended = await registry.state_reached(created.id, State.STATE_CANCELLED, State.STATE_FAILED)
             assert ended.state == State.STATE_CANCELLED
@@ -116,3 +125,23 @@ async def test_a_session_deleted_by_hand_leaves_its_ended_operation_alone(tmp_pa
         polls = host.polls
         await eventually(lambda: host.polls > polls + 1)
         assert await registry.get(created.id) == ended
+
+
+@pytest.mark.parametrize("keeps_tombstones", [True, False])
+async def test_what_came_and_went_while_nobody_listened_is_asked_for(tmp_path: Path, keeps_tombstones: bool) -> None:
+    """The host has answered the start; the registry is then away for longer than its lease holds."""
+    async with simulated_host() as host:
+        host.keeps_tombstones = keeps_tombstones
+        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+            await eventually(lambda: host.polls > 0)
+            host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
+            created = await registry.create()
+            other = await registry.create()
+        host.finish(created.session_id, result=TrainingResult(epochs=3))
+        host.remove(created.session_id)
+        come_back(host)
+        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+            ended = await registry.state_reached(created.id, State.STATE_COMPLETED, State.STATE_FAILED)
+            assert (ended.state == State.STATE_COMPLETED) is keeps_tombstones
+            assert ended.training_result.epochs == (3 if keeps_tombstones else 0)
+            await registry.state_reached(other.id, State.STATE_RUNNING)
