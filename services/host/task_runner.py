@@ -152,6 +152,7 @@ class TaskRunner:
         except asyncio.CancelledError:
             if self._leaving:
                 raise
+            self._logger.info("work_cancelled")
             return lambda: write_cancelled(session, task_session.partial)
         except Exception:
             self._logger.exception("work_failed")

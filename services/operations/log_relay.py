@@ -59,7 +59,7 @@ class LogRelay:
         with self._limit.hold():
             operation = await self._registry.get(request.operation_id)
             state = operation.state if isinstance(operation, LiveOperation) else operation
-            session_id = _session_id(state, request.attempt)
+            session_id = session_of(state, request.attempt)
             host = self._owner(state)
             asked = host_pb2.ReadLogRequest(
                 session_id=session_id,
@@ -123,8 +123,12 @@ async def _next(messages: AsyncGenerator[host_pb2.ReadLogResponse, None]) -> hos
     return await anext(messages, None)
 
 
-def _session_id(state: OperationState, attempt: int) -> str:
-    """Return the session of an attempt, 0 for the latest.
+def session_of(state: OperationState, attempt: int) -> str:
+    """Return the id of the session of an attempt.
+
+    Args:
+        state: The operation.
+        attempt: Its number; 0 for the latest.
 
     Raises:
         ServiceError: INVALID_REQUEST, there was no such attempt; WRONG_STATE, no host has it.
