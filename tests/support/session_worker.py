@@ -6,7 +6,7 @@ The spec is a google.protobuf.Struct:
 - `hold`: after this many epochs wait until the file `go` appears in the session's folder;
 - `end`: "complete", "exit" (with `code`), "segfault", "fail", "crash", "wait" (until cancelled), "sleep" (as if it
   never looked at its bridge), "hang" (ignoring SIGTERM, too), "spawn" (start a child that hangs, then wait), "damage"
-  (leave a journal of another layout).
+  (leave a journal of another layout), and how `misbehaviour` has it.
 """
 
 import os
@@ -24,6 +24,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 
 from services.common.errors import FieldViolation, ServiceError
 from services.host.worker import WorkerSession
+from tests.support.misbehaviour import MISBEHAVIOUR
 
 PAUSE_SECONDS: Final = 0.01
 
@@ -78,6 +79,8 @@ def end(session: WorkerSession, do: Mapping[str, object]) -> None:
         other.write_bytes(journal.read_bytes()[:8] + (99).to_bytes(4, "little") + bytes(100_000))
         other.replace(journal)
         session.complete(worker_spec())
+    elif how in MISBEHAVIOUR:
+        MISBEHAVIOUR[str(how)](session, do)
     else:
         stay(session, str(how))
 
@@ -92,7 +95,8 @@ def stay(session: WorkerSession, how: str) -> None:
     while True:
         if how in {"wait", "spawn"}:
             if session.bridge.cancelled:
-                session.partial_result(worker_spec(partial=1))
+                request = session.bridge.stop_request
+                session.partial_result(worker_spec(partial=1, stop="" if request is None else request.stop))
             session.bridge.raise_if_cancelled()
         time.sleep(PAUSE_SECONDS)
 
