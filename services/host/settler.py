@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 from ktrdr.host.v1.session_pb2 import Session
-from ktrdr_bridge import JournalReader
+from ktrdr_bridge import JournalReader, read_control
 
 from services.common.clock import Clock
 from services.common.files import write_atomically
@@ -101,12 +101,7 @@ class Settler:
 
     def _store(self, case: _Case, current: Session) -> SettledRecord:
         session = case.session
-        settlement = case.settlement or judge(
-            session.folder,
-            cancel_reason=session.cancel_reason,
-            cause=session.cancel_cause,
-            time_limit=session.options.timeout.ToTimedelta() if session.options.HasField("timeout") else None,
-        )
+        settlement = case.settlement or _judge(session)
         reader = JournalReader(session.folder.journal)
         try:
             end = reader.end()
@@ -143,3 +138,17 @@ class Settler:
         )
         write_atomically(session.folder.settled_record, record.to_bytes())
         return record
+
+
+def _judge(session: HostedSession) -> Settlement:
+    """Judge from the evidence in a session's folder.
+
+    A request to stop counts from when it is durable, as it would after a restart: the worker may have died of it, or
+    beside it, before the session was told.
+    """
+    reason, cause = session.cancel_reason, session.cancel_cause
+    asked = read_control(session.folder.control) if reason is None else None
+    if asked is not None:
+        reason, cause = asked.reason, asked.cause
+    limit = session.options.timeout.ToTimedelta() if session.options.HasField("timeout") else None
+    return judge(session.folder, cancel_reason=reason, cause=cause, time_limit=limit)

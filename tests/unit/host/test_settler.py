@@ -1,14 +1,16 @@
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, Session
+from ktrdr_bridge import request_stop
 
 from services.host.creation import create_session_folder
 from services.host.host_identity import HostIdentity
-from services.host.records import SessionRecord, SettledRecord
+from services.host.records import ExitRecord, SessionRecord, SettledRecord
 from services.host.session import HostedSession
 from services.host.settlement import Settlement
 from services.host.settler import Settler
@@ -89,3 +91,13 @@ async def test_somebody_who_no_longer_waits_does_not_stop_the_settling(settling:
     waiting.cancel()
     await eventually(lambda: session.settled)
     assert settling.settled == ["a"]
+
+
+async def test_a_stop_that_is_durable_counts_before_the_session_was_told_of_it(settling: Settling) -> None:
+    session = settling.session("a")
+    record = ExitRecord(code=None, signal=signal.SIGKILL, max_rss_bytes=1, ended_at=settling.clock.now())
+    session.folder.exit_record.write_bytes(record.to_bytes())
+    request_stop(session.folder.control, reason="enough")
+    await settling.settler.settle(session)
+    assert session.settled is not None
+    assert session.settled.state == "STATE_CANCELLED"
