@@ -4,15 +4,18 @@ import struct
 from collections.abc import Iterator
 
 from ktrdr.host.v1.session_pb2 import Session
+from ktrdr_bridge import read_control
 
 from services.common.errors import error_info
-from services.host.records import ResultRecord
+from services.host.records import ExitRecord, ResultRecord
 from tests.support.kills.ledger import Ledger
 from tests.support.kills.plan import Row
 from tests.support.kills.readers import Points
 from tests.support.kills.victim import Victim
 from tests.support.kills.world import World
 
+_COARSE_SECONDS = 0.01
+"""The times of files lag by up to a tick of the kernel."""
 _OUTCOMES = {"completed": "STATE_COMPLETED", "cancelled": "STATE_CANCELLED"}
 
 
@@ -70,8 +73,17 @@ def _allowed(world: World, victim: Victim, ledger: Ledger) -> Iterator[tuple[str
     if victim.cancel_sent:
         yield "STATE_CANCELLED", "CANCELLED"
     killed = "worker" in victim.kills or "killing" in ledger.events
-    if killed and not victim.accepted:
+    if killed and not _asked_before_its_end(world, victim):
         yield "STATE_FAILED", "WORKER_LOST" if "keeper" in victim.kills else "WORKER_KILLED"
+
+
+def _asked_before_its_end(world: World, victim: Victim) -> bool:
+    """Tell whether a request to stop was durable when the worker died: then it was stopped, whoever was quicker."""
+    folder = world.folder(victim.session_id)
+    ended = ExitRecord.load(folder.exit_record)
+    if ended is None or read_control(folder.control) is None:
+        return False
+    return folder.control.stat().st_mtime + _COARSE_SECONDS < ended.ended_at.timestamp()
 
 
 def problems_of_lives(victim: Victim, ledger: Ledger, session: Session | None) -> Iterator[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from ktrdr.host.v1 import host_pb2
-from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.operations.v1 import operations_pb2
 from ktrdr.training.v1 import training_pb2
 from ktrdr_bridge.alive import start_ticks
@@ -38,7 +37,6 @@ class Victim:
         kills: The processes that were told to die: "worker", "keeper".
         cancel_sent: A request to stop was sent.
         cancelled: It was answered.
-        accepted: The host's answer was that the session is stopping; one that has ended is answered as it is.
         withheld: The registry stopped it before the host heard of it.
         over: Nothing more happens to it.
     """
@@ -50,7 +48,6 @@ class Victim:
     kills: list[str] = field(default_factory=list)
     cancel_sent: bool = False
     cancelled: bool = False
-    accepted: bool = False
     withheld: bool = False
     over: bool = False
 
@@ -114,27 +111,23 @@ async def suffer(world: World, victim: Victim) -> None:
 async def _cancel(world: World, victim: Victim) -> None:
     victim.cancel_sent = True
     now = victim.case.plan.seed % 4 == 0
-    wish = _stop_in_registry if victim.case.through == "registry" else _stop_on_host
-    asking = asyncio.ensure_future(wish(world, victim, now=now))
+    stop = _stop_in_registry if victim.case.through == "registry" else _stop_on_host
+    asking = asyncio.ensure_future(stop(world, victim, now=now))
     if victim.case.fate == "cancel and kill":
         await asyncio.sleep(victim.case.second_delay_seconds)
         _kill(world, victim, "worker")
-    victim.accepted = await asking
+    await asking
     victim.cancelled = True
 
 
-async def _stop_in_registry(world: World, victim: Victim, *, now: bool) -> bool:
-    """Ask the registry; it answers before the host has heard of it."""
+async def _stop_in_registry(world: World, victim: Victim, *, now: bool) -> None:
     wish = operations_pb2.CancelOperationRequest(operation_id=victim.operation_id, reason="enough", now=now)
     await answered(lambda: world.registry.CancelOperation(wish, timeout=5))
-    return False
 
 
-async def _stop_on_host(world: World, victim: Victim, *, now: bool) -> bool:
-    """Ask the host; tell whether the session is stopping."""
+async def _stop_on_host(world: World, victim: Victim, *, now: bool) -> None:
     request = host_pb2.CancelSessionRequest(session_id=victim.session_id, reason="enough", now=now)
-    answer = await answered(lambda: world.sessions.CancelSession(request, timeout=5))
-    return bool(answer.session.state == Session.STATE_CANCELLING)
+    await answered(lambda: world.sessions.CancelSession(request, timeout=5))
 
 
 async def _until_writing(world: World, victim: Victim) -> None:
