@@ -27,7 +27,7 @@ from ktrdr_bridge.alive import AliveLock, hold_alive_lock, is_alive
 from ktrdr_bridge.bridge import Bridge
 from ktrdr_bridge.control import StopRequest, read_control, request_stop
 from ktrdr_bridge.errors import BridgeClosed, BridgeError, Cancelled, ForkedBridge, JournalInUse
-from ktrdr_bridge.journal_read import JournalRead, Position, Thinning
+from ktrdr_bridge.journal_read import ChangingWords, JournalRead, Position, Thinning
 from ktrdr_bridge.points import NewRow, Series
 from ktrdr_bridge.progress import ProgressSnapshot
 from ktrdr_bridge.reader import JournalReader
@@ -45,6 +45,7 @@ __all__ = [
     "read_control",
     "JournalReader",
     "JournalRead",
+    "ChangingWords",
     "Position",
     "Thinning",
     "NewRow",

@@ -14,6 +14,22 @@ class Position(NamedTuple):
     seq: int
 
 
+class ChangingWords(NamedTuple):
+    """The few bytes of a journal file that change with everything that is written to it.
+
+    Attributes:
+        file: The open file; another object for another file, whatever its descriptor.
+        descriptor: Its descriptor, which the journal's reader closes.
+        offset: Where they are.
+        size: How many they are.
+    """
+
+    file: object
+    descriptor: int
+    offset: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Thinning:
     """What a journal that reached its bound left out to go on.

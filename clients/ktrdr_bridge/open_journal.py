@@ -38,7 +38,8 @@ class OpenJournal:
         flags: The writer's flags.
         end_lost: The file is cut off, or its last segment's header is damaged.
         words_offset: Where the last segment's three words are, or -1 while they can't be relied on.
-        token: The last change token, and the words that it was made of.
+        token: The words that the last change token was made of, and the token.
+        place: What a change token begins with: which segment of which file its words are of.
     """
 
     def __init__(self, descriptor: int, identity: Identity) -> None:
@@ -53,6 +54,7 @@ class OpenJournal:
         self.end_lost = False
         self.words_offset = -1
         self.token = b"", b""
+        self.place = b""
         self._words = b""
         self._most_seq = 0
         self._sequence = -1
@@ -79,12 +81,14 @@ class OpenJournal:
         """Return what differs whenever rows, state or flags do, or the rows are in another segment or generation."""
         words = self._words if self.words_offset >= 0 else b""
         told = words or WORDS.pack(self.end_seq, self.read_state_again().sequence, self.flags)
-        place = _PLACE.pack(self.identity.incarnation, self.identity.generation, len(self.segments))
-        self.token = words, place + told
-        return place + told
+        self.token = words, self.place + told
+        return self.token[1]
 
-    def advance(self) -> bool:
+    def advance(self, words: bytes | None = None) -> bool:
         """Take in what was written to the last segment.
+
+        Args:
+            words: The last segment's words; None to read them.
 
         Returns:
             False when nothing was, or there is more to look at: this file may not be the journal any more.
@@ -148,6 +152,7 @@ class OpenJournal:
             count -= 1
         found = [self._segment(number, count) for number in range(count)]
         self.end_lost = cut_off or (count > 0 and found[-1] is None)
+        self.place = _PLACE.pack(identity.incarnation, identity.generation, count)
         self.segments = _counted(found, identity)
         last = next((segment for segment in reversed(self.segments) if segment is not None), None)
         self.end_seq = 0 if last is None else last.end_seq

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final
 
 from ktrdr_bridge.identity import UnreadableJournal
-from ktrdr_bridge.journal_read import JournalRead, Position
+from ktrdr_bridge.journal_read import ChangingWords, JournalRead, Position
 from ktrdr_bridge.losses import Losses
 from ktrdr_bridge.open_journal import OpenJournal, open_journal
 from ktrdr_bridge.points import NewRow, PointColumns
@@ -39,17 +39,25 @@ class JournalReader:
         self._look_at_path = 0.0
         self._walker: SegmentWalker | None = None
         self._tail: SegmentWalker | None = None
+        self._told_words: ChangingWords | None = None
 
-    def read(self, after: Position | None = None, *, max_points: int = 10_000) -> JournalRead:
+    def read(
+        self, after: Position | None = None, *, max_points: int = 10_000, as_of: bytes | None = None
+    ) -> JournalRead:
         """Return the points after a position, and the progress now.
 
         Args:
             after: `next` of an earlier read; None for everything.
             max_points: About how many values to return; a row is never split, and one row at least is read.
+            as_of: A token that `change_token` has just returned: what it tells of is enough, and need not be looked at
+                again.
         """
         try:
             journal = self._journal
-            if journal is None or not journal.advance():
+            words = None
+            if as_of is not None and journal is not None and as_of[:-_WORDS_BYTES] == journal.place:
+                words = as_of[-_WORDS_BYTES:]
+            if journal is None or not journal.advance(words):
                 journal = self._current()
             if journal is None:
                 return JournalRead("", _NOWHERE, reset=after is not None and after != _NOWHERE)
@@ -67,17 +75,32 @@ class JournalReader:
             journal = None
         return _NOWHERE if journal is None else Position(journal.incarnation, journal.end_seq)
 
-    def change_token(self) -> bytes:
+    @property
+    def words(self) -> ChangingWords | None:
+        """Where the few bytes are that change with the journal, for who looks at many at once; None while unknown."""
+        journal, told = self._journal, self._told_words
+        if journal is None or journal.words_offset < 0:
+            return None
+        if told is None or told.file is not journal or told.offset != journal.words_offset:
+            told = ChangingWords(journal, journal.descriptor, journal.words_offset, _WORDS_BYTES)
+            self._told_words = told
+        return told
+
+    def change_token(self, found: bytes | None = None) -> bytes:
         """Return a token that differs from the last one whenever there are new rows, progress, or flags.
 
         Empty without a journal. It costs one `pread` of a few bytes while nothing changes; that another file took the
         journal's place is noticed within a tenth of a second.
+
+        Args:
+            found: What the caller has just read at `words`; None to read it here, and to look at the path.
         """
         journal = self._journal
-        if journal is not None and monotonic() < self._look_at_path:
+        if journal is not None and (found is not None or monotonic() < self._look_at_path):
             words, token = journal.token
             if words:
-                found = os.pread(journal.descriptor, _WORDS_BYTES, journal.words_offset)
+                if found is None:
+                    found = os.pread(journal.descriptor, _WORDS_BYTES, journal.words_offset)
                 if found == words:
                     return token
                 if len(found) == _WORDS_BYTES and not WORDS.unpack(found)[2] & FLAG_GOES_ON:
@@ -93,7 +116,7 @@ class JournalReader:
         """Close the file; a later read opens it again."""
         if self._journal is not None:
             self._journal.close()
-        self._journal = None
+        self._journal = self._told_words = None
         self._walker = self._tail = None
 
     def _look(self) -> bytes:

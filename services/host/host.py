@@ -1,7 +1,6 @@
 """A host: its sessions, its status, and its life from start to stop."""
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import Callable
 from importlib import metadata
@@ -16,6 +15,7 @@ from services.common.files import FolderLock
 from services.common.timestamps import to_timestamp
 from services.common.watches import WatchLimit
 from services.host.attached.attached_sessions import AttachedSessions
+from services.host.disk_space import DiskSpace
 from services.host.execution import Execution
 from services.host.host_identity import HostIdentity
 from services.host.host_servicer import HostServicer
@@ -85,6 +85,8 @@ class Host:
         self._incarnation = uuid.uuid4().hex
         self._version = metadata.version("ktrdr")
         self._started = False
+        self._disk = DiskSpace(settings.folder, clock)
+        self._description: host_pb2.Host | None = None
 
     def register(self, server: grpc.aio.Server) -> str:
         """Serve HostService on `server`.
@@ -147,29 +149,35 @@ class Host:
                     end_seconds=self._settings.end_seconds,
                 )
             await self.sessions.stop()
+            self.status.close()
         await self.retention.stop()
         self._lock.release()
 
     def describe(self) -> host_pb2.Host:
         """Describe the host as it is now."""
-        disk = shutil.disk_usage(self._settings.folder)
-        host = host_pb2.Host(
-            name=self._settings.display_name,
-            host_uid=self._identity.host_uid,
-            kind=self._kind,
-            version=self._version,
-            start_time=to_timestamp(self._start_time),
-            incarnation=self._incarnation,
-            slots=self._execution.capacity.slots,
-            running_sessions=self._execution.running_count,
-            queued_sessions=self._execution.queued_count,
-            queue_limit=self._execution.capacity.queue_limit,
-            disk=host_pb2.Disk(
-                total_bytes=disk.total, free_bytes=disk.free, sessions_bytes=self.retention.disk_use.bytes
-            ),
-            finished_sessions=self.retention.finished_count,
-            attached_sessions=self.attached.count,
-            stopping=self.sessions.stopping,
-        )
+        host = host_pb2.Host()
+        host.CopyFrom(self._fixed())
+        host.running_sessions = self._execution.running_count
+        host.queued_sessions = self._execution.queued_count
+        host.finished_sessions = self.retention.finished_count
+        host.attached_sessions = self.attached.count
+        host.stopping = self.sessions.stopping
+        self._disk.tell(host.disk)
+        host.disk.sessions_bytes = self.retention.disk_use.bytes
         self._describe_more(host)
         return host
+
+    def _fixed(self) -> host_pb2.Host:
+        """Return what does not change while the host lives; every answer to GetStatus has it."""
+        if self._description is None:
+            self._description = host_pb2.Host(
+                name=self._settings.display_name,
+                host_uid=self._identity.host_uid,
+                kind=self._kind,
+                version=self._version,
+                start_time=to_timestamp(self._start_time),
+                incarnation=self._incarnation,
+                slots=self._execution.capacity.slots,
+                queue_limit=self._execution.capacity.queue_limit,
+            )
+        return self._description

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Final
 
 from services.host.changes import ChangeSignal
+from services.host.journal_glance import JournalGlance
+from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 
 LOOK_SECONDS: Final = 0.01
+_LOOK_AT_EACH_SECONDS: Final = 0.5
 
 
 class JournalWatch:
@@ -35,6 +39,10 @@ class JournalWatch:
         self._waiting = 0
         self._next: asyncio.TimerHandle | None = None
         self._signalled = 0
+        self._glance: JournalGlance[HostedSession] = JournalGlance()
+        self._alone: list[HostedSession] = []
+        self._live_version = -1
+        self._look_at_each_at = 0.0
 
     @property
     def is_looking(self) -> bool:
@@ -47,11 +55,33 @@ class JournalWatch:
         Returns:
             The revision of the sessions, which changes with each of them.
         """
-        for session in self._table.live:
-            session.look()
+        if self._live_version != self._table.live_version or monotonic() >= self._look_at_each_at:
+            self._look_at_each()
+        else:
+            for session, found in self._glance.look():
+                session.look(found)
+                self._glance.watch(session, session.words)
+            for session in self._alone:
+                session.look()
         changed = self._table.changed
         changed.note()
         return changed.revision
+
+    def close(self) -> None:
+        """Let go of the journals; they can be looked at again."""
+        self._glance.close()
+        self._live_version = -1
+
+    def _look_at_each(self) -> None:
+        """Look at each journal by itself: it may be new, or another file may have taken its place."""
+        self._live_version = self._table.live_version
+        self._look_at_each_at = monotonic() + _LOOK_AT_EACH_SECONDS
+        live = set(self._table.live)
+        self._glance.keep(live)
+        for session in live:
+            session.look()
+            self._glance.watch(session, session.words)
+        self._alone = [session for session in live if session not in self._glance]
 
     @contextlib.asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from google.protobuf import any_pb2
 from ktrdr.host.v1.session_pb2 import CancelStage, HostKind, Session, SessionOptions
-from ktrdr_bridge import Position
+from ktrdr_bridge import ChangingWords, Position
 
 from services.host.folder import SessionFolder
 from services.host.records import SessionRecord, SettledRecord
@@ -189,11 +189,20 @@ class HostedSession:
         """A number that changes with everything that the session's message tells, as of the last look."""
         return self._version + (0 if self._journal is None else self._journal.version)
 
-    def look(self) -> None:
-        """See whether the worker has written anything; cheap enough to be asked a hundred times a second."""
+    def look(self, found: bytes | None = None) -> None:
+        """See whether the worker has written anything; cheap enough to be asked a hundred times a second.
+
+        Args:
+            found: What was just found at `words`; None to look there.
+        """
         journal = self.journal()
         if journal is not None:
-            journal.look()
+            journal.look(found)
+
+    @property
+    def words(self) -> ChangingWords | None:
+        """The few bytes of the journal that change with it; None while they are not known."""
+        return None if self._journal is None else self._journal.reader.words
 
     def journal(self) -> SessionJournal | None:
         """Return the journal as the host reads it, on the event loop; None before the work, and after its end."""

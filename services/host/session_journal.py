@@ -78,9 +78,13 @@ class SessionJournal:
         self._read_version = -1
         self._read: JournalRead
 
-    def look(self) -> None:
-        """See whether the journal has changed; cheap enough to be asked a hundred times a second."""
-        token = self.reader.change_token()
+    def look(self, found: bytes | None = None) -> None:
+        """See whether the journal has changed; cheap enough to be asked a hundred times a second.
+
+        Args:
+            found: What was just found at the reader's `words`; None to look there.
+        """
+        token = self.reader.change_token(found)
         if token != self._token:
             self._token = token
             self.version += 1
@@ -101,7 +105,7 @@ class SessionJournal:
         after = self.end
         if not after.incarnation:
             return None
-        read = self.reader.read(after, max_points=_RECENT_POINTS)
+        read = self.reader.read(after, max_points=_RECENT_POINTS, as_of=self._token)
         if read.more or read.reset or read.damage or read.incarnation != after.incarnation:
             return None
         if read.next.seq != after.seq:

@@ -12,11 +12,13 @@ class SessionTable:
 
     Attributes:
         changed: The live ones by their last change.
+        live_version: Another number whenever other sessions are live.
         removals: Number of sessions that were taken out.
     """
 
     def __init__(self) -> None:
         self.changed = ChangedSessions()
+        self.live_version = 0
         self.removals = 0
         self._by_id: dict[str, HostedSession] = {}
         self._by_number: list[HostedSession] = []
@@ -35,6 +37,7 @@ class SessionTable:
         insort(self._by_number, session, key=_number)
         if session.settled is None:
             self._live[session.id] = session
+            self.live_version += 1
             self.changed.add(session)
         else:
             insort(self._finished, session, key=_finish_number)
@@ -42,6 +45,7 @@ class SessionTable:
     def finish(self, session: HostedSession) -> None:
         """Move a session that was settled to the finished ones."""
         del self._live[session.id]
+        self.live_version += 1
         self.changed.remove(session)
         insort(self._finished, session, key=_finish_number)
 

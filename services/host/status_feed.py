@@ -61,6 +61,10 @@ class StatusFeed:
         self._stopping = True
         self._changes.notify()
 
+    def close(self) -> None:
+        """Let go of what is open for looking at the journals."""
+        self._watch.close()
+
     async def read(self, query: StatusQuery) -> GetStatusResponse:
         """Answer at once, with everything but the host's own description.
 

@@ -70,6 +70,7 @@ class World:
     async def close(self) -> None:
         """End this life."""
         await self.settler.stop()
+        self.feed.close()
         for session in self.table:
             session.close()
 
