@@ -148,7 +148,12 @@ class _Load:
         plans = await self._plan()
         over = [record for plan in plans for record in self._ledger.records(plan.chunk_keys)]
         total = sum(len(plan.chunks) for plan in plans)
-        _LOG.info("load_planned", source=bars_pb2.Source.Name(self._source), chunks=total, done_before=len(over))
+        _LOG.info(
+            "load_planned",
+            source=bars_pb2.Source.Name(self._source).removeprefix("SOURCE_"),
+            chunks=total,
+            done_before=len(over),
+        )
         self._progress.begin_bars(total, completed=len(over), rows=sum(record.received for record in over))
         for plan in plans:
             await self._load_instrument(plan)
