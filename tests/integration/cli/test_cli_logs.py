@@ -154,3 +154,11 @@ async def test_the_exit_code_says_why_there_is_no_log(world: World) -> None:
     away = await world.ktrdr("ops", "logs", "last")
     assert away.code == 5
     assert "ktrdr hosts list" in away.err
+
+
+async def test_ids_are_completed(world: World) -> None:
+    extra = {"_KTRDR_COMPLETE": "complete_bash", "COMP_WORDS": "ktrdr ops logs ", "COMP_CWORD": "3"}
+    world.ktrdr.environment.update(extra)
+    outcome = await world.ktrdr()
+    assert world.operation_id in outcome.out
+    assert "last" in outcome.out
