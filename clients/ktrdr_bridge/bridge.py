@@ -244,13 +244,20 @@ class Bridge:
                 self._publish(mark=self._tape.next_seq, completed=float(completed), step=step)
 
     def close(self) -> None:
-        """End recording; idempotent. A forked child only lets go of its parent's journal."""
+        """End recording; idempotent, also at the interpreter's exit. A forked child leaves the journal alone."""
+        if self._owner != os.getpid():  # the lock may belong to a thread that the child doesn't have
+            self._let_go()
+            return
+        with self._lock or _NO_LOCK:
+            if not self._closed:
+                self._let_go()
+                self._file.close(FLAG_CLOSED)
+
+    def _let_go(self) -> None:
         if self._closed:
             return
         self._closed = True
         _open_bridges.discard(self)
-        if self._owner == os.getpid():
-            self._file.close(FLAG_CLOSED)
         if self._watch is not None:
             self._watch.close()
             self._stop_number = self._watch.number
@@ -300,6 +307,9 @@ class Bridge:
     def _set_completed(self, completed: int) -> None:
         self._tape.completed = completed
 
+    def _settle(self) -> None:
+        self._file.settle()
+
     def _disown(self) -> None:
         self._file.disown()
 
@@ -323,10 +333,15 @@ def _integer(name: str, value: object) -> int:
 _open_bridges: "weakref.WeakSet[Bridge]" = weakref.WeakSet()
 
 
+def _settle_all() -> None:
+    for bridge in list(_open_bridges):
+        bridge._settle()  # noqa: SLF001  # this module's own class
+
+
 def _disown_all() -> None:
     for bridge in list(_open_bridges):
         bridge._disown()  # noqa: SLF001  # this module's own class
     _open_bridges.clear()
 
 
-os.register_at_fork(after_in_child=_disown_all)
+os.register_at_fork(before=_settle_all, after_in_child=_disown_all)

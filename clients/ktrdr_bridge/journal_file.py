@@ -57,6 +57,7 @@ class JournalFile:
         self.state = State()
         self._header = Header(descriptor, identity)
         self._segments = Segments(descriptor, identity, limit_bytes, reserve)
+        self._left = -1
         self._ready_for = -1
         self._successor: Successor | None = None
         self._thinnable = True
@@ -86,9 +87,9 @@ class JournalFile:
         if successor is None or not (wait or successor.ready):
             return None
         outcome = successor.finish()
-        self._successor = None
         if isinstance(outcome, Prepared):
             return outcome
+        self._successor = None
         self._thinnable = False
         self._refusal = outcome
         return None
@@ -107,15 +108,23 @@ class JournalFile:
         except OSError:
             next_.close()
             self._place.discard_next()
+            self._left = -1
+            self.leave_old()
             self._thinnable = False
             return False
         self._segments.close()
         self._header.close()
-        os.close(self._descriptor)
+        self._left = self._descriptor
         self._descriptor, self.identity, self._header = next_.descriptor, next_.identity, next_.header
         self._segments = Segments(self._descriptor, self.identity, self._limit_bytes, self._reserve)
         self._ready_for = -1
         return True
+
+    def leave_old(self) -> None:
+        """Close the file that the next generation has replaced."""
+        successor, self._successor = self._successor, None
+        if successor is not None:
+            successor.dismiss(self._left)
 
     def count_segments(self, count: int) -> None:
         """Let readers see so many segments."""
@@ -162,6 +171,12 @@ class JournalFile:
         used = HEADER_BYTES if last < 0 else self.identity.span(last)[0] + self.tape.end_offset
         os.ftruncate(self._descriptor, used)
         self._release()
+
+    def settle(self) -> None:
+        """Let no thread of this journal be alive, before this process forks: a child inherits locks, not threads."""
+        self._segments.settle()
+        if self._successor is not None:
+            self._successor.settle()
 
     def disown(self) -> None:
         """Unmap and close without touching the journal: in a forked child, or when it turns out to be unusable."""

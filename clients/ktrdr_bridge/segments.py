@@ -68,6 +68,11 @@ class Segments:
         except RuntimeError:  # no thread to be had (limits, interpreter exit): it is prepared when it is needed
             self._ahead = None
 
+    def settle(self) -> None:
+        """Wait for a preparation that runs, before this process forks."""
+        if self._ahead is not None:
+            self._ahead[1].join()
+
     def close(self) -> None:
         """Wait for a preparation that runs, and drop what it made."""
         if self._ahead is not None and not sys.is_finalizing():  # at the very end threads stand still

@@ -114,6 +114,9 @@ class Successor:
         self._zeros = os.open("/dev/zero", os.O_RDONLY | os.O_CLOEXEC)
         self._outcome: Prepared | Refusal | None = None
         self._hurry = threading.Event()
+        self._done = threading.Event()
+        self._dismissed = threading.Event()
+        self._to_close = -1
         self._abandoned = False
         self._rested = 0.0
         self.ready = False
@@ -121,7 +124,7 @@ class Successor:
 
     def start(self) -> None:
         """Start the thread; without one to be had, `finish` does the work."""
-        thread = threading.Thread(target=self._run, name="ktrdr-bridge-thinning", daemon=True)
+        thread = threading.Thread(target=self._work, name="ktrdr-bridge-thinning", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # limits, interpreter exit
@@ -138,22 +141,39 @@ class Successor:
         if self._thread is None:
             self._run()
         else:
-            self._thread.join()
+            self._done.wait()
         if not isinstance(self._outcome, Prepared):
             self._discard()
+            self.dismiss()
         os.close(self._zeros)
         return self._outcome
+
+    def settle(self) -> None:
+        """Have it prepared and the thread ended, before this process forks."""
+        self._hurry.set()
+        self._dismissed.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def dismiss(self, descriptor: int = -1) -> None:
+        """Let the thread end, after it has closed the old file: that sets its space free, which takes milliseconds."""
+        self._to_close = descriptor
+        parked = self._thread is not None and not self._dismissed.is_set()
+        self._dismissed.set()
+        if not parked:
+            self._close_old()
 
     def abandon(self) -> None:
         """Give it up."""
         self._abandoned = True
         if self._thread is not None and not sys.is_finalizing():  # at the very end threads stand still
-            self._thread.join()
+            self._done.wait()
         if isinstance(self._outcome, Prepared):
             self._outcome.close()
             self._place.discard_next()
         else:
             self._discard()
+        self.dismiss()
         os.close(self._zeros)
 
     def forget(self) -> None:
@@ -165,6 +185,15 @@ class Successor:
         os.close(self._descriptor)
         self._place.discard_next()
 
+    def _work(self) -> None:
+        self._run()
+        self._dismissed.wait()
+        self._close_old()
+
+    def _close_old(self) -> None:
+        if self._to_close >= 0:
+            os.close(self._to_close)
+
     def _run(self) -> None:
         try:
             self._outcome = self._prepare()
@@ -174,6 +203,7 @@ class Successor:
             self._outcome = Refusal(FLAG_NO_SPACE)
         finally:
             self.ready = True
+            self._done.set()
             self._ring()
 
     def _prepare(self) -> Prepared:

@@ -82,6 +82,9 @@ class Storage(Protocol):
     def move_to(self, next_: Prepared) -> bool:
         """Put the next generation, complete now, in the file's place."""
 
+    def leave_old(self) -> None:
+        """Close the file that was replaced, which nothing uses any more."""
+
     def count_segments(self, count: int) -> None:
         """Let readers see so many segments."""
 
@@ -311,6 +314,7 @@ class Tape:
             return
         self.show(FLAGS, flags | FLAG_GOES_ON)
         self._use(next_.mapping, next_.head, next_seq, position)
+        self._storage.leave_old()
         self._storage.prepare_ahead(next_.head)
 
     def _roll(self, phase: int) -> None:
