@@ -147,7 +147,7 @@ def _detail_lines(record: HostRecord) -> list[Text]:
 
 
 def _session_lines(host: Host) -> list[Text]:
-    places = f"{host.slots} slots, {host.queue_limit} places in the queue"
+    places = f"{host.slots} slot{'' if host.slots == 1 else 's'}, {host.queue_limit} places in the queue"
     lines = [fact("sessions", f"{host.running_sessions} running, {host.queued_sessions} queued; {places}")]
     if host.attached_sessions:
         lines.append(fact("attached", f"{host.attached_sessions} opened by processes of their own"))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ktrdr.host.v1.session_pb2 import Session, SessionOptions
+from ktrdr.host.v1.session_pb2 import CancelStage, Session, SessionOptions
 from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
@@ -23,7 +23,7 @@ def worker_lines(operation: Operation) -> list[Text]:
     """Return the lines that tell of the worker: its process, its devices, its limits, and how far a stop has gone."""
     facts = {
         "worker": _process(operation),
-        "stop": stop_words(operation),
+        "stop": _stop(operation),
         "devices": " ".join(operation.devices),
         "options": option_words(operation.options),
         "time left": _time_left(operation),
@@ -54,6 +54,12 @@ def _process(operation: Operation) -> str:
     if is_final(operation):
         return ""  # that it has ended is said already
     return ", ".join(part for part in (f"pid {operation.worker_pid}" if operation.worker_pid else "", liveness) if part)
+
+
+def _stop(operation: Operation) -> str:
+    if is_final(operation) and operation.cancel_stage == CancelStage.CANCEL_STAGE_ASKED:
+        return ""  # it stopped by itself
+    return stop_words(operation)
 
 
 def _time_left(operation: Operation) -> str:

@@ -21,7 +21,7 @@ from services.host.retention.tombstones import Tombstones
 from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 
-SWEEP_SECONDS: Final = 300.0
+SWEEP_SECONDS: Final = 60.0
 _AT_ONCE: Final = 100
 """Sessions that are removed in one transaction."""
 
@@ -93,7 +93,7 @@ class Retention:
         return [each for each in stored if each.record.id not in removed]
 
     def start(self) -> None:
-        """Begin to sweep: now, when sessions finish, and every few minutes."""
+        """Begin to sweep: now, when sessions finish, and every minute."""
         self._task = asyncio.create_task(self._keep_sweeping(), name="retention")
 
     def wake(self) -> None:

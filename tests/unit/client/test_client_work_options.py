@@ -126,6 +126,8 @@ def test_what_has_ended_tells_how_it_was_made_to() -> None:
     told = details(operation)
     assert told["stop"] == "killed (SIGKILL)"
     assert "worker" not in told
+    operation.cancel_stage = CancelStage.CANCEL_STAGE_ASKED
+    assert "stop" not in details(operation)
 
 
 def test_a_plain_operation_says_nothing_of_all_that() -> None:
