@@ -71,7 +71,7 @@ def _load(folder: SessionFolder) -> StoredSession | None:
     faults: list[ServiceError] = []
     record = _read(folder.session_record, SessionRecord, faults)
     if record is None:
-        if not (is_valid_id(folder.id) and folder.path.is_dir() and _there(folder.session_record)):
+        if not (is_valid_id(folder.id) and _there(folder.session_record) and _there(folder.spec)):
             return None
         record = _substitute(folder)
     elif record.id != folder.id:
