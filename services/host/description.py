@@ -17,8 +17,7 @@ def describe(session: HostedSession, now: datetime) -> Session:
     """
     session.look()
     snapshot = session.snapshot()
-    message = Session()
-    message.CopyFrom(snapshot.message)
+    message = snapshot.message
     message.spec.CopyFrom(session.spec)
     set_age(message, snapshot, now, int(now.timestamp() * 1e9))
     return message

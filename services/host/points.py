@@ -63,12 +63,11 @@ class Points:
                 known.times_ns.extend(new.times_ns)
         return max(values, rows)
 
-    def write_to(self, message: Session, *, raw_rows: bool) -> None:
-        """Put the points into an answer."""
+    def packed(self, *, raw_rows: bool) -> bytes:
+        """Return the points as a serialized Session that has nothing else."""
         if raw_rows:
-            message.metric_rows.extend(to_rows(self.series))
-        else:
-            message.metrics.extend(to_columns(self.series))
+            return Session(metric_rows=to_rows(self.series)).SerializeToString()
+        return Session(metrics=to_columns(self.series)).SerializeToString()
 
 
 @dataclass(frozen=True)

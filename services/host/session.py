@@ -160,7 +160,7 @@ class HostedSession:
         self._settled = record
         self._state = message.state
         self._start_time = message.start_time.ToDatetime(tzinfo=UTC) if message.HasField("start_time") else None
-        self._snapshot = final_snapshot(message)
+        self._snapshot = final_snapshot(record.session)
         self.close()
 
     @contextlib.contextmanager

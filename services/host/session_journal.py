@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import JournalRead, JournalReader, Position
 
 from services.host.points import Points
@@ -43,13 +42,12 @@ class RecentPoints:
             self._points = Points(after)
             self.count = self._points.add(read)
 
-    def write_to(self, message: Session, *, raw_rows: bool) -> None:
-        """Put the points into an answer."""
+    def packed(self, *, raw_rows: bool) -> bytes:
+        """Return the points as a serialized Session that has nothing else."""
         row = self._read.row
         if self._points is not None:
-            self._points.write_to(message, raw_rows=raw_rows)
-        elif row is not None and row.names:
-            message.MergeFrom(self._packer.rows(row) if raw_rows else self._packer.columns(row))
+            return self._points.packed(raw_rows=raw_rows)
+        return self._packer.pack(row, raw_rows=raw_rows) if row is not None and row.names else b""
 
 
 class SessionJournal:

@@ -1,8 +1,12 @@
 """One session in the making of an answer."""
 
+from datetime import datetime
+
+from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import Position
 
 from services.host.cursor import SessionCursor
+from services.host.description import set_age
 from services.host.points import Points
 from services.host.session import HostedSession
 from services.host.session_journal import NOWHERE, RecentPoints
@@ -75,6 +79,25 @@ class StatusEntry:
     def is_included(self) -> bool:
         """The answer has something about the session."""
         return self.told or self.points is not None or (self.is_drained and not self.was_drained)
+
+    @property
+    def is_plain(self) -> bool:
+        """Beside state and points the answer has nothing to say of the session but its age."""
+        return (
+            self.known is not None
+            and self.settled is None
+            and not (self.reset or self.damage)
+            and self.snapshot.updated_ns != 0
+            and self.snapshot.next_stage_at is self.snapshot.ends_at is None
+        )
+
+    def rest(self, now: datetime, now_ns: int) -> Session:
+        """Return a message with what the answer has to say beside state and points."""
+        message = Session(reset=self.reset, journal_damage=self.damage, final=self.is_drained)
+        if self.known is None or self.reset:
+            message.spec.CopyFrom(self.session.spec)
+        set_age(message, self.snapshot, now, now_ns)
+        return message
 
     def take(self, points: Points) -> None:
         """Take what was read of the journal."""
