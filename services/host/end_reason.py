@@ -32,7 +32,7 @@ def reason_of_end(session: SessionFolder, ended: ExitRecord | None) -> ServiceEr
     if ended is None:
         return ServiceError(ErrorReason.ERROR_REASON_WORKER_LOST, session_id=session.id)
     if ended.signal is None:
-        return _exited(session, ended.code or 0)
+        return _exited(session, ended.code or 0, _limit_hint(ended))
     if ended.signal == signals.SIGKILL and ended.oom_kills > 0:
         detail = "The kernel ended it for want of memory (SIGKILL)."
         memory = memory_in_words(ended.max_rss_bytes)
@@ -41,7 +41,7 @@ def reason_of_end(session: SessionFolder, ended: ExitRecord | None) -> ServiceEr
         ErrorReason.ERROR_REASON_WORKER_KILLED,
         signal=_signal_name(ended.signal),
         session_id=session.id,
-        detail=_HINTS.get(ended.signal, ""),  # type: ignore[call-overload]  # a number equals its signal
+        detail=" ".join(filter(None, [_HINTS.get(ended.signal), _limit_hint(ended)])),  # type: ignore[call-overload]  # a number equals its signal
     )
 
 
@@ -56,11 +56,18 @@ def in_words(duration: timedelta) -> str:
     return f"{seconds:g} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
 
 
-def _exited(session: SessionFolder, code: int) -> ServiceError:
+def _limit_hint(ended: ExitRecord) -> str:
+    """Libraries that get no memory while they load end in many ways, and hardly one of them says why."""
+    if not ended.memory_limit_bytes:
+        return ""
+    return f"It was limited to {memory_in_words(ended.memory_limit_bytes)} of memory, which may have been too little."
+
+
+def _exited(session: SessionFolder, code: int, hint: str) -> ServiceError:
     if code == CANNOT_WRITE:
         detail = "The worker could not write down how its work had ended; its log may say more."
         return ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(session.path), detail=detail)
-    return ServiceError(ErrorReason.ERROR_REASON_WORKER_EXITED, exit_code=code, session_id=session.id)
+    return ServiceError(ErrorReason.ERROR_REASON_WORKER_EXITED, exit_code=code, session_id=session.id, detail=hint)
 
 
 def _signal_name(number: int) -> str:

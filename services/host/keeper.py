@@ -175,6 +175,7 @@ def main() -> None:
         "signal": ended_by,
         "max_rss_bytes": memory,
         "ended_at": ended_at,
+        "memory_limit_bytes": memory_bytes,
         "oom_kills": 0 if oom_kills is None or oom_kills_before is None else oom_kills - oom_kills_before,
     }
     _write_exit(folder, ended)

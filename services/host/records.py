@@ -172,6 +172,7 @@ class ExitRecord(Record):
         ended_at: When, UTC.
         oom_kills: Processes that the kernel ended for want of memory while the worker ran: in its control group or,
             where that is not told, on the machine.
+        memory_limit_bytes: Most memory for data that each of its processes was allowed; 0 for no limit.
     """
 
     code: int | None
@@ -179,6 +180,7 @@ class ExitRecord(Record):
     max_rss_bytes: int
     ended_at: datetime
     oom_kills: int = 0
+    memory_limit_bytes: int = 0
 
 
 class FieldRecord(Record):

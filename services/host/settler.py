@@ -90,7 +90,8 @@ class Settler:
 
     def _try_again(self, case: _Case, error: Exception) -> None:
         """Put a case that could not be settled back in line, after a pause that holds up no other."""
-        self._logger.warning("session_not_settled", session_id=case.session.id, exc_info=error)
+        unexpected = None if isinstance(error, OSError) else error
+        self._logger.warning("session_not_settled", session_id=case.session.id, error=str(error), exc_info=unexpected)
         task = asyncio.create_task(self._put_back(case), name=f"settle-again-{case.session.id}")
         self._again.add(task)
         task.add_done_callback(self._again.discard)

@@ -87,6 +87,7 @@ async def test_limits_reach_the_worker(calls: TrainingCalls, bars: Path) -> None
     assert worker.rlimit(psutil.RLIMIT_DATA)[0] == 2**32
     line = worker.cmdline()
     assert line[line.index("--threads") + 1] == "2"
+    assert line[line.index("--journal-bytes") + 1] == str(64 * 2**20)
     again = await calls.start(local_spec(bars, **LONG), session_id="a", options=options)
     assert again.create_time == session.create_time
 

@@ -197,6 +197,17 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_other_kills(sessio
     assert "1.5 GiB" in settlement.error.message
 
 
+@pytest.mark.parametrize(("code", "number"), [(1, None), (None, 11)])
+def test_a_memory_limit_that_may_have_been_too_low_is_named(
+    session: SessionFolder, code: int | None, number: int | None
+) -> None:
+    record = {"code": code, "signal": number, "max_rss_bytes": 1, "ended_at": ENDED.isoformat()}
+    session.exit_record.write_text(json.dumps({**record, "memory_limit_bytes": 200 * 2**20}))
+    settlement = judge(session, cancel_reason=None)
+    assert settlement.error is not None
+    assert "limited to 200 MiB of memory" in settlement.error.message
+
+
 def test_a_worker_that_could_not_write_its_end_points_to_the_disk(session: SessionFolder) -> None:
     exited(session, os.EX_IOERR)
     settlement = judge(session, cancel_reason=None)
