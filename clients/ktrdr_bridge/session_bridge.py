@@ -131,12 +131,17 @@ class RaisingSessionBridge(SessionBridge):
         """Take over a compiled writer, with a look at the request after each event."""
         asked = self._stop_number
 
-        def write_and_look(self: RaisingSessionBridge, *event: Any) -> None:
-            writer(self, *event)
+        def on_batch(self: RaisingSessionBridge, batch: int, total: int, metrics: Mapping[str, float]) -> None:
+            writer(self, batch, total, metrics)
             if asked[0]:
                 self.raise_if_cancelled()
 
-        super()._use(method, write_and_look)
+        def on_epoch(self: RaisingSessionBridge, epoch: int, metrics: Mapping[str, float]) -> None:
+            writer(self, epoch, metrics)
+            if asked[0]:
+                self.raise_if_cancelled()
+
+        super()._use(method, on_batch if method == "on_batch" else on_epoch)
 
 
 _open_sessions: "weakref.WeakSet[SessionBridge]" = weakref.WeakSet()

@@ -1,10 +1,8 @@
 """Serve the sessions that processes of their own open on this machine, as sessions of this host."""
 
 import asyncio
-import contextlib
-import itertools
 import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import Context
 from pathlib import Path
 from typing import Final
@@ -12,13 +10,11 @@ from typing import Final
 import structlog
 
 from services.common.clock import Clock
-from services.common.files import FolderLock, write_atomically
-from services.common.startup import CannotStartError
+from services.common.files import FolderInUseError, FolderLock
+from services.host.attached.adoption import Adoption
 from services.host.attached.follower import Follower
-from services.host.attached.records import AttachedRecord
-from services.host.attached.scan import OpenedSession, scan
+from services.host.attached.scan import KnownSession, Mark, NewSession, Scan, scan
 from services.host.host_identity import HostIdentity
-from services.host.records import SessionRecord
 from services.host.session import HostedSession
 from services.host.sessions import Sessions
 from services.host.settlement import Settlement
@@ -26,6 +22,11 @@ from services.host.settlement import Settlement
 _RACY_SECONDS: Final = 0.1
 """A folder's time is no finer than a few milliseconds: what changed within them is looked for once more."""
 _RETRY_SECONDS: Final = 2.0
+_REFRESH_SECONDS: Final = 1.0
+
+
+class _NoFolderError(Exception):
+    """There is no folder, so there are no sessions, and none can be made."""
 
 
 class AttachedSessions:
@@ -60,16 +61,14 @@ class AttachedSessions:
         clock: Clock,
     ) -> None:
         self._root = root
-        self._kind = kind
-        self._sessions = sessions
-        self._removed = removed
-        self._identity = identity
+        self._path = os.fspath(root)
+        self._adoption = Adoption(kind, sessions=sessions, removed=removed, identity=identity)
         self._settle = settle
         self._changed = changed
         self._clock = clock
         self._lock = FolderLock(root / "host.lock", owner=owner)
         self._serving = False
-        self._known: set[str] = set()
+        self._seen: dict[str, Mark] = {}
         self._followers: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._seen_time = 0
@@ -82,15 +81,23 @@ class AttachedSessions:
         return len(self._followers)
 
     async def start(self) -> None:
-        """Take the folder and find what is there. A folder that cannot be had is logged, and nothing is served."""
+        """Take the folder, and find again what an earlier life of the host has known; what is new follows.
+
+        A folder that another host serves, or that is not there and cannot be made, is logged and left alone.
+
+        Raises:
+            OSError: The folder is there and cannot be used. To go on would tell readers that its sessions are gone.
+        """
         try:
-            await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._make_folder)
             self._lock.acquire()
-        except (CannotStartError, OSError) as error:
-            self._logger.warning("attached_sessions_not_served", folder=str(self._root), error=str(error))
+        except (FolderInUseError, _NoFolderError) as error:
+            self._logger.warning("attached_sessions_not_served", folder=self._path, error=str(error))
             return
+        found = await asyncio.to_thread(scan, self._root, seen={}, live=())
+        await self._take_known(found)
         self._serving = True
-        await self._scan()
+        self.look()
 
     def look(self) -> None:
         """Look for news in the background, if the folder has changed. Takes microseconds."""
@@ -101,10 +108,10 @@ class AttachedSessions:
             self._scanning = asyncio.create_task(self._scan(), name="attached-sessions", context=Context())
 
     async def refresh(self) -> None:
-        """Look for news, and return when they have been taken in."""
+        """Look for news, and return when they have been taken in, or after a second."""
         self.look()
         if self._scanning is not None:
-            await asyncio.shield(self._scanning)
+            await asyncio.wait([self._scanning], timeout=_REFRESH_SECONDS)
 
     async def stop(self) -> None:
         """Let go of everything: the processes go on, and the next start of the host finds them again."""
@@ -117,97 +124,71 @@ class AttachedSessions:
         self._lock.release()
 
     async def _scan(self) -> None:
+        whole, recent = False, False
         try:
             self._seen_time = self._time()
             recent = self._clock.now().timestamp() - self._seen_time / 1e9 < _RACY_SECONDS
-            whole = await self._take_in()
+            whole = await self._look_through()
+        except OSError as error:
+            self._logger.warning("attached_sessions_not_seen", folder=self._path, error=str(error))
+        except Exception:
+            self._logger.exception("attached_sessions_not_seen", folder=self._path)
+        finally:
             pause = _RACY_SECONDS if recent else float("inf")
             self._again_at = self._clock.monotonic() + (pause if whole else _RETRY_SECONDS)
-        except OSError as error:
-            self._logger.warning("attached_sessions_not_seen", folder=str(self._root), error=str(error))
-            self._again_at = self._clock.monotonic() + _RETRY_SECONDS
-        finally:
             self._scanning = None
 
-    async def _take_in(self) -> bool:
+    async def _look_through(self) -> bool:
         """Take in what a scan finds. Returns whether all of it could be."""
-        found = await asyncio.to_thread(scan, self._root, known=self._known, live=set(self._followers))
-        self._known &= found.names
-        self._known.update(found.unusable)
-        for name in found.ended & self._followers.keys():
-            self._followers[name][0].nudge()
-        known, new = _apart(found.opened)
-        taken = [await self._take(each) for each in known + new]
-        if taken:
-            self._changed()
+        found = await asyncio.to_thread(scan, self._root, seen=self._seen, live=self._live_folders())
+        self._seen = {name: mark for name, mark in self._seen.items() if found.marks.get(name) == mark}
+        self._note(found, found.unusable)
+        for follower, _ in self._followers.values():
+            if follower.folder.id in found.ended:
+                follower.nudge()
+        await self._take_known(found)
+        taken = [await self._take_new(each) for each in found.new]
+        self._note(found, [each.folder.id for each, done in zip(found.new, taken, strict=True) if done])
         return all(taken)
 
-    async def _take(self, found: OpenedSession) -> bool:
-        """Make a session that was found one of the host's."""
-        record = found.record
-        if record is None:
-            record = self._record(found, await self._free_id(found.folder.id))
-            try:
-                await asyncio.to_thread(write_atomically, found.folder.session_record, record.to_bytes())
-            except OSError as error:
-                self._logger.warning("attached_session_not_taken", path=str(found.folder.path), error=str(error))
-                return False
-            self._logger.info("attached_session_found", session_id=record.id, name=record.display_name)
-        stored = await asyncio.to_thread(found.stored, record)
-        self._known.add(found.folder.id)
-        if self._sessions.has(record.id) or await self._removed([record.id]):
-            return True  # it was removed, and its folder could not be
-        if stored.settled is not None:
-            self._identity.note_finish_number(stored.settled.finish_number)
-        session = self._sessions.attach(stored)
-        if session.settled is None:
-            self._follow(session, found.opened)
+    async def _take_known(self, found: Scan) -> None:
+        for each in await self._adoption.still_there(found.known):
+            self._attach(each)
+        self._note(found, [each.stored.folder.id for each in found.known])
+
+    def _note(self, found: Scan, names: Iterable[str]) -> None:
+        """Do not look into these folders again."""
+        self._seen.update((name, found.marks[name]) for name in names)
+
+    async def _take_new(self, found: NewSession) -> bool:
+        try:
+            self._attach(await self._adoption.write_down(found))
+        except OSError as error:
+            self._logger.warning("attached_session_not_taken", path=str(found.folder.path), error=str(error))
+            return False
         return True
 
-    def _record(self, found: OpenedSession, session_id: str) -> SessionRecord:
-        opened = found.opened
-        assert opened is not None  # `scan` finds no new session without it
-        return SessionRecord(
-            id=session_id,
-            number=self._sessions.take_number(),
-            kind=self._kind,
-            attempt=1,
-            labels=opened.labels,
-            request_id="",
-            body_sha256="",
-            create_time=opened.create_time,
-            spec_type_url="",
-            spec=b"",
-            display_name=opened.display_name,
-            attached=True,
-        )
+    def _attach(self, known: KnownSession) -> None:
+        session = self._adoption.attach(known)
+        if session.settled is None:
+            follower = Follower(session, known.opened, settle=self._settle, changed=self._changed, clock=self._clock)
+            task = asyncio.create_task(follower.follow(), name=f"attached-{session.id}")
+            self._followers[session.id] = (follower, task)
+            task.add_done_callback(lambda _: self._followers.pop(session.id))
+        self._changed()
 
-    async def _free_id(self, session_id: str) -> str:
-        """Return the id, or one made from it where a session of the host has that id, or had it."""
-        names = (f"{session_id[:50]}.attached-{number}" for number in itertools.count(1))
-        for each in itertools.chain([session_id], names):
-            if not self._sessions.has(each) and not await self._removed([each]):
-                return each
-        raise AssertionError("there is no end of names")
+    def _live_folders(self) -> set[str]:
+        return {follower.folder.id for follower, _ in self._followers.values()}
 
-    def _follow(self, session: HostedSession, opened: AttachedRecord | None) -> None:
-        follower = Follower(session, opened, settle=self._settle, changed=self._changed, clock=self._clock)
-        name = session.folder.id
-        task = asyncio.create_task(follower.follow(), name=f"attached-{name}")
-        self._followers[name] = (follower, task)
-        task.add_done_callback(lambda _: self._followers.pop(name))
+    def _make_folder(self) -> None:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _NoFolderError(str(error)) from error
 
     def _time(self) -> int:
         """Return when the folder last changed; 0 where that cannot be told."""
-        with contextlib.suppress(OSError):
-            return os.stat(self._root).st_mtime_ns  # noqa: PTH116 - asked a hundred times a second
-        return 0
-
-
-def _apart(found: Collection[OpenedSession]) -> tuple[list[OpenedSession], list[OpenedSession]]:
-    """Return what the host knew in an earlier life, in its order, and what is new, in the order it was opened."""
-    known = [(each.record.number, each) for each in found if each.record is not None]
-    new = [(each.opened.create_time, each) for each in found if each.record is None and each.opened is not None]
-    return [each for _, each in sorted(known, key=lambda pair: pair[0])], [
-        each for _, each in sorted(new, key=lambda pair: pair[0])
-    ]
+        try:
+            return os.stat(self._path).st_mtime_ns  # noqa: PTH116 - asked a hundred times a second
+        except OSError:
+            return 0

@@ -27,6 +27,9 @@ class Follower:
         settle: Gives it its final state.
         changed: Called after each change of the session.
         clock: For pauses.
+
+    Attributes:
+        folder: The session's files.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Follower:
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
+        self.folder = session.folder
         self._session = session
         self._opened = opened
         self._pid = NO_PROCESS if opened is None else opened.pid

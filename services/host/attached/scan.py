@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import ktrdr_bridge
 import structlog
 
+from services.common.files import write_atomically
 from services.common.identity import is_valid_id
 from services.host.attached.records import AttachedRecord
 from services.host.folder import SessionFolder
@@ -17,32 +18,37 @@ from services.host.loading import StoredSession
 from services.host.records import SessionRecord, SettledRecord, StartRecord
 
 UNFINISHED: Final = ".new-"
+OPENED: Final = "attached.json"
 _ABANDONED_SECONDS: Final = 60.0
 
 
+Mark = tuple[int, int]
+
+
 @dataclass(frozen=True)
-class OpenedSession:
-    """A session that was found.
+class NewSession:
+    """A session that the host has not taken in yet.
 
     Attributes:
         folder: Its files.
-        opened: Who opened it; None where that cannot be read any more (it was known before).
-        record: What the host wrote down when it first found it; None where it did not yet.
+        opened: Who opened it.
     """
 
     folder: SessionFolder
-    opened: AttachedRecord | None
-    record: SessionRecord | None
+    opened: AttachedRecord
 
-    def stored(self, record: SessionRecord) -> StoredSession:
-        """Return the session as one that the host has, with this record."""
-        return StoredSession(
-            folder=self.folder,
-            record=record,
-            start=StartRecord(start_time=record.create_time),
-            settled=SettledRecord.load(self.folder.settled_record),
-            stop=ktrdr_bridge.read_control(self.folder.control),
-        )
+
+@dataclass(frozen=True)
+class KnownSession:
+    """A session that the host has written down.
+
+    Attributes:
+        stored: The session as its folder has it.
+        opened: Who opened it; None where that cannot be read any more.
+    """
+
+    stored: StoredSession
+    opened: AttachedRecord | None
 
 
 @dataclass(frozen=True)
@@ -50,59 +56,90 @@ class Scan:
     """What a look at the folder found.
 
     Attributes:
-        opened: Sessions that were not known.
+        known: Sessions that an earlier life of the host has written down, in the order it took them in.
+        new: Sessions that no host has seen, in the order they were opened.
         unusable: Names of folders that hold no session; they are left alone.
         ended: Names of sessions whose end was written down.
-        names: Everything that is there.
+        marks: Everything that is there by name, with what tells a folder from a later one of the same name.
     """
 
-    opened: list[OpenedSession] = field(default_factory=list)
+    known: list[KnownSession] = field(default_factory=list)
+    new: list[NewSession] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
+    marks: dict[str, Mark] = field(default_factory=dict)
 
 
-def scan(root: Path, *, known: Collection[str], live: Collection[str]) -> Scan:
+def scan(root: Path, *, seen: Mapping[str, Mark], live: Collection[str]) -> Scan:
     """Look at the folder of one kind of sessions.
 
     Args:
         root: The folder.
-        known: Names of folders that need not be looked into again.
+        seen: Folders that need not be looked into again, by name.
         live: Names of sessions that have not ended yet, as far as is known.
 
     Raises:
         OSError: The folder cannot be read.
     """
     found = Scan()
-    for path in sorted(root.iterdir()):
+    for path in root.iterdir():
         if path.name.startswith(UNFINISHED):
             _remove_abandoned(path)
         if path.name.startswith(".") or not path.is_dir():
             continue
-        found.names.add(path.name)
-        if path.name in known:
-            continue
-        session = _read(SessionFolder(path))
-        if session is None:
-            found.unusable.append(path.name)
-        else:
-            found.opened.append(session)
+        mark = found.marks[path.name] = _mark(path)
+        if seen.get(path.name) != mark:
+            _read(SessionFolder(path), found)
+    found.known.sort(key=lambda each: each.stored.record.number)
+    found.new.sort(key=lambda each: each.opened.create_time)
     found.ended.update(name for name in live if SessionFolder(root / name).result_record.exists())
     return found
 
 
-def _read(folder: SessionFolder) -> OpenedSession | None:
-    """Return the session of a folder, None where there is none that could be served."""
+def write_down(session: NewSession, record: SessionRecord) -> KnownSession:
+    """Make a new session known, durably.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    write_atomically(session.folder.session_record, record.to_bytes())
+    return KnownSession(_stored(session.folder, record), session.opened)
+
+
+def _read(folder: SessionFolder, found: Scan) -> None:
+    problem = "no valid record"
     try:
-        opened = AttachedRecord.load(folder.path / "attached.json")
+        opened = AttachedRecord.load(folder.path / OPENED)
         record = SessionRecord.load(folder.session_record)
+        if record is not None:
+            found.known.append(KnownSession(_stored(folder, record), opened))
+            return
     except OSError as error:
-        structlog.get_logger().warning("attached_session_unreadable", path=str(folder.path), error=str(error))
-        return None
-    if record is None and (opened is None or opened.id != folder.id or not is_valid_id(opened.id)):
-        structlog.get_logger().warning("attached_session_unreadable", path=str(folder.path), error="no valid record")
-        return None
-    return OpenedSession(folder, opened, record)
+        opened, problem = None, str(error)
+    if opened is not None and opened.id == folder.id and is_valid_id(opened.id):
+        found.new.append(NewSession(folder, opened))
+    else:
+        structlog.get_logger().warning("attached_session_unreadable", path=str(folder.path), error=problem)
+        found.unusable.append(folder.id)
+
+
+def _mark(path: Path) -> Mark:
+    """Return what tells a session's folder from another one: its first file, which is never written again."""
+    try:
+        status = (path / OPENED).stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
+
+
+def _stored(folder: SessionFolder, record: SessionRecord) -> StoredSession:
+    return StoredSession(
+        folder=folder,
+        record=record,
+        start=StartRecord(start_time=record.create_time),
+        settled=SettledRecord.load(folder.settled_record),
+        stop=ktrdr_bridge.read_control(folder.control),
+    )
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -1,13 +1,16 @@
 import asyncio
+import errno
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from google.rpc import error_details_pb2
 from ktrdr.host.v1 import host_pb2, host_pb2_grpc
 from ktrdr.host.v1.session_pb2 import CANCEL_STAGE_ASKED, HOST_KIND_TRAINING, Session
 
+from services.common.files import write_atomically
 from services.host.host import Host
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host
@@ -292,6 +295,54 @@ async def test_a_second_host_on_the_same_home_serves_none(
             await stub_reader(stub).drain()
             assert second.describe().attached_sessions == 0
     assert "attached_sessions_not_served" in capsys.readouterr().out
+
+
+async def test_a_host_without_the_folder_serves_what_it_has(
+    settings: ProbeHostSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (settings.home / "local").symlink_to("/proc/nowhere")  # where nobody can make anything
+    async with served_host(settings) as (host, stub):
+        await host.sessions.start(kind=KIND, spec=worker_spec(epochs=1), session_id="own")
+        await stub_reader(stub).until_final("own")
+    assert "attached_sessions_not_served" in capsys.readouterr().out
+
+
+async def test_what_could_not_be_written_down_is_taken_in_later(
+    settings: ProbeHostSettings, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = stub_reader(served[1])
+    failures = [OSError(errno.ENOSPC, "No space left on device")]
+
+    def write(path: Path, content: bytes) -> None:
+        if failures:
+            raise failures.pop()
+        write_atomically(path, content)
+
+    monkeypatch.setattr("services.host.attached.scan.write_atomically", write)
+    with await opened(settings):
+        await appears(reader)
+    assert not failures
+
+
+async def test_a_removed_session_leaves_its_id_to_the_past(settings: ProbeHostSettings) -> None:
+    async with served_host(settings) as (_, stub):
+        reader = stub_reader(stub)
+        with await opened(settings) as loop:
+            loop.epochs(1, 1)
+            loop.do("bridge.close()")
+            await reader.until_final("mine")
+            deleted = await stub.DeleteSession(host_pb2.DeleteSessionRequest(session_id="mine"), timeout=5)
+            assert (deleted.session.removed, deleted.session.attached) == (True, True)
+            await eventually(lambda: not (settings.home / "local" / "training" / "mine").exists())
+        loop = await opened(settings)
+        loop.epochs(1, 2)
+        await appears(reader, "mine.attached-1")
+    with loop:
+        async with served_host(settings) as (_, stub):
+            loop.do("bridge.close()")
+            later = stub_reader(stub)
+            assert (await later.until_final("mine.attached-1")).state == Session.STATE_COMPLETED
+            assert later.values("mine.attached-1", "train_loss") == LOSSES[:2]
 
 
 async def test_folders_that_hold_no_session_are_left_alone(settings: ProbeHostSettings, served: Served) -> None:
