@@ -32,7 +32,7 @@ def fit(tmp_path: Path) -> Fit:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at the import, of the library's own use of others
         from ktrdr_bridge.integrations.lightning import KtrdrCallback
-        from lightning.pytorch import LightningModule, Trainer, seed_everything
+        from lightning.pytorch import LightningModule, Trainer
 
     class Model(LightningModule):  # type: ignore[misc]  # the library has no types
         def __init__(self, before_batch: Callable[[int, int], None]) -> None:
@@ -65,7 +65,7 @@ def fit(tmp_path: Path) -> Fit:
     def fit(
         session: Any, *, epochs: int = 2, before_batch: Callable[[int, int], None] = lambda *_: None, **options: Any
     ) -> Any:
-        seed_everything(7, verbose=False)
+        torch.manual_seed(7)
         data = TensorDataset(torch.randn(16, 4), torch.randn(16, 1))
         trainer = Trainer(
             max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
