@@ -22,6 +22,8 @@ from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 
 SWEEP_SECONDS: Final = 60.0
+_AGAIN_SECONDS: Final = 3.0
+"""Time to the next sweep where something was in use: a process that has just ended its session, say."""
 _AT_ONCE: Final = 100
 """Sessions that are removed in one transaction."""
 
@@ -114,8 +116,11 @@ class Retention:
             self._logger.warning("leases_not_stored", problem=error.message)
         await self._database.close()
 
-    async def sweep(self) -> None:
+    async def sweep(self) -> bool:
         """Do once what is to be done.
+
+        Returns:
+            Whether all of it could be: nothing that is to go is in use.
 
         Raises:
             ServiceError: STORAGE_FULL or STORE_CORRUPT.
@@ -123,10 +128,12 @@ class Retention:
         self.leases.forget_absent(self._limits.lease_age)
         await self.leases.store()
         self.removal.go_on()
-        for part in _parts(await self._due()):
+        due = await self._due()
+        for part in _parts(due):
             await self.removal.remove(part)
         await self.tombstones.expire(self._clock.now(), self._limits.tombstone_age)
         await self.disk_use.count()
+        return not any(session.id in self._table for session in due)
 
     async def _due(self) -> list[HostedSession]:
         finished = list(self._table.finished)
@@ -137,14 +144,15 @@ class Retention:
     async def _keep_sweeping(self) -> None:
         while True:
             self._wake.clear()
+            done = True
             try:
-                await self.sweep()
+                done = await self.sweep()
             except ServiceError as error:
                 self._logger.warning("retention_not_done", problem=error.message)
             except Exception:
                 self._logger.exception("retention_failed")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SWEEP_SECONDS):
+                async with asyncio.timeout(SWEEP_SECONDS if done else _AGAIN_SECONDS):
                     await self._wake.wait()
 
 

@@ -22,9 +22,11 @@ async def test_it_goes_when_it_has_ended_and_not_before(settings: ProbeHostSetti
 
             async def gone() -> bool:
                 await reader.read()
-                return "mine" in reader.removed
+                return "mine" not in [each.id for each in host.listing.page(0, "").sessions]
 
             await eventually(gone)
+        await reader.read()
+        assert "mine" in reader.removed + reader.finals  # whichever came first
         session = await host.sessions.look_up("mine")
         assert (session.removed, session.attached, session.display_name) == (True, True, "my run")
         await eventually(lambda: [path.name for path in local.iterdir()] == ["host.lock"])
