@@ -126,5 +126,6 @@ async def _connected(
 def _channel(address: str) -> grpc.aio.Channel:
     """Open a channel that comes back at once when the server does."""
     patient = dict(client_options())
-    patient |= {f"grpc.{which}_reconnect_backoff_ms": 20 for which in ("initial", "min", "max")}
+    # The least one stays: it is also how long a connection may take, which on a busy machine is not little.
+    patient |= {f"grpc.{which}_reconnect_backoff_ms": 20 for which in ("initial", "max")}
     return grpc.aio.insecure_channel(address, options=list(patient.items()))
