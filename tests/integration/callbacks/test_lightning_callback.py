@@ -14,12 +14,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from tests.support.recorded_session import recorded_session, recorded_sessions
 
 pytestmark = [
-    # Lightning warns that it is slower than it could be: of too few loader processes, and of logging seldom.
-    pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning"),
     # Lightning's own use of a function of torch that has a new name.
     pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*is deprecated:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*is deprecated:UserWarning"),
+    # On a machine with more cores Lightning would have the loaders use more processes.
+    pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning"),
 ]
 
 Fit = Callable[..., Any]
