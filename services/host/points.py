@@ -85,11 +85,6 @@ class JournalSource:
     after: Position
 
 
-def journals_at_once(max_points: int) -> int:
-    """Return how many journals share so much room: parts are not made smaller than is worth opening a journal for."""
-    return max(_LEAST_JOURNALS, max_points // _LEAST_PART)
-
-
 def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Points]:
     """Read from several journals, and share the room among them.
 
@@ -105,7 +100,7 @@ def read_fairly(sources: Sequence[JournalSource], max_points: int) -> list[Point
         What was read of each, in the same order.
     """
     found = [Points(source.after) for source in sources]
-    at_once = journals_at_once(max_points)
+    at_once = max(_LEAST_JOURNALS, max_points // _LEAST_PART)
     room = max_points
     waiting = deque(range(len(sources)))
     readers: dict[int, JournalReader] = {}

@@ -81,6 +81,11 @@ class StatusEntry:
         return self.told or self.points is not None or (self.is_drained and not self.was_drained)
 
     @property
+    def is_untouched(self) -> bool:
+        """The reader stands after the answer where it stood before."""
+        return self.unread and not self.told and self.points is None
+
+    @property
     def is_plain(self) -> bool:
         """Beside state and points the answer has nothing to say of the session but its age."""
         return (

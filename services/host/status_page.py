@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +12,7 @@ from ktrdr.host.v1.session_pb2 import Session
 from services.common.clock import Clock
 from services.host.cursor import Cursor, SessionCursor
 from services.host.known_cursors import Standing
-from services.host.points import JournalSource, journals_at_once, read_fairly
+from services.host.points import JournalSource, Points, read_fairly
 from services.host.session import HostedSession
 from services.host.session_table import SessionTable
 from services.host.status_entry import StatusEntry
@@ -25,7 +26,11 @@ _ROWS_AT_ONCE: Final = 500
 """Rows that are read on the event loop, which takes a few milliseconds; for more the reading moves to a thread."""
 _SESSIONS: Final = FieldStart(GetStatusResponse, "sessions")
 _SESSIONS_AT_ONCE: Final = 200
-"""Sessions that are looked at, or written into the answer, before the event loop has its turn."""
+"""Sessions that are looked at before the event loop has its turn."""
+_BYTES_AT_ONCE: Final = 2**17
+"""Bytes of an answer that are put together before the event loop has its turn: a few milliseconds."""
+_JOURNALS_AT_ONCE: Final = 400
+"""Journals that are read for one answer; others have to wait for the next."""
 
 
 class StatusPage:
@@ -64,7 +69,7 @@ class StatusPage:
         removed = self._removed()
         if all_told:
             await self._read_points()
-        response = GetStatusResponse.FromString(b"".join(await self._write()))
+        response = await self._write()
         response.removed_sessions.extend(removed)
         cursor = self._next_cursor(removed, all_told=all_told)
         if cursor is self._cursor and self._query.cursor:
@@ -123,20 +128,15 @@ class StatusPage:
                 room -= recent.count
             else:
                 left.append(entry)
-        # No row takes less room than one value: what lies behind so many rows has to wait in any case.
-        rows, reached = 0, 0
-        while reached < len(left) and (rows <= room or reached < journals_at_once(room)):
-            rows += max(0, left[reached].end.seq - left[reached].position.seq)
-            reached += 1
-        served = left[:reached]
+        served = left[:_JOURNALS_AT_ONCE]
+        rows = sum(max(0, entry.end.seq - entry.position.seq) for entry in served)
         if rows <= _ROWS_AT_ONCE:
-            found = read_fairly([_source(entry) for entry in served], room)
+            found = read_fairly([_source(entry, shared=True) for entry in served], room)
         else:
             with contextlib.ExitStack() as holds:
                 for entry in served:
                     holds.enter_context(entry.session.held())
-                sources = [_source(entry, shared=False) for entry in served]
-                found = await asyncio.to_thread(read_fairly, sources, room)
+                found = await asyncio.to_thread(_read_apart, served, room)
         for entry, points in zip(served, found, strict=True):
             entry.take(points)
 
@@ -150,28 +150,32 @@ class StatusPage:
         turn = self._cursor.turn % len(live) if live else 0
         return live[turn:] + live[:turn] + [entry for entry in unread if entry.settled is not None]
 
-    async def _write(self) -> list[bytes]:
-        """Return the sessions of the answer, each as a serialized GetStatusResponse of its own: they can be joined."""
+    async def _write(self) -> GetStatusResponse:
+        """Write the sessions: serialized parts of messages are joined, because to copy messages takes far longer."""
+        response, parts, size = GetStatusResponse(), list[bytes](), 0
         now = self._clock.now()
         now_ns = int(now.timestamp() * 1e9)
-        raw_rows, later, written = self._query.raw_rows, Session(), []
+        raw_rows, later = self._query.raw_rows, Session()
         age = later.progress.age
-        for index, entry in enumerate(self._entries):
-            if index % _SESSIONS_AT_ONCE == _SESSIONS_AT_ONCE - 1:
-                await asyncio.sleep(0)
+        for entry in self._entries:
             if not entry.is_included:
                 continue
             snapshot = entry.snapshot
             points = b"" if entry.points is None else entry.points.packed(raw_rows=raw_rows)
             if entry.is_plain:
-                # The usual case, and the reason why parts of messages are joined: to copy them takes far longer.
                 age.seconds, age.nanos = divmod(max(0, now_ns - snapshot.updated_ns), 10**9)
                 rest = later.SerializeToString()
             else:
                 rest = entry.rest(now, now_ns).SerializeToString()
-            written.append(_SESSIONS.of(len(snapshot.content) + len(points) + len(rest)))
-            written += (snapshot.content, points, rest)
-        return written
+            length = len(snapshot.content) + len(points) + len(rest)
+            parts += (_SESSIONS.of(length), snapshot.content, points, rest)
+            size += length
+            if size > _BYTES_AT_ONCE:
+                response.MergeFromString(b"".join(parts))
+                parts, size = [], 0
+                await asyncio.sleep(0)
+        response.MergeFromString(b"".join(parts))
+        return response
 
     def _next_cursor(self, removed: list[str], *, all_told: bool) -> Cursor:
         finished_through = self._finished_through()
@@ -181,7 +185,7 @@ class StatusPage:
         for entry in self._entries:
             if entry.settled is not None and entry.settled.finish_number <= finished_through:
                 sessions.pop(entry.session.id, None)
-            elif entry.told or entry.known is not None:
+            elif entry.told or (entry.known is not None and not entry.is_untouched):
                 sessions[entry.session.id] = self._position(entry)
         cursor = self._cursor
         complete = cursor.complete or (all_told and not any(each.target for each in sessions.values()))
@@ -237,7 +241,12 @@ def _number(session: HostedSession) -> int:
     return session.record.number
 
 
-def _source(entry: StatusEntry, *, shared: bool = True) -> JournalSource:
-    """Return where an entry's points come from. A reader of the event loop's is not used in a thread."""
+def _read_apart(entries: Sequence[StatusEntry], room: int) -> list[Points]:
+    """Read the points of some sessions in a thread, with readers of its own."""
+    return read_fairly([_source(entry, shared=False) for entry in entries], room)
+
+
+def _source(entry: StatusEntry, *, shared: bool) -> JournalSource:
+    """Return where an entry's points come from; `shared`: the reader of the event loop, where there is one."""
     journal = entry.session.journal() if shared and entry.settled is None else None
     return JournalSource(entry.session.folder.journal, None if journal is None else journal.reader, entry.position)
