@@ -38,6 +38,7 @@ class ProbeHostSettings(HostSettings):
     slots: int = 2
     cancel_grace_seconds: float = 0.3
     terminate_grace_seconds: float = Field(default=0.3)
+    reader_grace_seconds: float = 0.0
 
 
 class ProbeHost:

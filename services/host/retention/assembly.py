@@ -46,6 +46,7 @@ def build_retention(
             count=settings.keep_sessions,
             tombstone_age=timedelta(days=settings.tombstone_days),
             lease_age=timedelta(days=settings.lease_days),
+            reader_grace=timedelta(seconds=settings.reader_grace_seconds),
         ),
         database=database,
         tombstones=tombstones,

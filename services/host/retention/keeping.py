@@ -16,12 +16,15 @@ class KeepLimits:
         count: The newest so many finished sessions are kept, the others are removed.
         tombstone_age: What is left of a removed session is forgotten after this time.
         lease_age: A reader that does not come for so long is forgotten.
+        reader_grace: Nothing is removed for so long after the start while no reader is known: those of a host that was
+            updated, or has lost its database, have to come first.
     """
 
     age: timedelta
     count: int
     tombstone_age: timedelta
     lease_age: timedelta
+    reader_grace: timedelta = timedelta()
 
 
 def overdue(finished: Sequence[HostedSession], limits: KeepLimits, now: datetime) -> list[HostedSession]:

@@ -68,6 +68,7 @@ class Retention:
         self._clock = clock
         self._own = own
         self._others = others
+        self._nothing_before = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._logger = structlog.get_logger()
@@ -86,6 +87,7 @@ class Retention:
         """
         await self._database.open()
         await self.leases.load()
+        self._nothing_before = self._clock.monotonic() + self._limits.reader_grace.total_seconds()
         leftovers = await hide_leftovers(self.tombstones, self._own, self._others)
         self.removal.take_over(leftovers.hidden, leftovers.unhidden)
 
@@ -136,6 +138,8 @@ class Retention:
         return not any(session.id in self._table for session in due)
 
     async def _due(self) -> list[HostedSession]:
+        if not self.leases and self._clock.monotonic() < self._nothing_before:
+            return []
         finished = list(self._table.finished)
         # In a thread: there may be as many sessions as the settings allow.
         over = await asyncio.to_thread(overdue, finished, self._limits, self._clock.now())

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from ktrdr.host.v1 import host_pb2
 from ktrdr_bridge import hold_alive_lock
 
 from services.common.startup import CannotStartError
+from services.host.cursor import Cursor, filter_digest
 from services.host.host import Host
 from services.host.retention import hidden_folders
 from services.host.retention.tombstones import Tombstone
 from services.host.status_query import StatusQuery
 from tests.support.eventually import eventually
+from tests.support.fake_clock import FakeClock
 from tests.support.finished_sessions import days_ago, write_finished_session
 from tests.support.host_service import ProbeHostSettings, make_host, running_host
 from tests.support.scripted_work import ScriptedWork, scripted_host
@@ -101,6 +104,26 @@ async def test_what_a_reader_has_not_stored_is_kept_over_restarts_until_it_has(s
     async with host_of(strict) as host:
         assert listed(host) == ["c"]
         assert (await host.sessions.look_up("a")).removed
+
+
+async def test_a_host_that_knows_no_readers_waits_for_them_first(settings: ProbeHostSettings) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    patient = settings.model_copy(update={"keep_sessions": 0, "reader_grace_seconds": 600.0})
+    for number in (1, 2):
+        write_finished_session(settings.folder / "sessions", f"s{number}", number, days_ago(1))
+    async with running_host(patient, ScriptedWork().runner(), clock) as host:
+        clock.advance(599)
+        await host.retention.sweep()
+        assert listed(host) == ["s1", "s2"]
+        first = host.sessions.find("s1").settled
+        assert first is not None
+        cursor = Cursor(host.describe().host_uid, filter_digest(()), first.finish_number, complete=True)
+        await host.retention.leases.visit("registry", cursor.encode(), [])
+        await host.retention.sweep()
+        assert listed(host) == ["s2"]
+        clock.advance(8 * 86_400)
+        await host.retention.sweep()
+        assert listed(host) == []
 
 
 async def test_a_reader_that_stays_away_is_forgotten(settings: ProbeHostSettings) -> None:
