@@ -44,12 +44,9 @@ class Adoption:
 
     async def still_there(self, found: Sequence[KnownSession]) -> list[KnownSession]:
         """Return the sessions that the host does not have yet and that were not removed."""
-        removed = await self._removed([each.stored.record.id for each in found]) if found else ()
-        return [
-            each
-            for each in found
-            if each.stored.record.id not in removed and not self._sessions.has(each.stored.record.id)
-        ]
+        by_id = {each.stored.record.id: each for each in found}
+        removed = await self._removed(list(by_id)) if by_id else ()
+        return [each for name, each in by_id.items() if name not in removed and not self._sessions.has(name)]
 
     async def write_down(self, found: NewSession) -> KnownSession:
         """Make a new session known, durably.

@@ -1,6 +1,5 @@
 """Tell from the evidence in its folder how a session stands that a process of its own opened."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import ktrdr_bridge
@@ -9,10 +8,10 @@ from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import JournalReader
 
 from services.common.errors import ServiceError
-from services.host.attached.records import AttachedResult, ended_at
+from services.host.attached.records import AttachedResult
 from services.host.folder import SessionFolder
 from services.host.runner import Liveness, WorkerView
-from services.host.settlement import Settlement, judge
+from services.host.settlement import Settlement, stopped
 
 
 def look(session: SessionFolder, pid: int) -> WorkerView:
@@ -41,10 +40,20 @@ def judge_attached(session: SessionFolder, *, pid: int, cancel_reason: str | Non
     """
     result = AttachedResult.load(session.result_record)
     if result is not None:
-        return replace(judge(session, cancel_reason=cancel_reason), end_time=ended_at(result))
+        return _from_result(session, result, cancel_reason)
     detail = "" if cancel_reason is None else "It had been asked to stop."
     error = ServiceError(ErrorReason.ERROR_REASON_ATTACHED_PROCESS_ENDED, pid=pid, detail=detail)
     return Settlement(Session.STATE_FAILED, None if seen_alive else _last_write(session), error.status())
+
+
+def _from_result(session: SessionFolder, result: AttachedResult, cancel_reason: str | None) -> Settlement:
+    if result.outcome == "completed":
+        return Settlement(Session.STATE_COMPLETED, result.ended_at)
+    if result.outcome == "cancelled":
+        asked = ktrdr_bridge.read_control(session.control) if cancel_reason is None else None
+        return stopped(cancel_reason or (asked.reason if asked is not None else ""), end_time=result.ended_at)
+    error = ServiceError(ErrorReason.ERROR_REASON_ATTACHED_WORK_FAILED, exception=result.exception)
+    return Settlement(Session.STATE_FAILED, result.ended_at, error.status())
 
 
 def _last_write(session: SessionFolder) -> datetime | None:

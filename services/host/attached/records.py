@@ -1,12 +1,28 @@
 """Describe the files that a process writes into the folder of the session that it opened."""
 
 from datetime import datetime
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from services.host.records import Record, ResultRecord
 
-NO_PROCESS = 0
+NO_PROCESS: Final = 0
+
+
+def _tellable(time: datetime) -> datetime:
+    """Refuse times that no message can carry."""
+    if not 1970 <= time.year <= 9_998:
+        message = "the year is out of range"
+        raise ValueError(message)
+    return time
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_tellable)]
+"""A time with a zone, written by a process that may do as it likes."""
+
+
+_EXCEPTION_CHARACTERS: Final = 300
 
 
 class AttachedRecord(Record):
@@ -26,7 +42,7 @@ class AttachedRecord(Record):
     id: str
     display_name: str = Field(default="", max_length=256)
     labels: dict[str, str] = Field(default={}, max_length=64)
-    create_time: AwareDatetime
+    create_time: Time
     pid: int = Field(ge=NO_PROCESS, lt=2**31)
     start_ticks: int = 0
     boot_id: str = ""
@@ -40,9 +56,10 @@ class AttachedResult(ResultRecord):
         ended_at: When it ended, by the clock of the process.
     """
 
-    ended_at: AwareDatetime | None = None
+    ended_at: Time | None = None
 
-
-def ended_at(result: AttachedResult | None) -> datetime | None:
-    """Return when a session says that it ended."""
-    return None if result is None else result.ended_at
+    @property
+    def exception(self) -> str:
+        """What the work failed with, as far as it is told."""
+        told = self.error.parameters.get("exception", "") if self.error is not None else ""
+        return str(told)[:_EXCEPTION_CHARACTERS] or "an exception"

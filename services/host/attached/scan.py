@@ -107,20 +107,22 @@ def write_down(session: NewSession, record: SessionRecord) -> KnownSession:
 
 
 def _read(folder: SessionFolder, found: Scan) -> None:
-    problem = "no valid record"
+    problem = "it holds no session of its name"
     try:
         opened = AttachedRecord.load(folder.path / OPENED)
         record = SessionRecord.load(folder.session_record)
-        if record is not None:
+        # A copy of a session's folder tells the id of the other one.
+        own = is_valid_id(folder.id) and folder.id == (opened.id if opened else record.id if record else "")
+        if own and record is not None:
             found.known.append(KnownSession(_stored(folder, record), opened))
             return
+        if own and opened is not None:
+            found.new.append(NewSession(folder, opened))
+            return
     except OSError as error:
-        opened, problem = None, str(error)
-    if opened is not None and opened.id == folder.id and is_valid_id(opened.id):
-        found.new.append(NewSession(folder, opened))
-    else:
-        structlog.get_logger().warning("attached_session_unreadable", path=str(folder.path), error=problem)
-        found.unusable.append(folder.id)
+        problem = str(error)
+    structlog.get_logger().warning("attached_session_unreadable", path=str(folder.path), error=problem)
+    found.unusable.append(folder.id)
 
 
 def _mark(path: Path) -> Mark:
