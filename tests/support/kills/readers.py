@@ -27,12 +27,16 @@ class FaithfulReader(StatusReader):
         page_points: Most points in an answer.
         pause_seconds: Time between two questions: that of a poller which is watched. A question for each row would only
             cost the workers.
+
+    Attributes:
+        taken: Answers that it got.
     """
 
     def __init__(self, world: World, seed: int, *, page_points: int = 0, pause_seconds: float = 0.02) -> None:
         super().__init__(asker(world), page_points=page_points)
         self._dice = random.Random(seed)
         self._pause_seconds = pause_seconds
+        self.taken = 0
 
     async def follow(self) -> None:
         """Read until cancelled."""
@@ -46,6 +50,7 @@ class FaithfulReader(StatusReader):
                 continue
             if self._dice.random() >= _LOST:
                 self.take(answer)
+                self.taken += 1
             await asyncio.sleep(0.0 if answer.more else self._pause_seconds)
 
 

@@ -19,7 +19,7 @@ async def run(world: World, cases: Sequence[Case], strikes: Sequence[Strike], *,
     slower = FaithfulReader(world, seed + 1, page_points=500, pause_seconds=0.3)
     victims = [Victim(case) for case in cases]
     following = [asyncio.create_task(each.follow()) for each in (reader, slower)]
-    striking = asyncio.create_task(_strike(world, strikes))
+    striking = asyncio.create_task(_strike(world, strikes, (reader, slower)))
     try:
         places = asyncio.Semaphore(parallel)
         async with asyncio.TaskGroup() as group:
@@ -66,11 +66,24 @@ async def _never_ends_alone(tasks: "Sequence[asyncio.Task[None]]", *, until: Cal
             task.result()
 
 
-async def _strike(world: World, strikes: Sequence[Strike]) -> None:
-    """Kill services, one strike after the other; a strike that has begun is finished."""
+async def _strike(world: World, strikes: Sequence[Strike], readers: Sequence[FaithfulReader]) -> None:
+    """Kill services, one strike after the other; a strike that has begun is finished.
+
+    Between two of them each reader gets an answer: on a busy machine a host could otherwise die again and again before it
+    has given any, and nothing would come to its end.
+    """
     for strike in strikes:
+        await _answer_to_all(readers)
         await asyncio.sleep(strike.after_seconds)
         await asyncio.shield(asyncio.ensure_future(_strike_once(world, strike)))
+
+
+async def _answer_to_all(readers: Sequence[FaithfulReader]) -> None:
+    before = [reader.taken for reader in readers]
+    await _until(
+        lambda: all(each.taken > taken for each, taken in zip(readers, before, strict=True)),
+        "each reader has an answer",
+    )
 
 
 async def _strike_once(world: World, strike: Strike) -> None:

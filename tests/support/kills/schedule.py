@@ -105,7 +105,7 @@ class Strike:
 
     Attributes:
         services: Which.
-        after_seconds: Time since the last one had started again.
+        after_seconds: Time since every reader had an answer after the last one.
         down_seconds: Time until they are started again.
         starting_seconds: Time after which they are killed once more while they start; 0 to let them start.
     """
