@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from ktrdr_bridge.compiled import BatchWriter, EpochWriter
 from ktrdr_bridge.control import ControlWatch, StopRequest
@@ -312,6 +312,12 @@ class Bridge:
 
     def _disown(self) -> None:
         self._file.disown()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, as arguments of a spawned process are."""
+        raise TypeError(
+            "a bridge can't be sent to another process: a journal has one writer; send its path, and read it"
+        )
 
     def __enter__(self) -> Self:
         return self

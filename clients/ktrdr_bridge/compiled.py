@@ -64,7 +64,7 @@ _CONSTANTS = {
     "type": type,
     "clock": time.time,
     "crc32": zlib.crc32,
-    "unfit": (KeyError, struct.error, TypeError, ValueError, OverflowError),
+    "unfit": (KeyError, struct.error, TypeError, ValueError, OverflowError, RuntimeError),
 }
 
 

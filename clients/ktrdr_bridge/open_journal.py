@@ -36,7 +36,9 @@ class OpenJournal:
         segments: By number; None where the header is damaged.
         end_seq: Seq after the last published row.
         flags: The writer's flags.
-        end_lost: The file is cut off, or its last segment's header is damaged.
+        end_lost: The file is cut off, or its last segment's header or count is damaged.
+        end_known: It was looked whether rows are hidden behind the end.
+        goes_on: The last segment says that another one or another file follows.
         words_offset: Where the last segment's three words are, or -1 while they can't be relied on.
         token: The words that the last change token was made of, and the token.
         place: What a change token begins with: which segment of which file its words are of.
@@ -52,6 +54,8 @@ class OpenJournal:
         self.end_seq = 0
         self.flags = 0
         self.end_lost = False
+        self.end_known = False
+        self.goes_on = False
         self.words_offset = -1
         self.token = b"", b""
         self.place = b""
@@ -95,7 +99,8 @@ class OpenJournal:
         """
         if self.words_offset < 0:
             return False
-        words = os.pread(self.descriptor, WORDS.size, self.words_offset)
+        if words is None:
+            words = os.pread(self.descriptor, WORDS.size, self.words_offset)
         return words != self._words and self._take(words) and not self.flags & FLAG_CLOSED
 
     def refresh(self) -> None:
@@ -129,12 +134,15 @@ class OpenJournal:
         if segment is None or len(words) != WORDS.size:
             return False
         published, sequence, flags = WORDS.unpack(words)
-        if flags & FLAG_GOES_ON:
+        self.goes_on = bool(flags & FLAG_GOES_ON)
+        if self.goes_on:
             return False
         self._words, self._sequence, self.flags = words, sequence, flags
         end_seq = segment.head.base + published
         if not segment.head.first_seq <= end_seq <= self._most_seq:  # the count has no CRC
             end_seq = min(max(end_seq, segment.head.first_seq), self._most_seq)
+        if end_seq < self.end_seq:
+            self.end_known = False
         self.end_seq = segment.end_seq = end_seq
         return True
 
@@ -151,17 +159,21 @@ class OpenJournal:
         while count > 0 and size <= identity.span(count - 1)[0]:
             count -= 1
         found = [self._segment(number, count) for number in range(count)]
-        self.end_lost = cut_off or (count > 0 and found[-1] is None)
+        final = found[-1] if found else None
+        # A thinned segment is never the last one.
+        whole = final is not None and not final.head.end_seq
+        self.end_lost = cut_off or (count > 0 and not whole)
         self.place = _PLACE.pack(identity.incarnation, identity.generation, count)
         self.segments = _counted(found, identity)
         last = next((segment for segment in reversed(self.segments) if segment is not None), None)
         self.end_seq = 0 if last is None else last.end_seq
         self._most_seq = 0 if last is None else _most_seq(last, identity)
         self.token = b"", b""
+        self.end_known = self.goes_on = False
         self._sequence = -1
         self.words_offset = -1
         self._words = b""
-        if found and found[-1] is not None and not cut_off and identity.version > 1:
+        if whole and not cut_off and identity.version > 1:
             offset = identity.span(count - 1)[0] + WORDS_OFFSET
             if self._take(os.pread(self.descriptor, WORDS.size, offset)):
                 self.words_offset = offset

@@ -15,7 +15,7 @@ from ktrdr_bridge.open_journal import OpenJournal, open_journal
 from ktrdr_bridge.points import NewRow, PointColumns
 from ktrdr_bridge.progress import ProgressSnapshot, derive_progress
 from ktrdr_bridge.rows import SegmentWalker
-from ktrdr_bridge.segment_head import FLAG_GOES_ON, FLAG_STOPPED, WORDS, WORDS_OFFSET, Segment, SegmentHead
+from ktrdr_bridge.segment_head import FLAG_CLOSED, FLAG_GOES_ON, FLAG_STOPPED, WORDS, WORDS_OFFSET, Segment, SegmentHead
 from ktrdr_bridge.segment_walk import SegmentWalk
 from ktrdr_bridge.state import State
 
@@ -108,10 +108,6 @@ class JournalReader:
                     return token[:-_WORDS_BYTES] + found
         return self._look()
 
-    def state_token(self) -> int:
-        """Return the change token as a number; 0 without a journal."""
-        return int.from_bytes(self.change_token(), "little")
-
     def close(self) -> None:
         """Close the file; a later read opens it again."""
         if self._journal is not None:
@@ -143,6 +139,13 @@ class JournalReader:
             self._file_key = key
         return self._journal
 
+    def _is_at_path(self) -> bool:
+        try:
+            status = os.stat(self._path)  # noqa: PTH116  # as above
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file_key
+
     def _read_row(self, journal: OpenJournal, after: Position | None) -> JournalRead | None:
         """Read the one row that is new, if it is and if it is like the one before: what a follower mostly finds."""
         walker = self._walker
@@ -155,6 +158,7 @@ class JournalReader:
             or walker.head is not segment.head
             or not after.seq == walker.seq == journal.end_seq - 1
             or after.incarnation != journal.incarnation
+            or journal.end_lost
         ):
             return None
         offset = journal.words_offset - WORDS_OFFSET + walker.position
@@ -203,12 +207,28 @@ class JournalReader:
             columns=columns.series(),
             progress=self._progress(journal),
             recording=not journal.flags & FLAG_STOPPED,
-            damage=losses.sentence(end_lost=journal.end_lost),
+            damage=losses.sentence(end_lost=self._end_lost(journal)),
             thinning=journal.thinning,
         )
 
+    def _end_lost(self, journal: OpenJournal) -> bool:
+        """Whether rows at the end are hidden: the counts have no CRC, but more is there than a wrong one tells."""
+        if journal.goes_on and self._is_at_path():
+            return True
+        segment, tail = journal.segments[-1] if journal.segments else None, self._tail_walker(journal)
+        if not journal.end_known and segment is not None and journal.words_offset >= 0:
+            walker = tail if tail is not None and tail.head == segment.head else SegmentWalker(segment.head)
+            whole = 0 if journal.flags & FLAG_CLOSED else 1  # a killed writer may not have come to publish its last row
+            hidden = self._walk(journal, segment, walker).rows_beyond() > whole
+            end_seq = journal.end_seq
+            journal.refresh()
+            if journal.end_seq == end_seq:  # else the writer was just writing them
+                journal.end_known = True
+                journal.end_lost = journal.end_lost or hidden
+        return journal.end_lost
+
     def _progress(self, journal: OpenJournal) -> ProgressSnapshot:
-        tail = self._walk_to_end(journal)
+        tail = self._tail_walker(journal)
         if tail is None:
             return derive_progress(journal.state(), None, None)
         return derive_progress(self._state_for(journal, tail), tail.last, tail.completed)
@@ -225,7 +245,7 @@ class JournalReader:
         walker = self._walker
         return walker if walker is not None and walker.head == head and walker.seq <= seq else SegmentWalker(head)
 
-    def _walk_to_end(self, journal: OpenJournal) -> SegmentWalker | None:
+    def _tail_walker(self, journal: OpenJournal) -> SegmentWalker | None:
         """Return a walker behind the journal's last row."""
         segment = journal.last
         if segment is None:

@@ -48,7 +48,7 @@ class Schema:
         body = body_struct(len(self.names), wide=wide)
         try:
             return body.pack(seconds, index, step, *map(metrics.__getitem__, self.names))
-        except (struct.error, TypeError, ValueError, OverflowError):
+        except (struct.error, TypeError, ValueError, OverflowError, RuntimeError):
             return body.pack(seconds, index, step, *(_number(name, metrics[name]) for name in self.names))
 
 
@@ -94,6 +94,10 @@ def _number(name: str, value: object) -> float:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # only a huge integer overflows
     except (TypeError, ValueError):
         return _not_a_number(name, value)
+    except RuntimeError:  # PyTorch's, for a tensor of several elements and for a device that failed
+        if getattr(value, "ndim", 0):
+            return _not_a_number(name, value)
+        raise
 
 
 def _not_a_number(name: str, value: object) -> NoReturn:

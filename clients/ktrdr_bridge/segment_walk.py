@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from copy import copy
 from typing import Final
 
 from ktrdr_bridge.losses import Losses
@@ -55,6 +56,17 @@ class SegmentWalk:
             run = self._next(wanted, losses, self._end_seq, max_points - columns.points)
             if run is not None and run.seqs:
                 columns.add(run)
+
+    def rows_beyond(self) -> int:
+        """Return how many rows, up to two, are whole behind the published end: more than one never is."""
+        beyond = copy(self.walker)
+        beyond.schemas, beyond.levels = dict(beyond.schemas), dict(beyond.levels)
+        size = min(self._segment_bytes - beyond.position, _MOST_BYTES)
+        data = os.pread(self._descriptor, size, self._offset + beyond.position)
+        rows = 0
+        while rows < 2 and beyond.step(data, self.walker.position, beyond.seq + 1) is not None:
+            rows += 1
+        return rows
 
     def runs(self, losses: Losses) -> Iterator[tuple[Run, bytes]]:
         """Walk over all rows; yield them with their bytes, not too many at once."""

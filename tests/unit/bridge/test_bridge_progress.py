@@ -148,8 +148,8 @@ def test_long_texts_are_cut_at_a_character(watched: Watched) -> None:
 
 
 def test_the_token_changes_with_everything_and_stays_otherwise(watched: Watched) -> None:
-    seen = [watched.reader.state_token()]
-    assert watched.reader.state_token() == seen[0]
+    seen = [watched.reader.change_token()]
+    assert watched.reader.change_token() == seen[0]
     acts: list[Callable[[], None]] = [
         lambda: watched.bridge.set_phase("train"),
         lambda: watched.bridge.advance(1),
@@ -161,5 +161,5 @@ def test_the_token_changes_with_everything_and_stays_otherwise(watched: Watched)
     ]
     for act in acts:
         act()
-        assert watched.reader.state_token() not in seen
-        seen.append(watched.reader.state_token())
+        assert watched.reader.change_token() not in seen
+        seen.append(watched.reader.change_token())

@@ -17,7 +17,8 @@ def journal(tmp_path: Path) -> Path:
 def test_every_report_changes_it_and_nothing_else_does(journal: Path) -> None:
     reader = JournalReader(journal)
     bridge = Bridge.create(journal, limit_bytes=256 * 1_024, segment_bytes=65_536)
-    seen = [reader.change_token()]
+    seen = {reader.change_token()}
+    wide = {f"metric {number}": 1.0 for number in range(90)}
 
     def changed() -> None:
         token = reader.change_token()
@@ -26,7 +27,7 @@ def test_every_report_changes_it_and_nothing_else_does(journal: Path) -> None:
             assert reader.change_token() == token
         reader.read()
         assert reader.change_token() == token
-        seen.append(token)
+        seen.add(token)
 
     for number in range(5):
         bridge.on_batch(number, 5, {"loss": 1.0})
@@ -40,9 +41,9 @@ def test_every_report_changes_it_and_nothing_else_does(journal: Path) -> None:
     bridge.advance(3)
     changed()
     while bridge.recording:  # over the edges of segments, to the bound
-        bridge.on_batch(1, 5, {"loss": 1.0})
+        bridge.on_batch(1, 5, wide)
         changed()
-    bridge.on_batch(2, 5, {"loss": 1.0})
+    bridge.on_batch(2, 5, wide)
     changed()
     bridge.close()
     changed()

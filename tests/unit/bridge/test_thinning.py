@@ -38,7 +38,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def disk_use(folder: Path) -> int:
-    return sum(status.st_blocks * 512 for status in (path.stat() for path in folder.iterdir()))
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def test_every_second_row_of_a_large_series_goes_and_small_ones_stay_whole(journ
 def test_a_series_that_is_thinned_many_times_keeps_points_all_over_its_length(journal: Path) -> None:
     written = Written()
     with Bridge.create(journal, limit_bytes=LIMIT) as bridge:
-        fill(bridge, written, 20_000)
+        fill(bridge, written, 8_000)
         found = check_whole(journal, written)
     assert found.thinning is not None
-    assert found.thinning.generation > 5
+    assert found.thinning.generation > 4
     reader = JournalReader(journal)
     seen, _ = read_all(reader)
     reader.close()
@@ -116,7 +116,7 @@ def test_a_reader_goes_on_from_generation_to_generation_whatever_its_pages(journ
     tokens = {reader: {b""} for reader, _, _ in readers}
     with Bridge.create(journal, limit_bytes=LIMIT) as bridge:
         bridge.set_phase("train", total=1_000, unit="epochs")
-        for round_ in range(300):
+        for round_ in range(180):
             fill(bridge, written, 20)
             for reader, seen, most in readers[round_ % 3 :]:
                 token = reader.change_token()
