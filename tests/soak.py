@@ -35,7 +35,8 @@ async def one_round(home: Path, seed: int, cases: int) -> Report:
     """Run one round."""
     bound = BOUNDS[seed % len(BOUNDS)]
     async with running_world(home, slots=12) as world:
-        victims = make_cases(seed, cases, EVERYTHING, world.ledgers, limit_bytes=bound, rows=10_000 if bound else 1_500)
+        rows, count = (10_000, cases // 4) if bound else (1_500, cases)
+        victims = make_cases(seed, count, EVERYTHING, world.ledgers, limit_bytes=bound, rows=rows)
         strikes = make_strikes(seed, 10_000, mean_seconds=0.5)
         return await run(world, victims, strikes, seed=seed, parallel=16)
 

@@ -14,8 +14,8 @@ SEED = 20
 
 
 async def test_whatever_a_killed_worker_wrote_is_delivered_once_in_order(tmp_path: Path) -> None:
-    async with running_world(tmp_path, slots=12) as world:
-        cases = make_cases(SEED, 160, WORKER_KILLS, world.ledgers)
-        report = await run(world, cases, [], seed=SEED, parallel=16)
+    async with running_world(tmp_path, slots=10) as world:
+        cases = make_cases(SEED, 130, WORKER_KILLS, world.ledgers)
+        report = await run(world, cases, [], seed=SEED, parallel=14)
     sys.stdout.write(f"seed {SEED}: {report}\n")
     assert not report.problems, f"seed {SEED}:\n" + "\n".join(report.problems)
