@@ -44,7 +44,7 @@ class HostSettings(ServerSettings):
         default=600.0,
         ge=0,
         le=86_400,
-        description="Time after its start in which a host that knows no readers removes nothing, so that they can come first.",
+        description="Time after its start in which a host that knows no readers removes nothing: they come first.",
     )
     lease_days: float = Field(
         default=7.0, gt=0, le=36_500, description="Time after which a reader that does not come any more is forgotten."
