@@ -12,6 +12,7 @@ from ktrdr_bridge import Bridge, Cancelled
 from services.common.clock import Clock
 from services.common.errors import ServiceError, reason_name
 from services.host.allotment import Allotment
+from services.host.exhaustion import exhaustion
 from services.host.folder import SessionFolder
 from services.host.outcome import write_cancelled, write_completed, write_failed
 from services.host.runner import Liveness, StopWish, WorkerView
@@ -154,9 +155,10 @@ class TaskRunner:
                 raise
             self._logger.info("work_cancelled")
             return lambda: write_cancelled(session, task_session.partial)
-        except Exception:
+        except Exception as error:
             self._logger.exception("work_failed")
-            refusal = ServiceError(ErrorReason.ERROR_REASON_INTERNAL, request_id=session.id)
+            internal = ServiceError(ErrorReason.ERROR_REASON_INTERNAL, request_id=session.id)
+            refusal = exhaustion(error, session.path) or internal
         else:
             return lambda: write_completed(session, result)
         return lambda: write_failed(session, refusal, task_session.partial)

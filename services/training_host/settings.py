@@ -1,6 +1,7 @@
 """Settings of the training host."""
 
-from typing import Annotated, ClassVar
+import re
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -10,11 +11,18 @@ from services.host.settings import HostSettings
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")]
 """HOST:PORT."""
 
-Gpus = Annotated[
-    str,
-    BeforeValidator(lambda value: ",".join(map(str, value)) if isinstance(value, list) else str(value)),
-    StringConstraints(pattern=r"^(auto|none|[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*)$"),
-]
+_GPU_ID: Final = re.compile(r"[A-Za-z0-9/-]+")
+
+
+def _gpus(value: object) -> str:
+    parts = [str(part).strip() for part in (value if isinstance(value, list) else str(value).split(","))]
+    if not parts or not all(map(_GPU_ID.fullmatch, parts)):
+        message = "it should be auto, none, or ids joined by commas, such as 0,1"
+        raise ValueError(message)
+    return ",".join(parts)
+
+
+Gpus = Annotated[str, BeforeValidator(_gpus)]
 """`auto`, `none`, or ids of GPUs, as a list or joined by commas."""
 
 

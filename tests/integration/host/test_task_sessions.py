@@ -1,3 +1,4 @@
+import errno
 import resource
 import shutil
 import struct
@@ -7,6 +8,7 @@ import psutil
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1.session_pb2 import Session
 
+from services.common.errors import error_info
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, served_host
 from tests.support.scripted_work import ScriptedHost, ScriptedWork, scripted_host
@@ -42,6 +44,28 @@ async def test_a_task_that_does_not_look_at_its_bridge_is_cancelled(settings: Pr
         session = served.host.sessions.get("a")
     assert session.HasField("result")
     assert "enough" in session.error.message
+
+
+async def test_tasks_that_stop_with_their_host_say_so(settings: ProbeHostSettings) -> None:
+    stopping = settings.model_copy(update={"on_stop": "checkpoint"})
+    async with scripted_host(stopping) as served:
+        await served.start("a")
+    async with scripted_host(settings) as served:
+        session = served.host.sessions.get("a")
+    info = error_info(session.error)
+    assert info is not None
+    assert (session.state, info.reason) == (Session.STATE_CANCELLED, "HOST_STOPPED")
+
+
+async def test_a_task_that_finds_the_disk_full_says_so(settings: ProbeHostSettings) -> None:
+    async with scripted_host(settings) as served:
+        await served.start("a")
+        served.work.fail("a", OSError(errno.ENOSPC, "No space left on device", "/data/bars/AAPL.parquet"))
+        await eventually(lambda: served.host.sessions.get("a").state == Session.STATE_FAILED)
+        session = served.host.sessions.get("a")
+    info = error_info(session.error)
+    assert info is not None
+    assert (info.reason, info.metadata["path"]) == ("STORAGE_FULL", "/data/bars")
 
 
 async def test_a_task_whose_journal_was_replaced_is_read_again_from_its_start(settings: ProbeHostSettings) -> None:

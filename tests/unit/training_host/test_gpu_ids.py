@@ -40,5 +40,5 @@ def test_gpus_can_be_configured(given: object, listed: list[str]) -> None:
 
 @pytest.mark.parametrize("given", ["", "0,,1", "0 1", []])
 def test_what_is_no_list_of_gpus_is_refused(given: object) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="auto, none, or ids"):
         TrainingHostSettings.model_validate({"gpus": given})
