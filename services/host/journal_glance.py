@@ -37,10 +37,13 @@ class JournalGlance(Generic[Key]):
     def __contains__(self, key: object) -> bool:
         return key in self._windows
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def watch(self, key: Key, words: ChangingWords | None) -> None:
         """Look at these bytes from now on, instead of others of the same key. Their first look finds them changed."""
         known = self._windows.get(key)
-        if known is not None and words is not None and known.words == words and known.words.file is words.file:
+        if known is not None and known.words is words:
             return
         self.forget(key)
         if words is None or len(self._windows) >= MOST_WINDOWS:
@@ -67,8 +70,8 @@ class JournalGlance(Generic[Key]):
         for key in self._windows.keys() - keys:
             self.forget(key)
 
-    def look(self) -> list[tuple[Key, bytes]]:
-        """Return what has changed since the last look, and the bytes as they are now.
+    def look(self) -> list[tuple[Key, ChangingWords, bytes]]:
+        """Return what has changed since the last look: the key, where the bytes are, and what they are now.
 
         A file that cannot be looked at any more is forgotten, and it is for the caller to see what became of it.
         """
@@ -83,7 +86,7 @@ class JournalGlance(Generic[Key]):
         for key, window in self._windows.items():
             end = position + window.words.size
             if found[position:end] != seen[position:end]:
-                changed.append((key, found[position:end]))
+                changed.append((key, window.words, found[position:end]))
             position = end
         return changed
 

@@ -58,11 +58,15 @@ class JournalWatch:
         if self._live_version != self._table.live_version or monotonic() >= self._look_at_each_at:
             self._look_at_each()
         else:
-            for session, found in self._glance.look():
+            for session, words, found in self._glance.look():
                 session.look(found)
-                self._glance.watch(session, session.words)
+                journal = session.journal()
+                if journal is None or journal.words is not words:
+                    self._watch(session)
             for session in self._alone:
                 session.look()
+            if len(self._glance) + len(self._alone) != len(self._table.live):
+                self._look_at_each_at = 0.0  # something became of a file: the next look is at each by itself
         changed = self._table.changed
         changed.note()
         return changed.revision
@@ -80,8 +84,12 @@ class JournalWatch:
         self._glance.keep(live)
         for session in live:
             session.look()
-            self._glance.watch(session, session.words)
+            self._watch(session)
         self._alone = [session for session in live if session not in self._glance]
+
+    def _watch(self, session: HostedSession) -> None:
+        journal = session.journal()
+        self._glance.watch(session, None if journal is None else journal.words)
 
     @contextlib.asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:

@@ -7,12 +7,12 @@ from typing import Final
 
 from google.protobuf import any_pb2
 from ktrdr.host.v1.session_pb2 import CancelStage, HostKind, Session, SessionOptions
-from ktrdr_bridge import ChangingWords, Position
+from ktrdr_bridge import Position
 
 from services.host.folder import SessionFolder
 from services.host.records import SessionRecord, SettledRecord
 from services.host.runner import Liveness, WorkerView
-from services.host.session_journal import NOWHERE, RecentPoints, SessionJournal
+from services.host.session_journal import NOWHERE, SessionJournal
 from services.host.snapshot import LiveMessage, Snapshot, final_snapshot
 from services.host.stop_cause import HOST_STOP
 
@@ -30,9 +30,17 @@ class HostedSession:
         folder: Its files.
         record: What was accepted.
         host_kind: Kind of the host.
+
+    Attributes:
+        id: The session's id.
+        number: Its place among all sessions, in the order they were accepted.
+        version: Changes with everything that the session's message tells, as of the last look.
     """
 
     def __init__(self, folder: SessionFolder, record: SessionRecord, host_kind: "HostKind.ValueType") -> None:
+        self.id = record.id
+        self.number = record.number
+        self.version = 0
         self.folder = folder
         self.record = record
         self.spec = any_pb2.Any(type_url=record.spec_type_url, value=record.spec)
@@ -52,17 +60,10 @@ class HostedSession:
         self._waits_for = ""
         self._settled: SettledRecord | None = None
         self._journal: SessionJournal | None = None
-        self._version = 0
         self._holds = 0
         self._told_version = -1
-        self._live_version = -1
         self._live: LiveMessage | None = None
         self._snapshot: Snapshot | None = None
-
-    @property
-    def id(self) -> str:
-        """The session's id."""
-        return self.record.id
 
     @property
     def state(self) -> "Session.State.ValueType":
@@ -125,14 +126,14 @@ class HostedSession:
         """Tell its place in the queue, from 1, and what it waits for beside those before it."""
         if (position, waits_for) != (self._line_position, self._waits_for):
             self._line_position, self._waits_for = position, waits_for
-            self._version += 1
+            self._has_changed()
 
     def begin(self, start_time: datetime, devices: Sequence[str] = ()) -> None:
         """Its work begins, on devices that it has for itself."""
         self._state = Session.STATE_RUNNING if self._cancel_reason is None else Session.STATE_CANCELLING
         self._start_time = start_time
         self._devices = tuple(devices)
-        self._version += 1
+        self._has_changed()
 
     def cancel(self, reason: str, at: datetime, *, now: bool = False, cause: str = "") -> None:
         """It was asked to stop. The first reason counts, but somebody's request replaces one of the host's own stop."""
@@ -142,17 +143,17 @@ class HostedSession:
             self._cancel_stage = CancelStage.CANCEL_STAGE_ASKED
         if self._state == Session.STATE_RUNNING:
             self._state = Session.STATE_CANCELLING
-        self._version += 1
+        self._has_changed()
 
     def see_cancel(self, stage: "CancelStage.ValueType", next_at: datetime | None) -> None:
         """The request to stop has come to this stage, and goes on to the next one then (None: there is none)."""
         self._cancel_stage, self._next_stage_at = stage, next_at
-        self._version += 1
+        self._has_changed()
 
     def see_worker(self, view: WorkerView) -> None:
         """Its worker stands like this."""
         self._worker = view
-        self._version += 1
+        self._has_changed()
 
     def settle(self, record: SettledRecord) -> None:
         """It has ended. Nothing changes it afterwards, and its files are not looked at again for its state."""
@@ -181,39 +182,24 @@ class HostedSession:
         """Close the journal."""
         if self._journal is not None:
             self._journal.close()
-            self._version += self._journal.version + 1
+            self._has_changed()
             self._journal = None
-
-    @property
-    def version(self) -> int:
-        """A number that changes with everything that the session's message tells, as of the last look."""
-        return self._version + (0 if self._journal is None else self._journal.version)
 
     def look(self, found: bytes | None = None) -> None:
         """See whether the worker has written anything; cheap enough to be asked a hundred times a second.
 
         Args:
-            found: What was just found at `words`; None to look there.
+            found: What was just found at the `words` of the journal; None to look there.
         """
-        journal = self.journal()
-        if journal is not None:
-            journal.look(found)
-
-    @property
-    def words(self) -> ChangingWords | None:
-        """The few bytes of the journal that change with it; None while they are not known."""
-        return None if self._journal is None else self._journal.reader.words
+        journal = self._journal or self.journal()
+        if journal is not None and journal.look(found):
+            self.version += 1
 
     def journal(self) -> SessionJournal | None:
         """Return the journal as the host reads it, on the event loop; None before the work, and after its end."""
         if self._journal is None and self._start_time is not None and self._settled is None:
             self._journal = SessionJournal(self.folder.journal)
         return self._journal
-
-    @property
-    def recent(self) -> RecentPoints | None:
-        """The newest points of the journal, as of the snapshot."""
-        return None if self._journal is None else self._journal.recent
 
     def end(self) -> Position:
         """Return where the journal ends, as of the snapshot."""
@@ -223,24 +209,24 @@ class HostedSession:
 
     def snapshot(self) -> Snapshot:
         """Return the session's message without points, as of the last look. Built again only after a change."""
-        if self._snapshot is not None and (self._settled is not None or self._told_version == self.version):
+        if self._snapshot is not None and (self._told_version == self.version or self._settled is not None):
             return self._snapshot
         journal, self._told_version = self.journal(), self.version
-        live = self._live_message()
-        if journal is None:
-            self._snapshot = live.alone(self._wait_reason())
-        else:
-            self._snapshot = live.with_journal(journal.read())
-        return self._snapshot
-
-    def _live_message(self) -> LiveMessage:
-        if self._live is None or self._live_version != self._version:
+        if self._live is None:
             begun = self._start_time is not None
-            self._live_version = self._version
             self._live = LiveMessage(
                 self._describe(), next_stage_at=self._next_stage_at if begun else None, ends_at=self.ends_at
             )
-        return self._live
+        if journal is None:
+            self._snapshot = self._live.alone(self._wait_reason())
+        else:
+            self._snapshot = self._live.with_journal(journal.read())
+        return self._snapshot
+
+    def _has_changed(self) -> None:
+        """What the host knows of the session has changed: to be called by all that changes it."""
+        self.version += 1
+        self._live = None
 
     def _describe(self) -> Session:
         message = Session(

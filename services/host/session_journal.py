@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ktrdr_bridge import JournalRead, JournalReader, Position
+from ktrdr_bridge import ChangingWords, JournalRead, JournalReader, Position
 
 from services.host.points import Points
 from services.host.row_packer import RowPacker
@@ -60,50 +60,66 @@ class SessionJournal:
         path: The journal.
 
     Attributes:
-        version: Changes whenever a look has found the journal changed.
-        reader: Reads it, from any position.
+        words: The few bytes of the file that change with it, as of the last look; None while they are not known.
         end: Where it ended at the last reading.
         recent: The points that the last reading found; None where it found none, or did not read them all.
     """
 
+    __slots__ = ("_lent", "_packer", "_read", "_read_token", "_reader", "_token", "end", "recent", "words")
+
     def __init__(self, path: Path) -> None:
-        self.version = 0
-        self.reader = JournalReader(path)
+        self.words: ChangingWords | None = None
         self.end = NOWHERE
         self.recent: RecentPoints | None = None
-        self._token: bytes | None = None
+        self._reader = JournalReader(path)
+        self._lent = False
         self._packer = RowPacker()
-        self._read_version = -1
+        self._token = b""
+        self._read_token: bytes | None = None
         self._read: JournalRead
 
-    def look(self, found: bytes | None = None) -> None:
+    def look(self, found: bytes | None = None) -> bool:
         """See whether the journal has changed; cheap enough to be asked a hundred times a second.
 
         Args:
-            found: What was just found at the reader's `words`; None to look there.
+            found: What was just found at `words`; None to look there.
+
+        Returns:
+            Whether it has.
         """
-        token = self.reader.change_token(found)
-        if token != self._token:
-            self._token = token
-            self.version += 1
+        token = self._reader.change_token(found)
+        if found is None or token[: -len(found)] != self._token[: -len(found)]:
+            self.words = self._reader.words
+        if token == self._token:
+            return False
+        self._token = token
+        self._lent = False
+        return True
 
     def read(self) -> JournalRead:
         """Return what the journal told when it was looked at last, or a little later."""
-        if self._read_version != self.version:
-            self._read_version = self.version
+        if self._read_token != self._token:
+            self._read_token = self._token
             self._read = self._read_on() or self._read_end()
         return self._read
 
+    def lend(self) -> JournalReader:
+        """Return a reader of the journal, to read on from another position at once."""
+        self._lent = True
+        return self._reader
+
     def close(self) -> None:
         """Close the journal."""
-        self.reader.close()
+        self._reader.close()
 
     def _read_on(self) -> JournalRead | None:
         """Read what has come since the last reading, where that is little and whole."""
         after = self.end
         if not after.incarnation:
             return None
-        read = self.reader.read(after, max_points=_RECENT_POINTS, as_of=self._token)
+        # Who has borrowed the reader may have read further than the last look went.
+        as_of = None if self._lent else self._token
+        read = self._reader.read(after, max_points=_RECENT_POINTS, as_of=as_of)
         if read.more or read.reset or read.damage or read.incarnation != after.incarnation:
             return None
         if read.next.seq != after.seq:
@@ -112,7 +128,8 @@ class SessionJournal:
         return read
 
     def _read_end(self) -> JournalRead:
-        read = self.reader.read(self.reader.end(), max_points=1)
-        self.end = self.reader.end() if read.more else read.next
+        reader = self._reader
+        read = reader.read(reader.end(), max_points=1)
+        self.end = reader.end() if read.more else read.next
         self.recent = None
         return read

@@ -2,9 +2,13 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
+from typing import Final
 
 from services.host.changed_sessions import ChangedSessions
 from services.host.session import HostedSession
+
+_NUMBER: Final = attrgetter("number")
 
 
 class SessionTable:
@@ -34,7 +38,7 @@ class SessionTable:
     def add(self, session: HostedSession) -> None:
         """Add a session, finished or not."""
         self._by_id[session.id] = session
-        insort(self._by_number, session, key=_number)
+        insort(self._by_number, session, key=_NUMBER)
         if session.settled is None:
             self._live[session.id] = session
             self.live_version += 1
@@ -95,12 +99,8 @@ class SessionTable:
 
     def older_than(self, number: int | None, count: int) -> Sequence[HostedSession]:
         """Return up to `count` sessions that were accepted before number `number` (None: all), newest first."""
-        end = len(self._by_number) if number is None else bisect_left(self._by_number, number, key=_number)
+        end = len(self._by_number) if number is None else bisect_left(self._by_number, number, key=_NUMBER)
         return self._by_number[max(0, end - count) : end][::-1]
-
-
-def _number(session: HostedSession) -> int:
-    return session.record.number
 
 
 def _finish_number(session: HostedSession) -> int:

@@ -60,7 +60,8 @@ class StatusEntry:
             self.is_current = token == self.snapshot.token and not self.reset
         self.unread = self.position != end
         if self.unread and not self.reset:
-            recent = session.recent
+            journal = session.journal()
+            recent = None if journal is None else journal.recent
             if recent is not None and recent.after == self.position:
                 self.recent = recent
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from ktrdr.host.v1.host_pb2 import GetStatusResponse
@@ -19,12 +21,13 @@ from services.host.status_entry import StatusEntry
 from services.host.status_query import DEFAULT_PAGE_POINTS, StatusQuery
 from services.host.wire import FieldStart
 
+_NUMBER: Final = attrgetter("number")
 BUDGET_BYTES: Final = 2 * 2**20
 _POINT_BYTES: Final = 36
 """Most bytes that a point takes: value and time of 8, step and seq as variable-length integers of at most 10."""
 _ROWS_AT_ONCE: Final = 500
 """Rows that are read on the event loop, which takes a few milliseconds; for more the reading moves to a thread."""
-_SESSIONS: Final = FieldStart(GetStatusResponse, "sessions")
+_start_of_session: Final = lru_cache(maxsize=4_096)(FieldStart(GetStatusResponse, "sessions").of)
 _SESSIONS_AT_ONCE: Final = 200
 """Sessions that are looked at before the event loop has its turn."""
 _BYTES_AT_ONCE: Final = 2**17
@@ -89,7 +92,7 @@ class StatusPage:
             return [*finished, *self._table.live_among(ids)]
         live = {*self._table.changed.since(self._standing.revision), *self._standing.behind}
         chosen = [each for each in live if each.settled is None and (ids is None or each.id in ids)]
-        return [*finished, *sorted(chosen, key=_number)]
+        return [*finished, *sorted(chosen, key=_NUMBER)]
 
     async def _tell_states(self) -> bool:
         """Choose the states to tell, as far as there is room. Returns whether there was for all."""
@@ -158,17 +161,18 @@ class StatusPage:
         raw_rows, later = self._query.raw_rows, Session()
         age = later.progress.age
         for entry in self._entries:
-            if not entry.is_included:
+            if not (entry.told or entry.is_included):
                 continue
-            snapshot = entry.snapshot
-            points = b"" if entry.points is None else entry.points.packed(raw_rows=raw_rows)
+            content, points = entry.snapshot.content, b""
+            if entry.points is not None:
+                points = entry.points.packed(raw_rows=raw_rows)
             if entry.is_plain:
-                age.seconds, age.nanos = divmod(max(0, now_ns - snapshot.updated_ns), 10**9)
+                age.seconds, age.nanos = divmod(max(0, now_ns - entry.snapshot.updated_ns), 10**9)
                 rest = later.SerializeToString()
             else:
                 rest = entry.rest(now, now_ns).SerializeToString()
-            length = len(snapshot.content) + len(points) + len(rest)
-            parts += (_SESSIONS.of(length), snapshot.content, points, rest)
+            length = len(content) + len(points) + len(rest)
+            parts += (_start_of_session(length), content, points, rest)
             size += length
             if size > _BYTES_AT_ONCE:
                 response.MergeFromString(b"".join(parts))
@@ -237,10 +241,6 @@ class StatusPage:
         return SessionCursor(at.incarnation, at.seq, token, target if target > at.seq else 0)
 
 
-def _number(session: HostedSession) -> int:
-    return session.record.number
-
-
 def _read_apart(entries: Sequence[StatusEntry], room: int) -> list[Points]:
     """Read the points of some sessions in a thread, with readers of its own."""
     return read_fairly([_source(entry, shared=False) for entry in entries], room)
@@ -249,4 +249,4 @@ def _read_apart(entries: Sequence[StatusEntry], room: int) -> list[Points]:
 def _source(entry: StatusEntry, *, shared: bool) -> JournalSource:
     """Return where an entry's points come from; `shared`: the reader of the event loop, where there is one."""
     journal = entry.session.journal() if shared and entry.settled is None else None
-    return JournalSource(entry.session.folder.journal, None if journal is None else journal.reader, entry.position)
+    return JournalSource(entry.session.folder.journal, None if journal is None else journal.lend(), entry.position)
