@@ -119,8 +119,10 @@ class CancelLadder:
 
     async def _insist(self, session: HostedSession, step: Callable[[SessionFolder], Awaitable[bool]]) -> None:
         """Repeat a step until there was somebody to take it: the worker may be about to be started."""
+        pause = _RETRY_SECONDS
         while not await step(session.folder):
-            await self._clock.sleep(_RETRY_SECONDS)
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, _KILL_AGAIN_SECONDS)
 
     def _left(self, since: datetime, grace_seconds: float) -> float:
         """Return what is left of a grace, whatever was done to the machine's clock in the meantime."""

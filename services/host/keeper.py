@@ -116,7 +116,10 @@ def _limits(memory_bytes: int, niceness: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         memory_bytes = min(memory_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, hard))
+    except (OSError, ValueError) as error:
+        _log(f"cannot limit memory to {memory_bytes} bytes: {error}")
     try:
         yield
     finally:
