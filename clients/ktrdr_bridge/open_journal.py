@@ -38,6 +38,7 @@ class OpenJournal:
         flags: The writer's flags.
         end_lost: The file is cut off, or its last segment's header or count is damaged.
         end_known: It was looked whether rows are hidden behind the end.
+        rows_hidden: There are: its count is damaged.
         goes_on: The last segment says that another one or another file follows.
         words_offset: Where the last segment's three words are, or -1 while they can't be relied on.
         token: The words that the last change token was made of, and the token.
@@ -54,7 +55,7 @@ class OpenJournal:
         self.end_seq = 0
         self.flags = 0
         self.end_lost = False
-        self.end_known = False
+        self.end_known = self.rows_hidden = False
         self.goes_on = False
         self.words_offset = -1
         self.token = b"", b""
@@ -143,6 +144,8 @@ class OpenJournal:
             end_seq = min(max(end_seq, segment.head.first_seq), self._most_seq)
         if end_seq < self.end_seq:
             self.end_known = False
+        elif end_seq > self.end_seq:
+            self.rows_hidden = False
         self.end_seq = segment.end_seq = end_seq
         return True
 
@@ -169,7 +172,7 @@ class OpenJournal:
         self.end_seq = 0 if last is None else last.end_seq
         self._most_seq = 0 if last is None else _most_seq(last, identity)
         self.token = b"", b""
-        self.end_known = self.goes_on = False
+        self.end_known = self.rows_hidden = self.goes_on = False
         self._sequence = -1
         self.words_offset = -1
         self._words = b""

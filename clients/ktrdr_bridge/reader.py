@@ -21,6 +21,7 @@ from ktrdr_bridge.state import State
 
 _LOOK_AT_PATH_SECONDS: Final = 0.1
 _WORDS_BYTES: Final = WORDS.size
+_ATTEMPTS: Final = 3
 
 _NOWHERE: Final = Position("", 0)
 
@@ -103,9 +104,11 @@ class JournalReader:
                     found = os.pread(journal.descriptor, _WORDS_BYTES, journal.words_offset)
                 if found == words:
                     return token
-                if len(found) == _WORDS_BYTES and not WORDS.unpack(found)[2] & FLAG_GOES_ON:
-                    # Not taken in here: the read that follows does it.
-                    return token[:-_WORDS_BYTES] + found
+                if len(found) == _WORDS_BYTES:
+                    published, _, flags = WORDS.unpack(found)
+                    if not flags & FLAG_GOES_ON and published >= WORDS.unpack(words)[0]:
+                        # Not taken in here: the read that follows does it.
+                        return token[:-_WORDS_BYTES] + found
         return self._look()
 
     def close(self) -> None:
@@ -159,6 +162,7 @@ class JournalReader:
             or not after.seq == walker.seq == journal.end_seq - 1
             or after.incarnation != journal.incarnation
             or journal.end_lost
+            or journal.rows_hidden
         ):
             return None
         offset = journal.words_offset - WORDS_OFFSET + walker.position
@@ -215,17 +219,27 @@ class JournalReader:
         """Whether rows at the end are hidden: the counts have no CRC, but more is there than a wrong one tells."""
         if journal.goes_on and self._is_at_path():
             return True
-        segment, tail = journal.segments[-1] if journal.segments else None, self._tail_walker(journal)
-        if not journal.end_known and segment is not None and journal.words_offset >= 0:
+        if not journal.end_known and journal.words_offset >= 0:
+            journal.rows_hidden = self._has_hidden_rows(journal)
+            journal.end_known = True
+        return journal.end_lost or journal.rows_hidden
+
+    def _has_hidden_rows(self, journal: OpenJournal) -> bool:
+        # A killed writer may not have come to publish its last row.
+        may_be_whole = 0 if journal.flags & FLAG_CLOSED else 1
+        for _ in range(_ATTEMPTS):
+            segment, tail, end_seq = journal.segments[-1], self._tail_walker(journal), journal.end_seq
+            if segment is None:
+                break
             walker = tail if tail is not None and tail.head == segment.head else SegmentWalker(segment.head)
-            whole = 0 if journal.flags & FLAG_CLOSED else 1  # a killed writer may not have come to publish its last row
-            hidden = self._walk(journal, segment, walker).rows_beyond() > whole
-            end_seq = journal.end_seq
+            if self._walk(journal, segment, walker).rows_beyond() <= may_be_whole:
+                break
             journal.refresh()
-            if journal.end_seq == end_seq:  # else the writer was just writing them
-                journal.end_known = True
-                journal.end_lost = journal.end_lost or hidden
-        return journal.end_lost
+            if journal.end_seq != end_seq:  # a writer was just writing them
+                break
+        else:
+            return True
+        return False
 
     def _progress(self, journal: OpenJournal) -> ProgressSnapshot:
         tail = self._tail_walker(journal)

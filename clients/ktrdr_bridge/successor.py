@@ -283,14 +283,13 @@ class Successor:
         """Copy the rows of the last segment as far as they are written; those of the last moment are left."""
         offset = self._source.identity.span(self._source.head.number)[0]
         copied = ROWS_OFFSET
-        with memoryview(mapping) as view:
-            for _ in range(_COPY_ROUNDS):
-                end = self._source.end()
-                while copied < end:
-                    part = view[copied : min(end, copied + _COPY_BYTES)]
-                    copied += os.preadv(self._source.descriptor, [part], offset + copied)
-                    part.release()
-                    self._rest()
+        for _ in range(_COPY_ROUNDS):
+            end = self._source.end()
+            while copied < end:
+                rows = os.pread(self._source.descriptor, min(end - copied, _COPY_BYTES), offset + copied)
+                mapping[copied : copied + len(rows)] = rows
+                copied += len(rows)
+                self._rest()
         return copied
 
     def _rest(self) -> None:

@@ -16,7 +16,6 @@ def read_by_the_page(data: bytes) -> dict[str, Any]:
     assert (magic, version, header_bytes) == (b"KTRDRJNL", 2, 65_536)
     assert zlib.crc32(data[:72]) == struct.unpack_from("<I", data, 72)[0]
     first_bytes, doublings, generation, complete_from_seq, rows_left_out = sizes
-    assert (generation, complete_from_seq, rows_left_out) == (0, 0, 0)
     flags, segments = struct.unpack_from("<QQ", data, 128)
     slots = []
     for offset in (1_024, 2_048):
@@ -35,33 +34,42 @@ def read_by_the_page(data: bytes) -> dict[str, Any]:
     for number in range(segments):
         rows += rows_of_segment(data, offset, number, incarnation)
         sequence, segment_flags = struct.unpack_from("<QQ", data, offset + 88)
-        assert segment_flags & 8 == (8 if number < segments - 1 else 0)
+        (thinned,) = struct.unpack_from("<Q", data, offset + 56)
+        assert segment_flags & 8 == (8 if number < segments - 1 and not thinned else 0)
         offset += first_bytes * 2 ** min(number, doublings)
     assert (sequence, segment_flags) == (max(slots)[0], flags)
-    return {"incarnation": incarnation.hex(), "flags": flags, "state": max(slots), "rows": rows}
+    thinning = generation, complete_from_seq, rows_left_out
+    return {"incarnation": incarnation.hex(), "flags": flags, "state": max(slots), "rows": rows, "thinning": thinning}
 
 
 def rows_of_segment(data: bytes, offset: int, expected_number: int, incarnation: bytes) -> list[Row]:
     magic, crc, number, first_seq, owner, _, _, *more = struct.unpack_from("<4sIQQ8sqQQQII", data, offset)
     assert (magic, number, owner) == (b"KSEG", expected_number, incarnation[:8])
     assert crc == zlib.crc32(data[offset + 8 : offset + 72])
-    assert more == [first_seq, 0, 0, 0]
+    completed_seq, end_seq, row_count, lost = more
+    assert lost == 0
     (published,) = struct.unpack_from("<Q", data, offset + 80)
+    if not end_seq:
+        assert (completed_seq, row_count) == (first_seq, 0)
+        row_count = published - first_seq
     position = offset + 128
     schemas: dict[int, list[str]] = {}
     rows: list[Row] = []
-    while first_seq + len(rows) < published:
+    seq = first_seq - 1
+    while len(rows) < row_count:
         crc, context_crc, words, kind, flags, schema, _phase, detail = struct.unpack_from("<IIHBBHHq", data, position)
         body = data[position + 24 : position + 8 * words]
         assert crc == zlib.crc32(body)
         assert context_crc == zlib.crc32(data[position + 8 : position + 24])
         if kind == 0:
+            assert end_seq or detail == 0
             schemas[schema] = json.loads(body)
         else:
             names = schemas[schema]
             seconds, low_seq, step = struct.unpack_from("<dI4xq" if flags & 1 else "<dII", body)
             values = struct.unpack_from(f"<{len(names)}d", body, 24 if flags & 1 else 16)
-            assert low_seq == first_seq + len(rows)
+            assert low_seq == seq + 1 or (end_seq and low_seq > seq)
+            seq = low_seq
             assert len(body) == (24 if flags & 1 else 16) + 8 * len(names)
             rows.append((low_seq, kind, step, detail, seconds, dict(zip(names, values, strict=True))))
         position += 8 * words
@@ -95,3 +103,28 @@ def test_the_page_is_enough_to_read_a_journal(tmp_path: Path) -> None:
     assert 0 < started < updated
     assert texts == ["train", "epochs", "a step", "IB pacing: 41 s"]
     assert read_by_the_page(path.read_bytes())["flags"] == 4
+
+
+def test_the_page_is_enough_to_read_a_thinned_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    names = [f"metric {number}" for number in range(200)]
+    with Bridge.create(path, limit_bytes=2**20) as bridge:
+        bridge.set_phase("train", total=60, unit="epochs")
+        for number in range(1_500):
+            bridge.on_batch(number % 36 + 1, 36, {name: number + column / 256 for column, name in enumerate(names)})
+            if number % 36 == 35:
+                bridge.on_epoch(number // 36 + 1, {"val_loss": number})
+        assert bridge.recording
+    read = read_by_the_page(path.read_bytes())
+    generation, complete_from_seq, rows_left_out = read["thinning"]
+    seqs = [row[0] for row in read["rows"]]
+    assert generation > 1
+    assert complete_from_seq - sum(1 for seq in seqs if seq < complete_from_seq) == rows_left_out
+    assert [seq for seq in seqs if seq >= complete_from_seq] == list(range(complete_from_seq, 1_500 + 1_500 // 36))
+    for seq, kind, step, _, _, metrics in read["rows"]:
+        epochs, batch = divmod(seq, 37)
+        if kind == 2:
+            assert (batch, step, metrics) == (36, epochs + 1, {"val_loss": epochs * 36 + 35})
+        else:
+            number = epochs * 36 + batch
+            assert (step, metrics["metric 7"]) == (batch + 1, number + 7 / 256)
