@@ -12,6 +12,7 @@ from ktrdr_bridge.layout import BODY_OFFSET
 from ktrdr_bridge.segment_head import (
     FLAG_CLOSED,
     FLAG_GOES_ON,
+    FLAG_STOPPED,
     HEAD_READ_BYTES,
     ROWS_OFFSET,
     WORDS,
@@ -165,7 +166,8 @@ class OpenJournal:
         final = found[-1] if found else None
         # A thinned segment is never the last one.
         whole = final is not None and not final.head.end_seq
-        self.end_lost = cut_off or (count > 0 and not whole)
+        # Without any segment it isn't made, unless there was no space for the first.
+        self.end_lost = cut_off or not (whole or (not found and self.flags & FLAG_STOPPED))
         self.place = _PLACE.pack(identity.incarnation, identity.generation, count)
         self.segments = _counted(found, identity)
         last = next((segment for segment in reversed(self.segments) if segment is not None), None)

@@ -28,7 +28,7 @@ from ktrdr_bridge.segments import Refusal
 from ktrdr_bridge.thinning import Census
 
 SHARE_TO_FREE: Final = 0.4
-_WORK_SECONDS: Final = 0.000_2
+_WORK_SECONDS: Final = 0.000_4
 _REST_SECONDS: Final = 0.001
 _COPY_BYTES: Final = 65_536
 _COPY_ROUNDS: Final = 8

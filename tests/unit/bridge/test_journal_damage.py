@@ -118,7 +118,7 @@ def test_what_is_whole_is_read_whole(written: Written, tmp_path: Path) -> None:
     assert (found.progress.phase, found.progress.completed, found.progress.step) in written.steps
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_lose_rows_and_change_none(written: Written, tmp_path: Path, data: st.DataObject) -> None:
     damaged = bytearray(written.data)
@@ -137,7 +137,7 @@ def test_flipped_bytes_lose_rows_and_change_none(written: Written, tmp_path: Pat
     check_against(written, points, found)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 2**20), zeros=st.booleans())
 def test_a_cut_journal_loses_its_end_and_says_so(written: Written, tmp_path: Path, cut: int, zeros: bool) -> None:
     cut = min(cut, len(written.data))
@@ -151,7 +151,7 @@ def test_a_cut_journal_loses_its_end_and_says_so(written: Written, tmp_path: Pat
         assert lost == set(range(min(lost), max(lost) + 1))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(HEADER_BYTES, HEADER_BYTES + 60_000), size=st.integers(1, 3_000), seed=st.integers(0, 2**32))
 def test_scribbling_over_a_stretch_loses_that_stretch_only(
     written: Written, tmp_path: Path, place: int, size: int, seed: int
@@ -227,7 +227,7 @@ def test_something_else_at_the_path_is_reported(tmp_path: Path, content: bytes) 
 def test_progress_is_one_that_was_shown_or_damage_is_reported(written: Written, tmp_path: Path) -> None:
     path = tmp_path / "journal"
     dice = random.Random(11)
-    for _ in range(60):
+    for _ in range(40):
         data = bytearray(written.data)
         data[dice.randrange(HEADER_BYTES + 48, len(data))] ^= 1 << dice.randrange(8)
         path.write_bytes(data)

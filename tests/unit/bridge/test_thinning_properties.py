@@ -110,5 +110,5 @@ class ThinnedJournal(RuleBasedStateMachine):
 
 TestThinnedJournal = ThinnedJournal.TestCase
 TestThinnedJournal.settings = settings(
-    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
