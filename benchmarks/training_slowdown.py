@@ -158,13 +158,14 @@ def tell(case: Case, found: Measured, findings: Findings) -> None:
     )
     target = f"<= {case.target * 100:g} %"
     findings.keep(case.name, **asdict(found), bound=found.bound)
-    if found.wall.high <= case.target or found.wall.low > case.target:
-        told = f"{found.wall.value * 100:+.3f} % ({found.wall.low * 100:+.3f} to {found.wall.high * 100:+.3f})"
-        findings.check(case.name, found.wall.value, told, target, passed=found.wall.high <= case.target)
+    best = min((found.wall, found.processor), key=lambda each: each.high - each.low)
+    # An interval as wide as this could miss or meet the target by chance, whatever side it happens to lie on.
+    if best.high - best.low <= 2 * case.target:
+        told = f"{best.value * 100:+.3f} % ({best.low * 100:+.3f} to {best.high * 100:+.3f})"
+        findings.check(case.name, best.value, told, target, passed=best.value <= case.target)
         return
-    print(
-        f"      not resolved by the pairs: the interval holds {case.target * 100:g} %, so the events' own cost counts"
-    )
+    width = f"the interval is {(best.high - best.low) * 100:.2f} % wide"
+    print(f"      not resolved by the pairs: {width}, so the events' own cost counts")
     findings.check(
         f"{case.name} (bound)", found.bound, f"{found.bound * 100:.4f} %", target, passed=found.bound <= case.target
     )
@@ -174,7 +175,6 @@ def run(seconds: float, folder: Path, findings: Findings) -> None:
     """Measure both cases."""
     training = training_with_short_steps()
     step_seconds = training.step_seconds()
-    epoch_steps = int(EPOCH_SECONDS / step_seconds * 1.1) + 1
     print(f"an MLP with {training.samples} samples a batch, on one thread: {step_seconds * 1000:.2f} ms a step")
     with Bridge.create(folder / "journal", control=folder / "control", limit_bytes=2**30) as bridge:
         bridge.set_phase("train", total=1_000_000, unit="epochs")
@@ -187,11 +187,13 @@ def run(seconds: float, folder: Path, findings: Findings) -> None:
             bridge.raise_if_cancelled()
             bridge.on_epoch(number, values)
 
-        for case in (
-            Case("an event a step of 0.5 ms", 1, STEPS_A_BLOCK, report_batch, 0.01),
-            Case("an event an epoch of 50 ms", epoch_steps, 1, report_epoch, 0.001),
-        ):
-            tell(case, measure(training, case, seconds), findings)
+        steps = Case("an event a step of 0.5 ms", 1, STEPS_A_BLOCK, report_batch, 0.01)
+        found = measure(training, steps, seconds)
+        tell(steps, found, findings)
+        # What a step takes is known best now; a tenth more, so that no epoch is shorter than it should be.
+        epoch_steps = int(1.1 * EPOCH_SECONDS / found.unit_seconds) + 1
+        epochs = Case("an event an epoch of 50 ms", epoch_steps, 1, report_epoch, 0.001)
+        tell(epochs, measure(training, epochs, seconds), findings)
 
 
 def main() -> int:
