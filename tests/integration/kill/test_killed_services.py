@@ -15,8 +15,8 @@ SEED = 4
 
 async def test_nothing_is_lost_doubled_or_run_twice_while_services_are_killed(tmp_path: Path) -> None:
     async with running_world(tmp_path, slots=10) as world:
-        cases = make_cases(SEED, 60, EVERYTHING, world.ledgers)
-        strikes = make_strikes(SEED, 200, mean_seconds=0.3)
+        cases = make_cases(SEED, 80, EVERYTHING, world.ledgers)
+        strikes = make_strikes(SEED, 200, mean_seconds=0.15)
         report = await run(world, cases, strikes, seed=SEED, parallel=16)
     sys.stdout.write(f"seed {SEED}: {report}\n")
     assert not report.problems, f"seed {SEED}:\n" + "\n".join(report.problems)
