@@ -6,8 +6,7 @@ from services.host.session import HostedSession
 class ChangedSessions:
     """The live sessions of a host in the order of their last changes.
 
-    It does not depend on being told of changes: whoever asks for them calls `note` first, which compares the version of
-    each session with the one that it had before.
+    Sessions report here that they have changed. Whoever asks for them calls `note` first.
 
     Attributes:
         revision: Number of the last change that was noted.
@@ -15,31 +14,37 @@ class ChangedSessions:
 
     def __init__(self) -> None:
         self.revision = 0
-        self._noted: dict[HostedSession, tuple[int, int]] = {}
-        """Revision of the last change, and the session's version then; the last change is the last entry."""
+        self._reported: set[HostedSession] = set()
+        self._noted: dict[HostedSession, int] = {}
+        """Revision of the last change; the last change is the last entry."""
 
     def add(self, session: HostedSession) -> None:
         """A session has come; that is a change."""
         self.revision += 1
-        self._noted[session] = (self.revision, session.version)
+        self._noted[session] = self.revision
+        session.report_to(self._reported)
 
     def remove(self, session: HostedSession) -> None:
         """A session has finished; that is a change, of which its finish number tells."""
         self.revision += 1
         del self._noted[session]
+        session.report_to(None)
+        self._reported.discard(session)
 
     def note(self) -> None:
         """Note the sessions that have changed since the last time."""
-        changed = [session for session, (_, version) in self._noted.items() if session.version != version]
-        for session in changed:
+        if not self._reported:
+            return
+        for session in self._reported:
             self.revision += 1
             del self._noted[session]
-            self._noted[session] = (self.revision, session.version)
+            self._noted[session] = self.revision
+        self._reported.clear()
 
     def since(self, revision: int) -> list[HostedSession]:
         """Return the sessions that have changed after a revision, as far as it was noted, the last change first."""
         found = []
-        for session, (changed_at, _) in reversed(self._noted.items()):
+        for session, changed_at in reversed(self._noted.items()):
             if changed_at <= revision:
                 break
             found.append(session)

@@ -1,6 +1,5 @@
 """Look at a few bytes of many files at once."""
 
-import contextlib
 import mmap
 import os
 from collections.abc import Hashable
@@ -31,6 +30,7 @@ class JournalGlance(Generic[Key]):
     def __init__(self) -> None:
         self._windows: dict[Key, _Window] = {}
         self._views: list[memoryview] = []
+        self._size = 0
         self._seen = b""
         self._pipe: tuple[int, int] | None = None
 
@@ -75,10 +75,10 @@ class JournalGlance(Generic[Key]):
 
         A file that cannot be looked at any more is forgotten, and it is for the caller to see what became of it.
         """
-        found = self._collect(self._views)
+        found = self._collect(self._views, self._size)
         if found is None:
             self._forget_unreadable()
-            found = self._collect(self._views) or b""
+            found = self._collect(self._views, self._size) or b""
         seen, self._seen = self._seen, found
         if found == seen:
             return []
@@ -100,24 +100,25 @@ class JournalGlance(Generic[Key]):
 
     def _arrange(self) -> None:
         self._views = [window.view for window in self._windows.values()]
+        self._size = sum(map(len, self._views))
         self._seen = b""
 
     def _forget_unreadable(self) -> None:
         for key, window in list(self._windows.items()):
-            if self._collect([window.view]) is None:
+            if self._collect([window.view], len(window.view)) is None:
                 self.forget(key)
 
-    def _collect(self, views: list[memoryview]) -> bytes | None:
-        """Return the bytes of some views; None where one of them cannot be read."""
+    def _collect(self, views: list[memoryview], size: int) -> bytes | None:
+        """Return the bytes of some views, `size` altogether; None where one of them cannot be read."""
         if not views:
             return b""
         if self._pipe is None:
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
         source, sink = self._pipe
-        size = sum(map(len, views))
-        written = 0
-        with contextlib.suppress(OSError):
+        try:
             written = os.writev(sink, views)
-        found = os.read(source, written) if written else b""
+        except OSError:
+            return None
+        found = os.read(source, written)
         return found if len(found) == size else None

@@ -61,6 +61,7 @@ class HostedSession:
         self._settled: SettledRecord | None = None
         self._journal: SessionJournal | None = None
         self._holds = 0
+        self._changed: set[HostedSession] | None = None
         self._told_version = -1
         self._live: LiveMessage | None = None
         self._snapshot: Snapshot | None = None
@@ -193,7 +194,7 @@ class HostedSession:
         """
         journal = self._journal or self.journal()
         if journal is not None and journal.look(found):
-            self.version += 1
+            self._count_change()
 
     def journal(self) -> SessionJournal | None:
         """Return the journal as the host reads it, on the event loop; None before the work, and after its end."""
@@ -223,10 +224,19 @@ class HostedSession:
             self._snapshot = self._live.with_journal(journal.read())
         return self._snapshot
 
+    def report_to(self, changed: "set[HostedSession] | None") -> None:
+        """Add itself to this set with each change from now on; None to no set."""
+        self._changed = changed
+
     def _has_changed(self) -> None:
         """What the host knows of the session has changed: to be called by all that changes it."""
-        self.version += 1
         self._live = None
+        self._count_change()
+
+    def _count_change(self) -> None:
+        self.version += 1
+        if self._changed is not None:
+            self._changed.add(self)
 
     def _describe(self) -> Session:
         message = Session(
