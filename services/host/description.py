@@ -27,8 +27,8 @@ def set_age(message: Session, snapshot: Snapshot, now: datetime, now_ns: int) ->
     """Tell what depends on the time of the answer and is no change of the session.
 
     Args:
-        message: Gets how long the worker has written nothing (by the clock that it wrote the time with), and the time
-            that is left to the next stage of a request to stop and to the session's time limit.
+        message: Gets how long the worker has written nothing (by the clock that it wrote the time with), the estimate,
+            and the time that is left to the next stage of a request to stop and to the session's time limit.
         snapshot: What the message was made from.
         now: The time.
         now_ns: The same in Unix nanoseconds.
@@ -40,3 +40,6 @@ def set_age(message: Session, snapshot: Snapshot, now: datetime, now_ns: int) ->
     if snapshot.updated_ns:
         age = message.progress.age
         age.seconds, age.nanos = divmod(max(0, now_ns - snapshot.updated_ns), 10**9)
+    if snapshot.eta_seconds is not None:
+        eta = message.progress.eta
+        eta.seconds, eta.nanos = divmod(int(snapshot.eta_seconds * 1e9), 10**9)

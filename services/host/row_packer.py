@@ -59,9 +59,9 @@ class RowPacker:
         if len(head) != self._head_bytes:
             self._lay_out(row.names, len(head))
         parts = self._parts
-        parts[1::5] = [head] * count
-        parts[3::5] = row.values
-        parts[4::5] = [_TIMES + row.time_ns.to_bytes(8, "little", signed=True)] * count
+        parts[1::4] = [head + _VALUES] * count
+        parts[2::4] = row.values
+        parts[3::4] = [_TIMES + row.time_ns.to_bytes(8, "little", signed=True)] * count
         return self._columns.pack(*parts)
 
     def _lay_out(self, names: tuple[str, ...], head_bytes: int) -> None:
@@ -72,8 +72,8 @@ class RowPacker:
         for name in names:
             start = MetricSeries(name=name).SerializeToString()
             start = _SERIES.of(len(start) + head_bytes + len(_VALUES) + len(_TIMES) + 16) + start
-            self._parts += [start, b"", _VALUES, 0.0, b""]
-            layout += f"{len(start)}s{head_bytes}s{len(_VALUES)}sd{len(_TIMES) + 8}s"
+            self._parts += [start, b"", 0.0, b""]
+            layout += f"{len(start)}s{head_bytes + len(_VALUES)}sd{len(_TIMES) + 8}s"
         self._columns = struct.Struct(layout)
 
 

@@ -18,9 +18,11 @@ class Snapshot:
     """A session's message without points, and what tells it from an earlier one.
 
     Attributes:
-        content: The message, serialized: so it goes into answers fastest.
+        content: The message, serialized: so it goes into answers fastest. It lacks what depends on when it is told.
         token: Digest of the message. Equal tokens mean equal messages, over restarts of the host too.
         updated_ns: When the worker last wrote, in Unix nanoseconds; 0 where its age is of no interest any more.
+        eta_seconds: Estimate of the rest of the phase, as of `updated_ns`; None where it cannot be told. An estimate
+            alone is no change.
         next_stage_at: When a request to stop goes on to its next stage; None where there is none.
         ends_at: When its time limit is reached; None where there is none, and before and after the work.
     """
@@ -28,6 +30,7 @@ class Snapshot:
     content: bytes
     token: bytes
     updated_ns: int = 0
+    eta_seconds: float | None = None
     next_stage_at: datetime | None = None
     ends_at: datetime | None = None
 
@@ -61,6 +64,7 @@ class LiveMessage:
         self._told = Session()
         self._progress = self._told.progress
         self._update_time = self._told.update_time
+        self._fixed: tuple[object, ...] = ()
         self._rest: tuple[object, ...] = ()
 
     def alone(self, wait_reason: str) -> Snapshot:
@@ -70,9 +74,13 @@ class LiveMessage:
 
     def with_journal(self, read: JournalRead) -> Snapshot:
         """Return the snapshot with what a journal tells."""
-        progress = read.progress
-        self._progress.ClearField("eta")
-        set_progress(self._progress, progress)
+        progress, told = read.progress, self._progress
+        fixed = (progress.phase, progress.total, progress.unit, progress.wait_reason)
+        if fixed == self._fixed and progress.fraction is not None:
+            told.step, told.completed, told.fraction = progress.step, progress.completed, progress.fraction
+        else:
+            set_progress(told, progress)
+            self._fixed = fixed
         rest = (read.incarnation, read.recording, read.damage, read.thinning)
         if rest != self._rest:
             self._set_rest(read)
@@ -97,12 +105,9 @@ class LiveMessage:
         told = self._told.SerializeToString()
         digest = self._digest.copy()
         digest.update(told)
-        if eta_seconds is not None:
-            # Not in the digest: an estimate alone is no change.
-            eta = self._progress.eta
-            eta.seconds, eta.nanos = divmod(int(eta_seconds * 1e9), 10**9)
-            told = self._told.SerializeToString()
-        return Snapshot(self._content + told, digest.digest(), worker_ns, self._next_stage_at, self._ends_at)
+        return Snapshot(
+            self._content + told, digest.digest(), worker_ns, eta_seconds, self._next_stage_at, self._ends_at
+        )
 
 
 def final_snapshot(content: bytes) -> Snapshot:

@@ -88,12 +88,13 @@ class StatusEntry:
 
     @property
     def is_plain(self) -> bool:
-        """Beside state and points the answer has nothing to say of the session but its age."""
+        """Beside state and points the answer has nothing to say of the session but its age and the estimate."""
         return (
             self.known is not None
             and self.settled is None
             and not (self.reset or self.damage)
             and self.snapshot.updated_ns != 0
+            and self.snapshot.eta_seconds is not None
             and self.snapshot.next_stage_at is self.snapshot.ends_at is None
         )
 

@@ -74,7 +74,9 @@ class StatusPage:
             await self._read_points()
         response = await self._write()
         response.removed_sessions.extend(removed)
+        await self._breathe()
         cursor = self._next_cursor(removed, all_told=all_told)
+        await self._breathe()
         if cursor is self._cursor and self._query.cursor:
             response.next_cursor = self._query.cursor
         else:
@@ -82,7 +84,13 @@ class StatusPage:
         response.snapshot_complete = cursor.complete
         response.more = not all_told or any(entry.unread for entry in self._entries)
         self.next_standing = Standing(cursor, self._revision, self._removals, self._behind())
+        await self._breathe()
         return response
+
+    async def _breathe(self) -> None:
+        """Give the event loop its turn, where the answer is a large one: each step takes a time then."""
+        if len(self._entries) > _SESSIONS_AT_ONCE:
+            await asyncio.sleep(0)
 
     def _candidates(self) -> list[HostedSession]:
         """Return the sessions that may hold something for the reader: finished ones first, in the order they did."""
@@ -159,7 +167,7 @@ class StatusPage:
         now = self._clock.now()
         now_ns = int(now.timestamp() * 1e9)
         raw_rows, later = self._query.raw_rows, Session()
-        age = later.progress.age
+        age, eta = later.progress.age, later.progress.eta
         for entry in self._entries:
             if not (entry.told or entry.is_included):
                 continue
@@ -168,6 +176,7 @@ class StatusPage:
                 points = entry.points.packed(raw_rows=raw_rows)
             if entry.is_plain:
                 age.seconds, age.nanos = divmod(max(0, now_ns - entry.snapshot.updated_ns), 10**9)
+                eta.seconds, eta.nanos = divmod(int(1e9 * (entry.snapshot.eta_seconds or 0.0)), 10**9)
                 rest = later.SerializeToString()
             else:
                 rest = entry.rest(now, now_ns).SerializeToString()
