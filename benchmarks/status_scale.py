@@ -1,6 +1,6 @@
-"""GetStatus on a host with many sessions: what a poll costs the host when nothing changed, when everything did, and first.
+"""GetStatus on a host with many sessions: what a poll costs when nothing changed, when everything did, and at first.
 
-`python -m benchmarks.status_scale [--json FILE]`. The host is a process of its own, and so is the writer of the journals.
+`python -m benchmarks.status_scale [--json FILE]`. The host is a process of its own, and so is what writes the journals.
 What is compared alternates in one run. Processor time is that of the whole host process.
 """
 
@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -29,6 +29,7 @@ from benchmarks.status_scale_host import SERVICE
 if TYPE_CHECKING:  # the asynchronous stubs exist for type checkers only
     from ktrdr.host.v1.host_pb2_grpc import HostServiceAsyncStub
 
+RawCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 BLOCK = 50
 """Calls of one kind before the other kind has its turn."""
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -87,8 +88,8 @@ class ScaleHost:
 
     def __init__(self, pid: int, channel: grpc.aio.Channel) -> None:
         self.stub = cast("HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
-        self.empty = channel.unary_unary(f"/{SERVICE}/Empty")
-        self._stalls = channel.unary_unary(f"/{SERVICE}/Stalls")
+        self.empty: RawCall = channel.unary_unary(f"/{SERVICE}/Empty")
+        self._stalls: RawCall = channel.unary_unary(f"/{SERVICE}/Stalls")
         # clock_getcpuclockid(3) of another process, as Linux computes it.
         self._clock = ~pid << 3 | 2
 
@@ -149,7 +150,7 @@ def writer(live: list[Path]) -> Iterator[Writer]:
 async def host(home: Path) -> AsyncIterator[ScaleHost]:
     """Run a host."""
     ready = home / "ready.json"
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220  # nothing else runs in this loop while the host starts
         [sys.executable, "-m", "benchmarks.status_scale_host", str(home), str(ready)], env=ENVIRONMENT
     ) as process:
         try:
@@ -215,7 +216,7 @@ async def changed(served: ScaleHost, journals: Writer, live: int, polls: int) ->
 
 
 async def looking(served: ScaleHost, seconds: float) -> tuple[float, float]:
-    """Return the host's share of a core in percent while somebody watches and nothing changes, and while nobody does."""
+    """Return the host's share of a core in percent while somebody watches silence, and while nobody does."""
     shares = []
     for watched in (True, False):
         stream = None
@@ -266,9 +267,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, 
     empty, poll = costs["an empty call"], costs["an unchanged poll"]
     changes = {name: cost for name, cost in costs.items() if "changes" in name}
     checks = [
-        Check("unchanged poll / empty call, p50", poll.p(0.5) / empty.p(0.5), 1.5, "×"),
-        Check("unchanged poll / empty call, p99", poll.p(0.99) / empty.p(0.99), 1.5, "×"),
-        Check("unchanged poll / empty call, host CPU", poll.cpu_ms / empty.cpu_ms, 1.5, "×"),
+        Check("unchanged poll / empty call, p50", poll.p(0.5) / empty.p(0.5), 1.5, "x"),
+        Check("unchanged poll / empty call, p99", poll.p(0.99) / empty.p(0.99), 1.5, "x"),
+        Check("unchanged poll / empty call, host CPU", poll.cpu_ms / empty.cpu_ms, 1.5, "x"),
         *(Check(f"{name}: host CPU", cost.cpu_ms, 2.0, "ms") for name, cost in changes.items()),
         Check("looking at the journals while watched", watched, 2.0, "% of a core"),
         Check("the same while nobody watches", unwatched, 0.1, "% of a core"),

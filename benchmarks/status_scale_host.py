@@ -107,7 +107,7 @@ class ScaleHostService:
         self._host = build_host(
             self._settings, kind=HostKind.HOST_KIND_TRAINING, runner=OthersRunner(), clock=context.clock
         )
-        methods = {
+        methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Empty": grpc.unary_unary_rpc_method_handler(self._empty),
             "Stalls": grpc.unary_unary_rpc_method_handler(self._take_stalls),
         }

@@ -12,7 +12,7 @@ from ktrdr_bridge import JournalReader, read_control
 from services.common.clock import Clock
 from services.common.files import write_atomically
 from services.host.host_identity import HostIdentity
-from services.host.progress import set_progress
+from services.host.progress import set_progress, set_thinning
 from services.host.records import SettledRecord
 from services.host.session import HostedSession
 from services.host.settlement import Settlement, judge
@@ -121,6 +121,7 @@ class Settler:
             message.progress.wait_reason = ""
             message.incarnation = read.incarnation
             message.recording_stopped = not read.recording
+            set_thinning(message, read.thinning)
         message.journal_damage = read.damage
         message.worker_pid = 0
         if message.HasField("start_time"):

@@ -8,7 +8,7 @@ from typing import Final
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr_bridge import JournalRead
 
-from services.host.progress import set_progress
+from services.host.progress import set_progress, set_thinning
 
 TOKEN_BYTES: Final = 8
 
@@ -89,15 +89,11 @@ class LiveMessage:
 
     def _set_rest(self, read: JournalRead) -> None:
         """Tell what the journal tells beside the progress, which hardly ever changes."""
-        told, thinning = self._told, read.thinning
+        told = self._told
         told.incarnation = read.incarnation
         told.recording_stopped = bool(read.incarnation) and not read.recording
         told.journal_damage = read.damage
-        told.ClearField("thinning")
-        if thinning is not None:
-            told.thinning.generation = thinning.generation
-            told.thinning.complete_from_seq = thinning.complete_from_seq
-            told.thinning.rows_left_out = thinning.rows_left_out
+        set_thinning(told, read.thinning)
 
     def _snapshot(self, worker_ns: int, eta_seconds: float | None) -> Snapshot:
         time = self._update_time

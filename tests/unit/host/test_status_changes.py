@@ -108,6 +108,9 @@ async def test_what_thinning_gives_up_is_told(tmp_path: Path) -> None:
         # The reader has read along, so nothing is missing from what it has.
         assert [point for _, point in sorted(reader.series(name, "loss").items())] == world.written[name]
         assert not reader.resets
+        await world.settle(0)
+        await reader.drain()
+        assert reader.sessions[name].thinning.rows_left_out > 0
     finally:
         await world.close()
         world.end_writers()
