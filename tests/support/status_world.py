@@ -7,8 +7,8 @@ from typing import Final
 from google.protobuf.struct_pb2 import Struct
 from ktrdr.host.v1 import host_pb2
 from ktrdr.host.v1.metrics_pb2 import METRIC_ENCODING_ROWS
-from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, CancelStage, Session
-from ktrdr_bridge import Bridge
+from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, CancelStage, Progress, Session
+from ktrdr_bridge import Bridge, JournalReader
 
 from services.common.clock import SystemClock
 from services.common.files import write_atomically
@@ -19,6 +19,7 @@ from services.host.host_identity import HostIdentity
 from services.host.journal_watch import JournalWatch
 from services.host.known_cursors import KnownCursors
 from services.host.loading import load_sessions
+from services.host.progress import set_progress
 from services.host.records import SessionRecord, StartRecord
 from services.host.runner import Liveness, WorkerView
 from services.host.session import HostedSession
@@ -172,6 +173,14 @@ class StatusWorld:
     def told(self, name: str) -> Session:
         """Return what a reader that is up to date must have been told of a session."""
         return stable(describe(self.session(name), CLOCK.now()))
+
+    def progress(self, name: str) -> Progress:
+        """Return what the journal of a session tells somebody who opens it now."""
+        reader = JournalReader(self.session(name).folder.journal)
+        progress = Progress()
+        set_progress(progress, reader.read(max_points=1).progress)
+        reader.close()
+        return progress
 
     async def ask(self, request: host_pb2.GetStatusRequest) -> host_pb2.GetStatusResponse:
         """Answer a reader."""

@@ -65,8 +65,13 @@ async def play(home: Path, steps: Sequence[Action]) -> None:
 
 def check_states(world: StatusWorld, reader: StatusReader) -> None:
     for name in world.bridges:
-        if name not in world.removed:
-            assert stable(reader.sessions[name]) == world.told(name)
+        if name in world.removed:
+            continue
+        told = stable(reader.sessions[name])
+        assert told == world.told(name)
+        if not world.is_settled(name):
+            assert told.progress == world.progress(name)
+        assert [point for _, point in sorted(reader.series(name, "loss").items())] == world.written[name]
 
 
 def check(world: StatusWorld, reader: StatusReader) -> None:
@@ -88,6 +93,14 @@ def check(world: StatusWorld, reader: StatusReader) -> None:
 def test_every_reader_gets_every_point_once(steps: list[Action]) -> None:
     with tempfile.TemporaryDirectory() as home:
         asyncio.run(play(Path(home), steps))
+
+
+@pytest.mark.parametrize("forgotten", [(), (("forget", 0, 0),)])
+def test_a_session_that_is_removed_before_its_end_was_read_is_told_as_removed(
+    tmp_path: Path, forgotten: tuple[Action, ...]
+) -> None:
+    seen = [("start", 0, 0), ("start", 0, 0), ("write", 0, 3), ("drain", 0, 0), ("drain", 1, 0)]
+    asyncio.run(play(tmp_path, [*seen, ("settle", 0, 0), ("remove", 0, 0), *forgotten, ("drain", 0, 0)]))
 
 
 @pytest.mark.parametrize("pages", [[0], [1], [5, 0, 1]])

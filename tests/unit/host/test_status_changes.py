@@ -46,6 +46,7 @@ async def test_each_change_is_told_and_nothing_else(world: StatusWorld, reader: 
             continue
         assert [session.id for session in answer.sessions] == ["s1"]
         assert stable(answer.sessions[0]) == world.told("s1")
+        assert stable(answer.sessions[0]).progress == world.progress("s1")
         assert not (await reader.read()).sessions
 
 
