@@ -12,7 +12,7 @@ from tests.support.eventually import eventually_sync
 from tests.support.recorded_session import recorded_sessions
 
 LIGHTNING = """
-import sys, time, torch
+import os, pathlib, sys, time, torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 from ktrdr_bridge.integrations.lightning import KtrdrCallback
@@ -35,10 +35,10 @@ trainer = Trainer(
     callbacks=[KtrdrCallback("two", home=sys.argv[1], every_n_batches=2)],
 )
 trainer.fit(Model(), DataLoader(TensorDataset(torch.randn(64, 4), torch.randn(64, 1)), batch_size=8))
-print("stopped at", trainer.global_step, flush=True)
+pathlib.Path(sys.argv[1], f"stopped-{os.getpid()}").write_text(str(trainer.global_step))
 """
 TRANSFORMERS = """
-import sys, time, torch
+import os, pathlib, sys, time, torch
 from transformers import Trainer, TrainingArguments
 from ktrdr_bridge.integrations.transformers import KtrdrCallback
 
@@ -59,7 +59,7 @@ arguments = TrainingArguments(
 data = [{"x": torch.randn(4), "labels": torch.randn(1)} for _ in range(64)]
 trainer = Trainer(Model(), arguments, train_dataset=data, callbacks=[KtrdrCallback("two", home=sys.argv[1])])
 trainer.train()
-print("stopped at", trainer.state.global_step, flush=True)
+pathlib.Path(sys.argv[1], f"stopped-{os.getpid()}").write_text(str(trainer.state.global_step))
 """
 
 
@@ -78,7 +78,7 @@ def test_one_session_and_one_end(script: str, launcher: list[str], tmp_path: Pat
     file.write_text(script)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [sys.executable, *launcher, str(file), str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *launcher, str(file), str(tmp_path)], stdout=subprocess.DEVNULL, env=environment
     ) as training:
         try:
             eventually_sync(
@@ -87,11 +87,11 @@ def test_one_session_and_one_end(script: str, launcher: list[str], tmp_path: Pat
             )
             for session in recorded_sessions(tmp_path):
                 request_stop(session.folder / "control", reason="enough")
-            out, _ = training.communicate(timeout=60)
+            training.wait(timeout=60)
         finally:
             training.kill()
     (session,) = recorded_sessions(tmp_path)
     assert session.result["outcome"] == "cancelled"
-    stops = {line for line in out.splitlines() if line.startswith("stopped at")}
-    assert out.count("stopped at") == 2
-    assert len(stops) == 1  # both at the same step
+    stops = [file.read_text() for file in tmp_path.glob("stopped-*")]
+    assert len(stops) == 2
+    assert len(set(stops)) == 1  # both at the same step
