@@ -7,7 +7,7 @@ from typing import Final
 from services.host.cursor import Cursor
 from services.host.session import HostedSession
 
-_MOST_CURSORS: Final = 16
+_MOST_CURSORS: Final = 64
 _MOST_POSITIONS: Final = 50_000
 """Some megabytes: a snapshot of very many sessions takes a number of answers, each with a long cursor."""
 

@@ -78,7 +78,7 @@ async def test_only_so_many_cursors_are_remembered(world: StatusWorld, reader: S
     memory = KnownCursors()
     for number in range(100_000):
         memory.keep(b"%d" % number, standing)
-    assert len(memory._standings) <= 256
+    assert len(memory._standings) <= 64
     assert memory._positions == 3 * len(memory._standings)
     assert memory.find(b"99999") is standing
     assert memory.find(b"0") is None
