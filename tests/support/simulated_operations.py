@@ -213,6 +213,10 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
         named[0].draining = not request.undo
         return pb.DrainHostResponse(host=named[0])
 
+    async def ReadLog(self, request: pb.ReadLogRequest, context: Any) -> AsyncIterator[pb.ReadLogResponse]:
+        await self._known(request.operation_id, context)
+        yield pb.ReadLogResponse(next_offset="end")
+
     async def _known(self, operation_id: str, context: Any) -> Operation:
         operation = self.registry.operations.get(operation_id)
         if operation is None:
