@@ -45,6 +45,13 @@ class TrainingHostSettings(HostSettings):
         "CUDA knows them by (0,1 or GPU-… or MIG-…).",
         json_schema_extra={"metavar": "auto|none|ID,…"},
     )
+    keep_days: float = Field(
+        default=365.0,
+        ge=0,
+        le=36_500,
+        description="Time that trainings and their models are kept after their end, if their readers have read them by "
+        "then.",
+    )
 
     @property
     def listed_gpus(self) -> list[str]:

@@ -626,7 +626,7 @@ class LogLine(google.protobuf.message.Message):
     """Name of the event, or the printed line."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it was written. Unset for printed lines."""
+        """When it was written. Unset where that is not known: what native code printed."""
 
     @property
     def fields(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:

@@ -69,7 +69,7 @@ class MetricSeries(google.protobuf.message.Message):
 
     @property
     def steps(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Step of each point: the epoch, the batch, or the rows done so far."""
+        """Step of each point: the epoch, the batch, or the units of the phase (such as chunks) that were done."""
 
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
@@ -136,7 +136,7 @@ class MetricValue(google.protobuf.message.Message):
     value: builtins.float
     """The value."""
     step: builtins.int
-    """Step of the point: the epoch, the batch, or the rows done so far."""
+    """Step of the point: the epoch, the batch, or the units of the phase (such as chunks) that were done."""
     seq: builtins.int
     """Sequence number of the point in its journal."""
     def __init__(
