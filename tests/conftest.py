@@ -1,11 +1,17 @@
 """What holds for every test: it cleans up after itself."""
 
 import inspect
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.leaks import leftover_tasks, nothing_left_behind
+
+# The same examples in each run: what fails here fails everywhere. HYPOTHESIS_PROFILE=default looks for others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(autouse=True)

@@ -127,10 +127,12 @@ def _known(path: Path) -> tuple[int, int] | None:
 
 
 def start_ticks(pid: int) -> int:
-    """Return when a process started, in clock ticks since boot; 0 where that can't be told."""
+    """Return when a process started, in clock ticks since boot; 0 where that can't be told, or it has ended."""
     try:
         # The command name is in parentheses and may contain anything; the start time is the 20th field after it.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # Ended, and only waiting for its parent to take notice: in a container without an init that may be for ever.
+        return 0 if fields[0] in {"Z", "X"} else int(fields[19])
     except (OSError, ValueError, IndexError):
         return 0
 

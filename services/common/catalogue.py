@@ -188,9 +188,8 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         # Work.
         _REASON.ERROR_REASON_WORKER_KILLED: ErrorSpec(
             _CODE.ABORTED,
-            "The worker was ended by {signal}. {detail} Points written before it are kept. See its log in the "
-            "session's folder; out of memory is the "
-            "usual cause of SIGKILL.",
+            "The worker was ended by {signal}. {detail} Points written before it are kept; the end of its log comes "
+            "with this error. Start the work again once the cause is mended.",
         ),
         _REASON.ERROR_REASON_WORKER_EXITED: ErrorSpec(
             _CODE.INTERNAL,
@@ -243,8 +242,8 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_TOO_FEW_DEVICES: ErrorSpec(
             _CODE.FAILED_PRECONDITION,
-            "{asked} GPUs were asked for, and this host has {available}. {detail} Ask for fewer, or name another "
-            "host; see what they have with: ktrdr hosts list",
+            "GPUs asked for: {asked}; this host has {available}. {detail} Ask for fewer, or name another host; see "
+            "what one has with: ktrdr hosts get NAME",
         ),
         _REASON.ERROR_REASON_LOG_OFFSET_INVALID: ErrorSpec(
             _CODE.INVALID_ARGUMENT,

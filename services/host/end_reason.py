@@ -19,6 +19,7 @@ _HINTS: Final = {
     signals.SIGBUS: "Native code used a part of a file or memory that is not there; the end of the log has the Python "
     "stack.",
     signals.SIGABRT: "Native code gave up; the end of the log says why.",
+    signals.SIGKILL: "The host did not do it, and the kernel counted no shortage of memory: somebody else did.",
 }
 
 

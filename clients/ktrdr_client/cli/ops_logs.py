@@ -51,11 +51,15 @@ async def show_log(
         operation.id, follow=follow, min_level=level, tail=tail, attempt=attempt, on_interruption=note
     )
     try:
+        empty = True
         async with asyncio.timeout(limit_seconds), aclosing(entries):
             async for entry in entries:
+                empty = False
                 if entry.after_gap:
                     printer.message("(earlier lines were removed to keep the log within its bound)")
                 _print(printer, entry)
+        if empty:
+            printer.message("the log has no lines" + (f" of level {level} or above" if level else ""))
     except TimeoutError:
         message = f"the time to follow ({limit_seconds:g} s) is over; the work goes on"
         raise WaitTimeout(message) from None

@@ -82,7 +82,7 @@ async def test_more_devices_than_there_are_are_refused_at_once(wide: ProbeHostSe
         with pytest.raises(ServiceError) as refused:
             await start(host, "a", 4)
         assert reason_name(refused.value.reason) == "TOO_FEW_DEVICES"
-        assert "4 GPUs were asked for, and this host has 3" in refused.value.message
+        assert "GPUs asked for: 4; this host has 3" in refused.value.message
         assert not host.sessions.has("a")
 
 

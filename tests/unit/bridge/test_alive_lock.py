@@ -82,6 +82,18 @@ def test_a_killed_holder_is_provably_gone(path: Path) -> None:
         assert is_alive(path) is True
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is written down to be looked up")
+def test_a_killed_holder_is_gone_before_its_parent_has_taken_notice(path: Path) -> None:
+    process = holder(path)
+    try:
+        process.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        assert is_alive(path) is False
+    finally:
+        process.communicate()
+
+
 def test_a_forked_child_neither_holds_nor_drops_its_parent_s_lock(path: Path) -> None:
     with hold_alive_lock(path) as lock:
         pid = os.fork()

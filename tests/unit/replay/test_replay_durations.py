@@ -63,7 +63,7 @@ def test_days_are_trading_days(end: datetime, count: int) -> None:
 def test_windows_that_start_where_the_next_ends_show_every_session_once(end: datetime, duration: Duration) -> None:
     expected = CLOSES[: bisect_right(CLOSES, end)]
     seen: list[datetime] = []
-    while end > CLOSES[0]:
+    while end >= CLOSES[0]:
         start = duration.start(end, SESSIONS)
         assert start < end
         seen = CLOSES[bisect_right(CLOSES, start) : bisect_right(CLOSES, end)] + seen
