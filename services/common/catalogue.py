@@ -245,6 +245,21 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
             "GPUs asked for: {asked}; this host has {available}. {detail} Ask for fewer, or name another host; see "
             "what one has with: ktrdr hosts get NAME",
         ),
+        _REASON.ERROR_REASON_HOST_NAME_TAKEN: ErrorSpec(
+            _CODE.ALREADY_EXISTS,
+            "The name {host!r} belongs to another host. {detail} Give one of the two another name; see who has it "
+            "with: ktrdr hosts list",
+        ),
+        _REASON.ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorSpec(
+            _CODE.FAILED_PRECONDITION,
+            "There is no checkpoint of session {session_id!r} to go on from. {detail} Retry without --from-checkpoint "
+            "to begin anew.",
+        ),
+        _REASON.ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorSpec(
+            _CODE.FAILED_PRECONDITION,
+            "The operation {operation_id!r} has {limit} attempts, the most that one may have. {detail} Create a new "
+            "operation.",
+        ),
         _REASON.ERROR_REASON_LOG_OFFSET_INVALID: ErrorSpec(
             _CODE.INVALID_ARGUMENT,
             "The offset was not made by this log. {detail} Begin again without an offset.",

@@ -43,6 +43,7 @@ class AnswerUnit:
         self._reading = reading
         self._updates: list[OperationUpdate] = []
         self._changes: list[StoredChange] = []
+        self._revision: int | None = None  # at which all points of the answer are shown
 
     def add(self, update: OperationUpdate) -> None:
         """Add an operation."""
@@ -53,9 +54,11 @@ class AnswerUnit:
         """Add the rows of all operations, their points, and the cursor."""
         for change in self._changes:
             change.prepare(changes)
+        if any(update.points is not None for update in self._updates):
+            self._revision = self._shelf.revisions.hold()
         for update in self._updates:
-            if update.points is not None:
-                _add_points(changes, update.operation, update.points)
+            if update.points is not None and self._revision is not None:
+                _add_points(changes, update.operation, update.points, self._revision)
         changes.hosts.append({**self._host.row(), "cursor": self._reading.durable_cursor})
 
     def committed(self) -> None:
@@ -64,17 +67,26 @@ class AnswerUnit:
             if update.points is not None:
                 update.operation.positions.next_seq[update.points.incarnation] = update.points.last_seq + 1
                 update.operation.stored_points += update.points.count
+                if self._revision is not None:
+                    self._shelf.tell_points(update.operation, update.points, self._revision)
         self._host.reading = self._reading
         for change in self._changes:
             change.committed()
+        self._release()
 
     def failed(self) -> None:
         """Forget what was not stored: the same answer comes again."""
         for change in self._changes:
             change.failed()
+        self._release()
+
+    def _release(self) -> None:
+        if self._revision is not None:
+            self._shelf.revisions.release(self._revision)
+            self._shelf.index.notify()
 
 
-def _add_points(changes: Changes, operation: LiveOperation, points: NewPoints) -> None:
+def _add_points(changes: Changes, operation: LiveOperation, points: NewPoints, revision: int) -> None:
     key: Row = {
         "operation_id": operation.id,
         "attempt": operation.record.attempt,
@@ -82,5 +94,12 @@ def _add_points(changes: Changes, operation: LiveOperation, points: NewPoints) -
     }
     ordinal = operation.positions.ordinal(points.incarnation)
     changes.journals.append({**key, "ordinal": ordinal, "next_seq": points.last_seq + 1})
-    block: Row = {"first_seq": points.first_seq, "last_seq": points.last_seq, "data": pack(points.series)}
+    block: Row = {
+        "first_seq": points.first_seq,
+        "last_seq": points.last_seq,
+        "points": points.count,
+        "revision": revision,
+        "marks": None,
+        "data": pack(points.series),
+    }
     changes.metric_blocks.append({**key, **block})

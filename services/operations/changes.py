@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-Row = Mapping[str, str | int | bool | bytes]
+Row = Mapping[str, str | int | bool | bytes | None]
 
 
 @dataclass

@@ -88,6 +88,8 @@ class FollowedHost:
             "kind": int(self.kind),
             "cursor": self.reading.durable_cursor,
             "draining": self.draining,
+            "address": self.address,
+            "lease_us": None,
         }
 
     def record(self, now: float) -> pb.HostRecord:

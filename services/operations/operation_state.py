@@ -1,7 +1,7 @@
 """The registry's own record of an operation: what is told to everybody, and what only the registry needs."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, Self
 
@@ -105,13 +105,18 @@ class OperationState:
         clear_running_times(kept)
         return {
             "id": record.id,
-            "created_us": microseconds(record.create_time.ToDatetime(UTC)),
+            "attempt": record.attempt,
+            "created_us": record.create_time.ToMicroseconds(),
+            "started_us": record.start_time.ToMicroseconds() if record.HasField("start_time") else None,
+            "updated_us": record.update_time.ToMicroseconds(),
+            "ended_us": record.end_time.ToMicroseconds() if record.HasField("end_time") else None,
             "revision": record.revision,
             "terminal": self.ended,
             "state": record.state,
             "type": record.type,
             "host": record.host,
             "display_name": record.display_name,
+            "strategy": record.strategy,
             "host_uid": self.host_uid,
             "session_id": record.session_id,
             "delivery": int(self.delivery),

@@ -18,10 +18,14 @@ from services.operations.changes import Changes, Row
 from services.operations.group_commit import GroupCommit
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.live_operation import Change, LiveOperation
+from services.operations.new_points import NewPoints
 from services.operations.operation_state import Delivery, OperationState, microseconds
 from services.operations.revisions import Revisions
 from services.operations.store import Store
 from services.operations.stored_change import StoredChange
+
+PointsListener = Callable[[LiveOperation, NewPoints, int], None]
+"""Called with an operation, new points of its latest attempt, and the revision at which they are shown."""
 
 
 class Registry:
@@ -45,6 +49,7 @@ class Registry:
         self.index = ChangeIndex(floor=revisions.visible)
         self.commits = GroupCommit(_Housekeeping(store, revisions, clock))
         self.live: dict[str, LiveOperation] = {}
+        self._points_listeners: list[PointsListener] = []
 
     @classmethod
     async def load(cls, store: Store, clock: Clock) -> Self:
@@ -116,6 +121,15 @@ class Registry:
         """Forget a hidden operation, in the store too: it was refused before anyone was told of it."""
         await self.commits.commit(_Removal(operation.id))
         self.live.pop(operation.id, None)
+
+    def on_points(self, listener: PointsListener) -> None:
+        """Call `listener` with points as soon as they are stored, and before their revision may be shown."""
+        self._points_listeners.append(listener)
+
+    def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
+        """Tell all listeners of points that are stored, which are shown at `revision`."""
+        for listener in self._points_listeners:
+            listener(operation, points, revision)
 
     def show(self, operation: LiveOperation, change: Callable[[OperationState], bool]) -> None:
         """Change what is shown of an operation without storing it.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from sqlalchemy import Table, delete, event, insert, select
+from sqlalchemy import Table, delete, event, insert, or_, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -112,13 +112,15 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
 
 
 async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows; where the key is taken, update the row, unless it is an operation that has ended."""
+    """Insert rows; where the key is taken, update the row: of an operation that has ended only for a new attempt."""
     if not rows:
         return
     statement = sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    open_rows = schema.operations.c.terminal.is_(False) if table is schema.operations else None
+    open_rows = None
+    if table is schema.operations:
+        open_rows = or_(table.c.terminal.is_(False), table.c.attempt < statement.excluded.attempt)
     await connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows), list(rows)
     )

@@ -5,6 +5,7 @@ from typing import Protocol
 from services.operations.change_index import ChangeIndex
 from services.operations.changes import Changes, Row
 from services.operations.live_operation import Change, LiveOperation
+from services.operations.new_points import NewPoints
 from services.operations.operation_state import OperationState
 from services.operations.revisions import Revisions
 
@@ -15,6 +16,9 @@ class Shelf(Protocol):
     revisions: Revisions
     index: ChangeIndex
     live: dict[str, LiveOperation]
+
+    def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
+        """Take note that points are stored, which are shown at `revision`."""
 
 
 class StoredChange:

@@ -128,6 +128,12 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """More GPUs were asked for than the host has. FAILED_PRECONDITION."""
     ERROR_REASON_LOG_OFFSET_INVALID: _ErrorReason.ValueType  # 52
     """The offset was not made by this log. INVALID_ARGUMENT."""
+    ERROR_REASON_HOST_NAME_TAKEN: _ErrorReason.ValueType  # 53
+    """A host of this name is followed already, and it is another one."""
+    ERROR_REASON_CHECKPOINT_NOT_FOUND: _ErrorReason.ValueType  # 54
+    """The host has no checkpoint to go on from."""
+    ERROR_REASON_TOO_MANY_ATTEMPTS: _ErrorReason.ValueType  # 55
+    """The operation has as many attempts as one may have."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of reasons that KTRDR servers give. It travels as `google.rpc.ErrorInfo.reason` (without the
@@ -240,4 +246,10 @@ ERROR_REASON_TOO_FEW_DEVICES: ErrorReason.ValueType  # 51
 """More GPUs were asked for than the host has. FAILED_PRECONDITION."""
 ERROR_REASON_LOG_OFFSET_INVALID: ErrorReason.ValueType  # 52
 """The offset was not made by this log. INVALID_ARGUMENT."""
+ERROR_REASON_HOST_NAME_TAKEN: ErrorReason.ValueType  # 53
+"""A host of this name is followed already, and it is another one."""
+ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorReason.ValueType  # 54
+"""The host has no checkpoint to go on from."""
+ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorReason.ValueType  # 55
+"""The operation has as many attempts as one may have."""
 global___ErrorReason = ErrorReason

@@ -321,6 +321,7 @@ class Session(google.protobuf.message.Message):
     DISPLAY_NAME_FIELD_NUMBER: builtins.int
     ATTACHED_FIELD_NUMBER: builtins.int
     REMOVED_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Chosen by whoever started the session: "<operation>-<attempt>" from the registry, a UUID otherwise."""
     kind: global___HostKind.ValueType
@@ -419,6 +420,10 @@ class Session(google.protobuf.message.Message):
     def thinning(self) -> global___Thinning:
         """What the journal has given up to stay within its bound. Unset while it is complete."""
 
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DatasetUse]:
+        """The datasets that it reads, as far as the worker has told."""
+
     def __init__(
         self,
         *,
@@ -454,8 +459,35 @@ class Session(google.protobuf.message.Message):
         display_name: builtins.str = ...,
         attached: builtins.bool = ...,
         removed: builtins.bool = ...,
+        inputs: collections.abc.Iterable[global___DatasetUse] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cancel_grace_left", b"cancel_grace_left", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "options", b"options", "progress", b"progress", "result", b"result", "spec", b"spec", "start_time", b"start_time", "thinning", b"thinning", "time_left", b"time_left", "update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_stage", b"cancel_stage", "create_time", b"create_time", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "final", b"final", "id", b"id", "incarnation", b"incarnation", "journal_damage", b"journal_damage", "kind", b"kind", "labels", b"labels", "metric_rows", b"metric_rows", "metrics", b"metrics", "options", b"options", "progress", b"progress", "recording_stopped", b"recording_stopped", "removed", b"removed", "reset", b"reset", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "thinning", b"thinning", "time_left", b"time_left", "update_time", b"update_time", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_stage", b"cancel_stage", "create_time", b"create_time", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "final", b"final", "id", b"id", "incarnation", b"incarnation", "inputs", b"inputs", "journal_damage", b"journal_damage", "kind", b"kind", "labels", b"labels", "metric_rows", b"metric_rows", "metrics", b"metrics", "options", b"options", "progress", b"progress", "recording_stopped", b"recording_stopped", "removed", b"removed", "reset", b"reset", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "thinning", b"thinning", "time_left", b"time_left", "update_time", b"update_time", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
 
 global___Session = Session
+
+@typing.final
+class DatasetUse(google.protobuf.message.Message):
+    """DatasetUse names a dataset as it was when a session read it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FINGERPRINT_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    BARS_FIELD_NUMBER: builtins.int
+    fingerprint: builtins.str
+    """Digest of the whole dataset then (ktrdr.ib.v1.Dataset.fingerprint); for a local file the digest of its content. SHA-256, hexadecimal."""
+    name: builtins.str
+    """The dataset in words: "AAPL 1d TRADES RTH (REPLAY)", or the path of a file."""
+    bars: builtins.int
+    """Bars that were read of it."""
+    def __init__(
+        self,
+        *,
+        fingerprint: builtins.str = ...,
+        name: builtins.str = ...,
+        bars: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bars", b"bars", "fingerprint", b"fingerprint", "name", b"name"]) -> None: ...
+
+global___DatasetUse = DatasetUse

@@ -16,6 +16,7 @@ import ktrdr.host.v1.host_pb2
 import ktrdr.host.v1.metrics_pb2
 import ktrdr.host.v1.session_pb2
 import ktrdr.ib.v1.ib_pb2
+import ktrdr.operations.v1.trends_pb2
 import ktrdr.training.v1.training_pb2
 import sys
 import typing
@@ -65,6 +66,8 @@ class _LivenessEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """Not seen for two expected polls."""
     LIVENESS_UNREACHABLE: _Liveness.ValueType  # 3
     """The host does not answer."""
+    LIVENESS_LOST: _Liveness.ValueType  # 4
+    """The host answers, or another in its place, and does not know the session: `loss` has the evidence."""
 
 class Liveness(_Liveness, metaclass=_LivenessEnumTypeWrapper):
     """Liveness says how well the registry sees an operation. It never changes the operation's state."""
@@ -77,7 +80,179 @@ LIVENESS_STALE: Liveness.ValueType  # 2
 """Not seen for two expected polls."""
 LIVENESS_UNREACHABLE: Liveness.ValueType  # 3
 """The host does not answer."""
+LIVENESS_LOST: Liveness.ValueType  # 4
+"""The host answers, or another in its place, and does not know the session: `loss` has the evidence."""
 global___Liveness = Liveness
+
+@typing.final
+class Loss(google.protobuf.message.Message):
+    """Loss is the evidence that a session is gone. It is taken back when the session is seen again before the grace has passed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Rule:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _RuleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Loss._Rule.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        RULE_UNSPECIFIED: Loss._Rule.ValueType  # 0
+        """Not known."""
+        RULE_SESSION_MISSING: Loss._Rule.ValueType  # 1
+        """The host that had the session has told everything it has, and the session was not among it; or it was asked for the session and does not know it."""
+        RULE_HOST_REPLACED: Loss._Rule.ValueType  # 2
+        """Another host answers under the name of the one that had the session, which is followed nowhere."""
+
+    class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
+        """Rule says what the evidence is."""
+
+    RULE_UNSPECIFIED: Loss.Rule.ValueType  # 0
+    """Not known."""
+    RULE_SESSION_MISSING: Loss.Rule.ValueType  # 1
+    """The host that had the session has told everything it has, and the session was not among it; or it was asked for the session and does not know it."""
+    RULE_HOST_REPLACED: Loss.Rule.ValueType  # 2
+    """Another host answers under the name of the one that had the session, which is followed nowhere."""
+
+    RULE_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    GRACE_LEFT_FIELD_NUMBER: builtins.int
+    EXPECTED_HOST_UID_FIELD_NUMBER: builtins.int
+    HOST_UID_FIELD_NUMBER: builtins.int
+    HOST_INCARNATION_FIELD_NUMBER: builtins.int
+    EVIDENCE_FIELD_NUMBER: builtins.int
+    rule: global___Loss.Rule.ValueType
+    """What the evidence is."""
+    expected_host_uid: builtins.str
+    """Identity of the host that had the session."""
+    host_uid: builtins.str
+    """Identity of the host that answered."""
+    host_incarnation: builtins.str
+    """Life of the process that answered (Host.incarnation)."""
+    evidence: builtins.str
+    """The evidence in words."""
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was first seen, UTC."""
+
+    @property
+    def grace_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time until the operation turns FAILED with reason HOST_LOST_SESSION. Unset once it has."""
+
+    def __init__(
+        self,
+        *,
+        rule: global___Loss.Rule.ValueType = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        grace_left: google.protobuf.duration_pb2.Duration | None = ...,
+        expected_host_uid: builtins.str = ...,
+        host_uid: builtins.str = ...,
+        host_incarnation: builtins.str = ...,
+        evidence: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["grace_left", b"grace_left", "since", b"since"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "expected_host_uid", b"expected_host_uid", "grace_left", b"grace_left", "host_incarnation", b"host_incarnation", "host_uid", b"host_uid", "rule", b"rule", "since", b"since"]) -> None: ...
+
+global___Loss = Loss
+
+@typing.final
+class AttemptRecord(google.protobuf.message.Message):
+    """AttemptRecord is an attempt that a retry has followed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class NextOverridesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    HOST_FIELD_NUMBER: builtins.int
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    TRAINING_RESULT_FIELD_NUMBER: builtins.int
+    DATA_LOAD_RESULT_FIELD_NUMBER: builtins.int
+    METRIC_POINTS_FIELD_NUMBER: builtins.int
+    NEXT_OVERRIDES_FIELD_NUMBER: builtins.int
+    VERDICTS_FIELD_NUMBER: builtins.int
+    attempt: builtins.int
+    """Its number, from 1."""
+    state: global___Operation.State.ValueType
+    """How it ended."""
+    host: builtins.str
+    """Name of the host that had it."""
+    session_id: builtins.str
+    """Its session on that host."""
+    metric_points: builtins.int
+    """Points in the registry, over all series."""
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When its work began."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @property
+    def error(self) -> google.rpc.status_pb2.Status:
+        """Why it failed or was cancelled."""
+
+    @property
+    def training_result(self) -> ktrdr.training.v1.training_pb2.TrainingResult:
+        """Of a training."""
+
+    @property
+    def data_load_result(self) -> ktrdr.ib.v1.ib_pb2.DataLoadResult:
+        """Of a load."""
+
+    @property
+    def next_overrides(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Changes to the strategy that the next attempt was asked for with (`--set`)."""
+
+    @property
+    def verdicts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.operations.v1.trends_pb2.Verdict]:
+        """What was found in its metrics."""
+
+    def __init__(
+        self,
+        *,
+        attempt: builtins.int = ...,
+        state: global___Operation.State.ValueType = ...,
+        host: builtins.str = ...,
+        session_id: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        error: google.rpc.status_pb2.Status | None = ...,
+        training_result: ktrdr.training.v1.training_pb2.TrainingResult | None = ...,
+        data_load_result: ktrdr.ib.v1.ib_pb2.DataLoadResult | None = ...,
+        metric_points: builtins.int = ...,
+        next_overrides: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        verdicts: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.Verdict] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "result", b"result", "start_time", b"start_time", "training_result", b"training_result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "create_time", b"create_time", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "host", b"host", "metric_points", b"metric_points", "next_overrides", b"next_overrides", "result", b"result", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "training_result", b"training_result", "verdicts", b"verdicts"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["training_result", "data_load_result"] | None: ...
+
+global___AttemptRecord = AttemptRecord
 
 @typing.final
 class Operation(google.protobuf.message.Message):
@@ -180,6 +355,14 @@ class Operation(google.protobuf.message.Message):
     TIME_LEFT_FIELD_NUMBER: builtins.int
     THINNING_FIELD_NUMBER: builtins.int
     ATTACHED_FIELD_NUMBER: builtins.int
+    LOSS_FIELD_NUMBER: builtins.int
+    STRATEGY_FIELD_NUMBER: builtins.int
+    NOTES_FIELD_NUMBER: builtins.int
+    VERDICTS_FIELD_NUMBER: builtins.int
+    STOP_ON_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
+    CHECKPOINT_SESSION_ID_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Id, unique in this registry."""
     display_name: builtins.str
@@ -216,6 +399,12 @@ class Operation(google.protobuf.message.Message):
     """How far a request to stop has gone."""
     attached: builtins.bool
     """It was not started by a host: a process of its own opened it on the host's machine (`ktrdr_bridge.open_session`)."""
+    strategy: builtins.str
+    """Name of the strategy, on trainings."""
+    notes: builtins.str
+    """Notes that people keep with it."""
+    checkpoint_session_id: builtins.str
+    """The latest attempt goes on from the last checkpoint of this session. Empty: it began anew."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Labels."""
@@ -288,6 +477,26 @@ class Operation(google.protobuf.message.Message):
     def thinning(self) -> ktrdr.host.v1.session_pb2.Thinning:
         """What the journal has given up to stay within its bound. Unset while it is complete."""
 
+    @property
+    def loss(self) -> global___Loss:
+        """The evidence that the session is gone. Unset while the session is known."""
+
+    @property
+    def verdicts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.operations.v1.trends_pb2.Verdict]:
+        """What was found in the metrics of the latest attempt."""
+
+    @property
+    def stop_on(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType]:
+        """It is cancelled when one of these is found."""
+
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LineageInput]:
+        """Datasets that it read, and which operations loaded them."""
+
+    @property
+    def past_attempts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AttemptRecord]:
+        """Attempts before the latest, oldest first."""
+
     def __init__(
         self,
         *,
@@ -327,15 +536,50 @@ class Operation(google.protobuf.message.Message):
         time_left: google.protobuf.duration_pb2.Duration | None = ...,
         thinning: ktrdr.host.v1.session_pb2.Thinning | None = ...,
         attached: builtins.bool = ...,
+        loss: global___Loss | None = ...,
+        strategy: builtins.str = ...,
+        notes: builtins.str = ...,
+        verdicts: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.Verdict] | None = ...,
+        stop_on: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType] | None = ...,
+        inputs: collections.abc.Iterable[global___LineageInput] | None = ...,
+        past_attempts: collections.abc.Iterable[global___AttemptRecord] | None = ...,
+        checkpoint_session_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cancel_grace_left", b"cancel_grace_left", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "options", b"options", "progress", b"progress", "result", b"result", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "cancel_stage", b"cancel_stage", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "host", b"host", "id", b"id", "labels", b"labels", "latest_metrics", b"latest_metrics", "liveness", b"liveness", "metric_points", b"metric_points", "metrics_incomplete", b"metrics_incomplete", "options", b"options", "progress", b"progress", "result", b"result", "revision", b"revision", "session_id", b"session_id", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "state", b"state", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "type", b"type", "update_time", b"update_time", "wait_reason", b"wait_reason", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cancel_grace_left", b"cancel_grace_left", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "end_time", b"end_time", "error", b"error", "loss", b"loss", "options", b"options", "progress", b"progress", "result", b"result", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attached", b"attached", "attempt", b"attempt", "cancel_grace_left", b"cancel_grace_left", "cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "cancel_stage", b"cancel_stage", "checkpoint_session_id", b"checkpoint_session_id", "create_time", b"create_time", "data_load", b"data_load", "data_load_result", b"data_load_result", "devices", b"devices", "display_name", b"display_name", "end_time", b"end_time", "error", b"error", "host", b"host", "id", b"id", "inputs", b"inputs", "labels", b"labels", "latest_metrics", b"latest_metrics", "liveness", b"liveness", "loss", b"loss", "metric_points", b"metric_points", "metrics_incomplete", b"metrics_incomplete", "notes", b"notes", "options", b"options", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "revision", b"revision", "session_id", b"session_id", "spec", b"spec", "staleness", b"staleness", "start_time", b"start_time", "state", b"state", "stop_on", b"stop_on", "strategy", b"strategy", "thinning", b"thinning", "time_left", b"time_left", "training", b"training", "training_result", b"training_result", "type", b"type", "update_time", b"update_time", "verdicts", b"verdicts", "wait_reason", b"wait_reason", "worker_liveness", b"worker_liveness", "worker_pid", b"worker_pid"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["training_result", "data_load_result"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["spec", b"spec"]) -> typing.Literal["training", "data_load"] | None: ...
 
 global___Operation = Operation
+
+@typing.final
+class LineageInput(google.protobuf.message.Message):
+    """LineageInput is a dataset that an operation read."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: builtins.int
+    DATA_OPERATION_IDS_FIELD_NUMBER: builtins.int
+    @property
+    def dataset(self) -> ktrdr.host.v1.session_pb2.DatasetUse:
+        """The dataset."""
+
+    @property
+    def data_operation_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Loads after which the dataset was as it was read, newest first."""
+
+    def __init__(
+        self,
+        *,
+        dataset: ktrdr.host.v1.session_pb2.DatasetUse | None = ...,
+        data_operation_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["dataset", b"dataset"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["data_operation_ids", b"data_operation_ids", "dataset", b"dataset"]) -> None: ...
+
+global___LineageInput = LineageInput
 
 @typing.final
 class CreateOperationRequest(google.protobuf.message.Message):
@@ -366,6 +610,7 @@ class CreateOperationRequest(google.protobuf.message.Message):
     TRAINING_FIELD_NUMBER: builtins.int
     DATA_LOAD_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
+    STOP_ON_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the call idempotent. Empty: each call creates another operation."""
     host: builtins.str
@@ -388,6 +633,10 @@ class CreateOperationRequest(google.protobuf.message.Message):
     def options(self) -> ktrdr.host.v1.session_pb2.SessionOptions:
         """What it gets to work with."""
 
+    @property
+    def stop_on(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType]:
+        """Cancel it when one of these is found in its metrics."""
+
     def __init__(
         self,
         *,
@@ -398,9 +647,10 @@ class CreateOperationRequest(google.protobuf.message.Message):
         training: ktrdr.training.v1.training_pb2.TrainingSpec | None = ...,
         data_load: ktrdr.ib.v1.ib_pb2.DataLoadSpec | None = ...,
         options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
+        stop_on: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["data_load", b"data_load", "options", b"options", "spec", b"spec", "training", b"training"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["data_load", b"data_load", "display_name", b"display_name", "host", b"host", "labels", b"labels", "options", b"options", "request_id", b"request_id", "spec", b"spec", "training", b"training"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["data_load", b"data_load", "display_name", b"display_name", "host", b"host", "labels", b"labels", "options", b"options", "request_id", b"request_id", "spec", b"spec", "stop_on", b"stop_on", "training", b"training"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["spec", b"spec"]) -> typing.Literal["training", "data_load"] | None: ...
 
 global___CreateOperationRequest = CreateOperationRequest
@@ -439,22 +689,27 @@ class ListOperationsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
+    ORDER_BY_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """Most operations in the answer, 0 for 50, at most 500."""
     page_token: builtins.str
     """`next_page_token` of the page before."""
     filter: builtins.str
-    """Only those that match: comparisons of state, type, host, display_name and labels.KEY by = or !=, joined by AND:
-    `state = RUNNING AND type = TRAINING`. Several values with OR in parentheses: `(state = RUNNING OR state = QUEUED)`.
+    """Only those that match, in the language of AIP-160: comparisons (= != < <= > >= and : for "has") of state, type, host, display_name, strategy, labels.KEY, notes, attempt, attached,
+    create_time, start_time, end_time, update_time, dataset, data_operation and verdict, joined by AND, OR and NOT: `state = RUNNING AND type = TRAINING`,
+    `create_time >= "2026-01-01T00:00:00Z"`, `labels.team:*`, `display_name = "ma*"`.
     """
+    order_by: builtins.str
+    """Order: comma-separated fields of create_time, start_time, end_time, update_time, display_name, state, type, host and strategy, each with "desc" if wanted. Empty: "create_time desc"."""
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         filter: builtins.str = ...,
+        order_by: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
 
 global___ListOperationsRequest = ListOperationsRequest
 
@@ -467,13 +722,19 @@ class ListOperationsResponse(google.protobuf.message.Message):
     OPERATIONS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: builtins.int
+    TOTAL_SIZE_IS_LOWER_BOUND_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Token of the next page. Empty on the last."""
     revision: builtins.int
     """Revision of the registry when the first page was read: watch from here."""
+    total_size: builtins.int
+    """Operations that match, over all pages."""
+    total_size_is_lower_bound: builtins.bool
+    """There are at least `total_size` of them: counting all would have taken too long."""
     @property
     def operations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Operation]:
-        """The operations, newest first."""
+        """The operations, in the order that was asked for."""
 
     def __init__(
         self,
@@ -481,8 +742,10 @@ class ListOperationsResponse(google.protobuf.message.Message):
         operations: collections.abc.Iterable[global___Operation] | None = ...,
         next_page_token: builtins.str = ...,
         revision: builtins.int = ...,
+        total_size: builtins.int = ...,
+        total_size_is_lower_bound: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "operations", b"operations", "revision", b"revision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "operations", b"operations", "revision", b"revision", "total_size", b"total_size", "total_size_is_lower_bound", b"total_size_is_lower_bound"]) -> None: ...
 
 global___ListOperationsResponse = ListOperationsResponse
 
@@ -496,10 +759,14 @@ class WatchOperationsRequest(google.protobuf.message.Message):
     FILTER_FIELD_NUMBER: builtins.int
     OPERATION_IDS_FIELD_NUMBER: builtins.int
     HEARTBEAT_FIELD_NUMBER: builtins.int
+    INCLUDE_METRICS_FIELD_NUMBER: builtins.int
+    SERIES_FIELD_NUMBER: builtins.int
     after_revision: builtins.int
     """Only changes after this revision. 0: everything, as a snapshot."""
     filter: builtins.str
     """Only those that match, as in ListOperationsRequest."""
+    include_metrics: builtins.bool
+    """Send points of metrics too: those that came after `after_revision`, and then as they come."""
     @property
     def operation_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Only these. Empty: all."""
@@ -508,6 +775,10 @@ class WatchOperationsRequest(google.protobuf.message.Message):
     def heartbeat(self) -> google.protobuf.duration_pb2.Duration:
         """Longest silence: after it a bookmark is sent. Unset: 15 s."""
 
+    @property
+    def series(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Only points of these series. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -515,9 +786,11 @@ class WatchOperationsRequest(google.protobuf.message.Message):
         filter: builtins.str = ...,
         operation_ids: collections.abc.Iterable[builtins.str] | None = ...,
         heartbeat: google.protobuf.duration_pb2.Duration | None = ...,
+        include_metrics: builtins.bool = ...,
+        series: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["heartbeat", b"heartbeat"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["after_revision", b"after_revision", "filter", b"filter", "heartbeat", b"heartbeat", "operation_ids", b"operation_ids"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after_revision", b"after_revision", "filter", b"filter", "heartbeat", b"heartbeat", "include_metrics", b"include_metrics", "operation_ids", b"operation_ids", "series", b"series"]) -> None: ...
 
 global___WatchOperationsRequest = WatchOperationsRequest
 
@@ -530,6 +803,9 @@ class WatchOperationsResponse(google.protobuf.message.Message):
     OPERATIONS_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     BOOKMARK_FIELD_NUMBER: builtins.int
+    LEFT_FILTER_FIELD_NUMBER: builtins.int
+    DELETED_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """Everything up to this revision has been sent."""
     bookmark: builtins.bool
@@ -538,20 +814,111 @@ class WatchOperationsResponse(google.protobuf.message.Message):
     def operations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Operation]:
         """Operations that changed, by revision."""
 
+    @property
+    def left_filter(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LeftFilter]:
+        """Operations that changed and do not match the filter now. After a resumed watch some of them may be new to the reader: ignore those."""
+
+    @property
+    def deleted(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DeletedOperation]:
+        """Operations that were deleted. Ids that are new to the reader are to be ignored."""
+
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___OperationMetrics]:
+        """Points that came, in the order of their sequence numbers."""
+
     def __init__(
         self,
         *,
         operations: collections.abc.Iterable[global___Operation] | None = ...,
         revision: builtins.int = ...,
         bookmark: builtins.bool = ...,
+        left_filter: collections.abc.Iterable[global___LeftFilter] | None = ...,
+        deleted: collections.abc.Iterable[global___DeletedOperation] | None = ...,
+        metrics: collections.abc.Iterable[global___OperationMetrics] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "operations", b"operations", "revision", b"revision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "deleted", b"deleted", "left_filter", b"left_filter", "metrics", b"metrics", "operations", b"operations", "revision", b"revision"]) -> None: ...
 
 global___WatchOperationsResponse = WatchOperationsResponse
 
 @typing.final
+class LeftFilter(google.protobuf.message.Message):
+    """LeftFilter tells that an operation does not match a watch's filter now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """Its id."""
+    revision: builtins.int
+    """Its revision."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["operation_id", b"operation_id", "revision", b"revision"]) -> None: ...
+
+global___LeftFilter = LeftFilter
+
+@typing.final
+class DeletedOperation(google.protobuf.message.Message):
+    """DeletedOperation tells that an operation is gone."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """Its id."""
+    revision: builtins.int
+    """Revision of the deletion."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["operation_id", b"operation_id", "revision", b"revision"]) -> None: ...
+
+global___DeletedOperation = DeletedOperation
+
+@typing.final
+class OperationMetrics(google.protobuf.message.Message):
+    """OperationMetrics holds points of one journal of one operation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    INCARNATION_FIELD_NUMBER: builtins.int
+    SERIES_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """The operation."""
+    attempt: builtins.int
+    """The attempt."""
+    incarnation: builtins.str
+    """Id of the journal."""
+    @property
+    def series(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.host.v1.metrics_pb2.MetricSeries]:
+        """The points, by series."""
+
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        incarnation: builtins.str = ...,
+        series: collections.abc.Iterable[ktrdr.host.v1.metrics_pb2.MetricSeries] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "incarnation", b"incarnation", "operation_id", b"operation_id", "series", b"series"]) -> None: ...
+
+global___OperationMetrics = OperationMetrics
+
+@typing.final
 class QueryMetricsRequest(google.protobuf.message.Message):
-    """QueryMetricsRequest asks for the history of an operation."""
+    """QueryMetricsRequest asks for the history of operations."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -562,21 +929,38 @@ class QueryMetricsRequest(google.protobuf.message.Message):
     MAX_POINTS_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    OPERATION_IDS_FIELD_NUMBER: builtins.int
+    BEFORE_SEQ_FIELD_NUMBER: builtins.int
+    FROM_STEP_FIELD_NUMBER: builtins.int
+    TO_STEP_FIELD_NUMBER: builtins.int
+    METRIC_ENCODING_FIELD_NUMBER: builtins.int
     operation_id: builtins.str
-    """Its id."""
+    """Id of the operation. Not together with operation_ids."""
     attempt: builtins.int
-    """Attempt, 0 for the latest."""
+    """Attempt, 0 for the latest of each operation."""
     after_seq: builtins.int
     """Only points with a higher sequence number. Unset: from the first."""
     max_points: builtins.int
-    """Most points of each series, 0 for all. The first, the last and the extremes of what is left out are kept."""
+    """Most points of each series, 0 for all. The first, the last, the extremes and the NaN of what is left out are kept."""
     page_size: builtins.int
     """Most points in the answer, 0 for 50,000; at most 200,000. Not together with max_points."""
     page_token: builtins.str
     """`next_page_token` of the page before."""
+    before_seq: builtins.int
+    """Only points with a lower sequence number. Unset: to the last."""
+    from_step: builtins.int
+    """Only points of this step and later ones."""
+    to_step: builtins.int
+    """Only points of this step and earlier ones."""
+    metric_encoding: ktrdr.host.v1.metrics_pb2.MetricEncoding.ValueType
+    """How points are wanted. Unspecified: columns."""
     @property
     def series(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Only these series. Empty: all."""
+
+    @property
+    def operation_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Ids of several operations, at most 100: their histories follow each other in this order."""
 
     def __init__(
         self,
@@ -588,10 +972,22 @@ class QueryMetricsRequest(google.protobuf.message.Message):
         max_points: builtins.int = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        operation_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        before_seq: builtins.int | None = ...,
+        from_step: builtins.int | None = ...,
+        to_step: builtins.int | None = ...,
+        metric_encoding: ktrdr.host.v1.metrics_pb2.MetricEncoding.ValueType = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_after_seq", b"_after_seq", "after_seq", b"after_seq"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_after_seq", b"_after_seq", "after_seq", b"after_seq", "attempt", b"attempt", "max_points", b"max_points", "operation_id", b"operation_id", "page_size", b"page_size", "page_token", b"page_token", "series", b"series"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_after_seq", b"_after_seq", "_before_seq", b"_before_seq", "_from_step", b"_from_step", "_to_step", b"_to_step", "after_seq", b"after_seq", "before_seq", b"before_seq", "from_step", b"from_step", "to_step", b"to_step"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_after_seq", b"_after_seq", "_before_seq", b"_before_seq", "_from_step", b"_from_step", "_to_step", b"_to_step", "after_seq", b"after_seq", "attempt", b"attempt", "before_seq", b"before_seq", "from_step", b"from_step", "max_points", b"max_points", "metric_encoding", b"metric_encoding", "operation_id", b"operation_id", "operation_ids", b"operation_ids", "page_size", b"page_size", "page_token", b"page_token", "series", b"series", "to_step", b"to_step"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_after_seq", b"_after_seq"]) -> typing.Literal["after_seq"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_before_seq", b"_before_seq"]) -> typing.Literal["before_seq"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_from_step", b"_from_step"]) -> typing.Literal["from_step"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_to_step", b"_to_step"]) -> typing.Literal["to_step"] | None: ...
 
 global___QueryMetricsRequest = QueryMetricsRequest
 
@@ -605,12 +1001,12 @@ class QueryMetricsResponse(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     attempt: builtins.int
-    """Attempt they belong to."""
+    """Attempt they belong to, where one operation was asked for."""
     next_page_token: builtins.str
     """Token of the next page. Empty on the last."""
     @property
     def series(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MetricHistory]:
-        """The points, by series."""
+        """The points, by operation, journal and series."""
 
     def __init__(
         self,
@@ -625,20 +1021,31 @@ global___QueryMetricsResponse = QueryMetricsResponse
 
 @typing.final
 class MetricHistory(google.protobuf.message.Message):
-    """MetricHistory holds points of one series from one journal."""
+    """MetricHistory holds points of one series from one journal; or, as rows, of several series that were written together."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     INCARNATION_FIELD_NUMBER: builtins.int
     POINTS_FIELD_NUMBER: builtins.int
     DOWNSAMPLED_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
     incarnation: builtins.str
     """Id of the journal."""
     downsampled: builtins.bool
     """Points of this series were left out to keep to max_points."""
+    operation_id: builtins.str
+    """The operation."""
+    attempt: builtins.int
+    """Its attempt."""
     @property
     def points(self) -> ktrdr.host.v1.metrics_pb2.MetricSeries:
-        """The points."""
+        """The points. Unset where rows were asked for."""
+
+    @property
+    def rows(self) -> ktrdr.host.v1.metrics_pb2.MetricRows:
+        """The points as raw rows, where they were asked for; a series that has no value in a row is NaN there only if it was written as NaN: rows of other sets of series come separately."""
 
     def __init__(
         self,
@@ -646,9 +1053,12 @@ class MetricHistory(google.protobuf.message.Message):
         incarnation: builtins.str = ...,
         points: ktrdr.host.v1.metrics_pb2.MetricSeries | None = ...,
         downsampled: builtins.bool = ...,
+        operation_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        rows: ktrdr.host.v1.metrics_pb2.MetricRows | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["points", b"points"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["downsampled", b"downsampled", "incarnation", b"incarnation", "points", b"points"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["points", b"points", "rows", b"rows"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "downsampled", b"downsampled", "incarnation", b"incarnation", "operation_id", b"operation_id", "points", b"points", "rows", b"rows"]) -> None: ...
 
 global___MetricHistory = MetricHistory
 
@@ -778,6 +1188,29 @@ class HostRecord(google.protobuf.message.Message):
     STATE_UNREACHABLE: HostRecord.State.ValueType  # 3
     """Does not answer."""
 
+    class _Source:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _SourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[HostRecord._Source.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        SOURCE_UNSPECIFIED: HostRecord._Source.ValueType  # 0
+        """Not known."""
+        SOURCE_CONFIGURED: HostRecord._Source.ValueType  # 1
+        """The registry's configuration names it."""
+        SOURCE_REGISTERED: HostRecord._Source.ValueType  # 2
+        """It was announced with RegisterHost."""
+
+    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+        """Source is how the registry knows of a host."""
+
+    SOURCE_UNSPECIFIED: HostRecord.Source.ValueType  # 0
+    """Not known."""
+    SOURCE_CONFIGURED: HostRecord.Source.ValueType  # 1
+    """The registry's configuration names it."""
+    SOURCE_REGISTERED: HostRecord.Source.ValueType  # 2
+    """It was announced with RegisterHost."""
+
     NAME_FIELD_NUMBER: builtins.int
     ADDRESS_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
@@ -789,8 +1222,10 @@ class HostRecord(google.protobuf.message.Message):
     HOST_FIELD_NUMBER: builtins.int
     DRAINING_FIELD_NUMBER: builtins.int
     PROBLEM_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    LEASE_LEFT_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Name from the registry's configuration."""
+    """Name from the registry's configuration, or that it was registered under."""
     address: builtins.str
     """Address that it is polled at."""
     kind: ktrdr.host.v1.session_pb2.HostKind.ValueType
@@ -805,6 +1240,8 @@ class HostRecord(google.protobuf.message.Message):
     """No new operations are placed on it."""
     problem: builtins.str
     """Why it does not answer, and what to do."""
+    source: global___HostRecord.Source.ValueType
+    """How the registry knows of it."""
     @property
     def last_success_age(self) -> google.protobuf.duration_pb2.Duration:
         """Time since the last successful poll. Unset if there was none."""
@@ -816,6 +1253,10 @@ class HostRecord(google.protobuf.message.Message):
     @property
     def host(self) -> ktrdr.host.v1.host_pb2.Host:
         """What the host last told of itself."""
+
+    @property
+    def lease_left(self) -> google.protobuf.duration_pb2.Duration:
+        """Time until a registered host has to announce itself again. Zero when the lease is over."""
 
     def __init__(
         self,
@@ -831,9 +1272,11 @@ class HostRecord(google.protobuf.message.Message):
         host: ktrdr.host.v1.host_pb2.Host | None = ...,
         draining: builtins.bool = ...,
         problem: builtins.str = ...,
+        source: global___HostRecord.Source.ValueType = ...,
+        lease_left: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["host", b"host", "last_success_age", b"last_success_age", "poll_interval", b"poll_interval"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["address", b"address", "consecutive_failures", b"consecutive_failures", "draining", b"draining", "host", b"host", "host_uid", b"host_uid", "kind", b"kind", "last_success_age", b"last_success_age", "name", b"name", "poll_interval", b"poll_interval", "problem", b"problem", "state", b"state"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["host", b"host", "last_success_age", b"last_success_age", "lease_left", b"lease_left", "poll_interval", b"poll_interval"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "consecutive_failures", b"consecutive_failures", "draining", b"draining", "host", b"host", "host_uid", b"host_uid", "kind", b"kind", "last_success_age", b"last_success_age", "lease_left", b"lease_left", "name", b"name", "poll_interval", b"poll_interval", "problem", b"problem", "source", b"source", "state", b"state"]) -> None: ...
 
 global___HostRecord = HostRecord
 
@@ -945,3 +1388,359 @@ class ReadLogResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["lines", b"lines", "lines_dropped", b"lines_dropped", "next_offset", b"next_offset"]) -> None: ...
 
 global___ReadLogResponse = ReadLogResponse
+
+@typing.final
+class RetryOperationRequest(google.protobuf.message.Message):
+    """RetryOperationRequest asks for one attempt more."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class OverridesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    FROM_CHECKPOINT_FIELD_NUMBER: builtins.int
+    OVERRIDES_FIELD_NUMBER: builtins.int
+    HOST_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """The operation."""
+    request_id: builtins.str
+    """Makes the call idempotent. Empty: each call makes another attempt."""
+    from_checkpoint: builtins.bool
+    """Go on from the last checkpoint of the latest attempt, on the host that has it."""
+    host: builtins.str
+    """Name of the host to place it on. Empty: where it was if that host answers and takes work, otherwise any of the right kind."""
+    @property
+    def overrides(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Changes to the strategy, over those that the operation has: dotted path to its new value as YAML. Trainings only."""
+
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        request_id: builtins.str = ...,
+        from_checkpoint: builtins.bool = ...,
+        overrides: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        host: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["from_checkpoint", b"from_checkpoint", "host", b"host", "operation_id", b"operation_id", "overrides", b"overrides", "request_id", b"request_id"]) -> None: ...
+
+global___RetryOperationRequest = RetryOperationRequest
+
+@typing.final
+class RetryOperationResponse(google.protobuf.message.Message):
+    """RetryOperationResponse answers with the operation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @property
+    def operation(self) -> global___Operation:
+        """The operation with its new attempt."""
+
+    def __init__(
+        self,
+        *,
+        operation: global___Operation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["operation", b"operation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["operation", b"operation"]) -> None: ...
+
+global___RetryOperationResponse = RetryOperationResponse
+
+@typing.final
+class UpdateOperationRequest(google.protobuf.message.Message):
+    """UpdateOperationRequest changes what people keep with an operation. What is not set stays."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class SetLabelsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    SET_LABELS_FIELD_NUMBER: builtins.int
+    REMOVE_LABELS_FIELD_NUMBER: builtins.int
+    NOTES_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """The operation."""
+    notes: builtins.str
+    """New notes, up to 10,000 characters; empty removes them."""
+    display_name: builtins.str
+    """New name; empty removes it."""
+    @property
+    def set_labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Labels to set."""
+
+    @property
+    def remove_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Keys of labels to remove; those that are not there are ignored."""
+
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        set_labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        remove_labels: collections.abc.Iterable[builtins.str] | None = ...,
+        notes: builtins.str | None = ...,
+        display_name: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "notes", b"notes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "notes", b"notes", "operation_id", b"operation_id", "remove_labels", b"remove_labels", "set_labels", b"set_labels"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_display_name", b"_display_name"]) -> typing.Literal["display_name"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_notes", b"_notes"]) -> typing.Literal["notes"] | None: ...
+
+global___UpdateOperationRequest = UpdateOperationRequest
+
+@typing.final
+class DeleteOperationRequest(google.protobuf.message.Message):
+    """DeleteOperationRequest names an operation to remove."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    KEEP_SESSIONS_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """Its id."""
+    keep_sessions: builtins.bool
+    """Leave the sessions on their hosts: journal, log and artifacts stay there for as long as the host keeps them."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        keep_sessions: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["keep_sessions", b"keep_sessions", "operation_id", b"operation_id"]) -> None: ...
+
+global___DeleteOperationRequest = DeleteOperationRequest
+
+@typing.final
+class DeleteOperationResponse(google.protobuf.message.Message):
+    """DeleteOperationResponse answers a deletion. The sessions are removed as soon as their hosts answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___DeleteOperationResponse = DeleteOperationResponse
+
+@typing.final
+class DiagnoseOperationRequest(google.protobuf.message.Message):
+    """DiagnoseOperationRequest asks for trends."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ThresholdsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    THRESHOLDS_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    operation_id: builtins.str
+    """The operation."""
+    attempt: builtins.int
+    """Attempt, 0 for the latest."""
+    @property
+    def thresholds(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]:
+        """Thresholds to use instead of the configured ones, by the name that the configuration has for them, such as "plateau_epochs"."""
+
+    @property
+    def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType]:
+        """Only these. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        thresholds: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        kinds: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.VerdictKind.ValueType] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "kinds", b"kinds", "operation_id", b"operation_id", "thresholds", b"thresholds"]) -> None: ...
+
+global___DiagnoseOperationRequest = DiagnoseOperationRequest
+
+@typing.final
+class DiagnoseOperationResponse(google.protobuf.message.Message):
+    """DiagnoseOperationResponse tells what was found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ThresholdsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    VERDICTS_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    THRESHOLDS_FIELD_NUMBER: builtins.int
+    POINTS_FIELD_NUMBER: builtins.int
+    attempt: builtins.int
+    """Attempt that was looked at."""
+    points: builtins.int
+    """Points that were looked at."""
+    @property
+    def verdicts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.operations.v1.trends_pb2.Verdict]:
+        """What was found."""
+
+    @property
+    def thresholds(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]:
+        """All thresholds that were used, by name."""
+
+    def __init__(
+        self,
+        *,
+        verdicts: collections.abc.Iterable[ktrdr.operations.v1.trends_pb2.Verdict] | None = ...,
+        attempt: builtins.int = ...,
+        thresholds: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        points: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "points", b"points", "thresholds", b"thresholds", "verdicts", b"verdicts"]) -> None: ...
+
+global___DiagnoseOperationResponse = DiagnoseOperationResponse
+
+@typing.final
+class RegisterHostRequest(google.protobuf.message.Message):
+    """RegisterHostRequest announces a host."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ADDRESS_FIELD_NUMBER: builtins.int
+    HOST_UID_FIELD_NUMBER: builtins.int
+    LEASE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name to follow it under: letters, digits, ".", "_" and "-", at most 64."""
+    address: builtins.str
+    """HOST:PORT of its gRPC server, as the registry can reach it."""
+    host_uid: builtins.str
+    """Its identity (Host.host_uid). Empty: whatever answers there is taken."""
+    @property
+    def lease(self) -> google.protobuf.duration_pb2.Duration:
+        """How long to follow it without another announcement. Unset: 60 s; at most 24 h."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        address: builtins.str = ...,
+        host_uid: builtins.str = ...,
+        lease: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["lease", b"lease"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "host_uid", b"host_uid", "lease", b"lease", "name", b"name"]) -> None: ...
+
+global___RegisterHostRequest = RegisterHostRequest
+
+@typing.final
+class RegisterHostResponse(google.protobuf.message.Message):
+    """RegisterHostResponse answers an announcement."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: builtins.int
+    LEASE_FIELD_NUMBER: builtins.int
+    @property
+    def host(self) -> global___HostRecord:
+        """The host as it is now."""
+
+    @property
+    def lease(self) -> google.protobuf.duration_pb2.Duration:
+        """Lease that was granted: announce again well before it is over."""
+
+    def __init__(
+        self,
+        *,
+        host: global___HostRecord | None = ...,
+        lease: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["host", b"host", "lease", b"lease"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["host", b"host", "lease", b"lease"]) -> None: ...
+
+global___RegisterHostResponse = RegisterHostResponse
+
+@typing.final
+class UnregisterHostRequest(google.protobuf.message.Message):
+    """UnregisterHostRequest names a host."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___UnregisterHostRequest = UnregisterHostRequest
+
+@typing.final
+class UnregisterHostResponse(google.protobuf.message.Message):
+    """UnregisterHostResponse answers the end of following."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___UnregisterHostResponse = UnregisterHostResponse

@@ -78,6 +78,36 @@ class OperationsServiceStub(object):
                 request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.SerializeToString,
                 response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.FromString,
                 _registered_method=True)
+        self.RetryOperation = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/RetryOperation',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationResponse.FromString,
+                _registered_method=True)
+        self.UpdateOperation = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/UpdateOperation',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UpdateOperationRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.DeleteOperation = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/DeleteOperation',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationResponse.FromString,
+                _registered_method=True)
+        self.DiagnoseOperation = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/DiagnoseOperation',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationResponse.FromString,
+                _registered_method=True)
+        self.RegisterHost = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/RegisterHost',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostResponse.FromString,
+                _registered_method=True)
+        self.UnregisterHost = channel.unary_unary(
+                '/ktrdr.operations.v1.OperationsService/UnregisterHost',
+                request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostResponse.FromString,
+                _registered_method=True)
         self.ReadLog = channel.unary_stream(
                 '/ktrdr.operations.v1.OperationsService/ReadLog',
                 request_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.ReadLogRequest.SerializeToString,
@@ -116,7 +146,8 @@ class OperationsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListOperations(self, request, context):
-        """Lists operations, newest first. Errors: INVALID_ARGUMENT with reason FILTER_INVALID or PAGE_TOKEN_INVALID.
+        """Lists operations, newest first unless asked otherwise. A page may be shorter than asked for, even empty, and still have a next one: a filter that no index
+        serves is looked for in steps of a bounded time. Errors: INVALID_ARGUMENT with reason FILTER_INVALID, PAGE_TOKEN_INVALID or INVALID_REQUEST (order_by).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,15 +155,17 @@ class OperationsServiceServicer(object):
 
     def WatchOperations(self, request, context):
         """Streams operations as they change, in revision order: first those that changed after `after_revision`, then a bookmark, then changes as they come, and
-        bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between. The server ends the stream with OK when it stops.
-        Errors: INVALID_ARGUMENT with reason FILTER_INVALID; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE (list again); RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between; points of metrics are never left out.
+        The server ends the stream with OK after 5 to 10 minutes, and when it stops: watch again after the last revision.
+        Errors: INVALID_ARGUMENT with reason FILTER_INVALID or INVALID_REQUEST; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE, which tells the oldest revision (list again);
+        RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryMetrics(self, request, context):
-        """Reads the history of an operation's metrics. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST.
+        """Reads the history of metrics, of several operations at once to compare them. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +188,57 @@ class OperationsServiceServicer(object):
 
     def DrainHost(self, request, context):
         """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryOperation(self, request, context):
+        """Tries an operation that has ended again: the same operation with one attempt more, on the same host if that answers. What it was is kept in `past_attempts`.
+        Idempotent by request_id for 24 h. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended, CHECKPOINT_NOT_FOUND,
+        TOO_MANY_ATTEMPTS or NO_HOST_OF_KIND; INVALID_ARGUMENT with reason INVALID_REQUEST, STRATEGY_INVALID or another of the host's; ALREADY_EXISTS with reason
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOperation(self, request, context):
+        """Changes labels, notes or the name of an operation. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        (Update answers with the resource, as AIP-134 has it.)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOperation(self, request, context):
+        """Removes an operation that has ended, with its history, and its sessions from their hosts. Asking again is no error for as long as the tombstone is kept.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiagnoseOperation(self, request, context):
+        """Looks for trends in the history of an attempt, with thresholds of the caller's own if wanted. Nothing is kept.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RegisterHost(self, request, context):
+        """Announces a host: it is followed for as long as the lease lasts, which each call begins anew. A host whose lease is over is still followed while operations at work
+        belong to it. Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ALREADY_EXISTS with reason HOST_NAME_TAKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnregisterHost(self, request, context):
+        """Follows a registered host no longer. Errors: NOT_FOUND with reason HOST_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE for a configured one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +295,36 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.DrainHost,
                     request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.FromString,
                     response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.SerializeToString,
+            ),
+            'RetryOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryOperation,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationResponse.SerializeToString,
+            ),
+            'UpdateOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOperation,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UpdateOperationRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'DeleteOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOperation,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationResponse.SerializeToString,
+            ),
+            'DiagnoseOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiagnoseOperation,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationResponse.SerializeToString,
+            ),
+            'RegisterHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterHost,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostResponse.SerializeToString,
+            ),
+            'UnregisterHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnregisterHost,
+                    request_deserializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostRequest.FromString,
+                    response_serializer=ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostResponse.SerializeToString,
             ),
             'ReadLog': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadLog,
@@ -438,6 +552,168 @@ class OperationsService(object):
             '/ktrdr.operations.v1.OperationsService/DrainHost',
             ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostRequest.SerializeToString,
             ktrdr_dot_operations_dot_v1_dot_operations__pb2.DrainHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/RetryOperation',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.RetryOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/UpdateOperation',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.UpdateOperationRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/DeleteOperation',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.DeleteOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiagnoseOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/DiagnoseOperation',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.DiagnoseOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/RegisterHost',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.RegisterHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnregisterHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.operations.v1.OperationsService/UnregisterHost',
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostRequest.SerializeToString,
+            ktrdr_dot_operations_dot_v1_dot_operations__pb2.UnregisterHostResponse.FromString,
             options,
             channel_credentials,
             insecure,

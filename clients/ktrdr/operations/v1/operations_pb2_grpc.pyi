@@ -52,22 +52,26 @@ class OperationsServiceStub:
         ktrdr.operations.v1.operations_pb2.ListOperationsRequest,
         ktrdr.operations.v1.operations_pb2.ListOperationsResponse,
     ]
-    """Lists operations, newest first. Errors: INVALID_ARGUMENT with reason FILTER_INVALID or PAGE_TOKEN_INVALID."""
+    """Lists operations, newest first unless asked otherwise. A page may be shorter than asked for, even empty, and still have a next one: a filter that no index
+    serves is looked for in steps of a bounded time. Errors: INVALID_ARGUMENT with reason FILTER_INVALID, PAGE_TOKEN_INVALID or INVALID_REQUEST (order_by).
+    """
 
     WatchOperations: grpc.UnaryStreamMultiCallable[
         ktrdr.operations.v1.operations_pb2.WatchOperationsRequest,
         ktrdr.operations.v1.operations_pb2.WatchOperationsResponse,
     ]
     """Streams operations as they change, in revision order: first those that changed after `after_revision`, then a bookmark, then changes as they come, and
-    bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between. The server ends the stream with OK when it stops.
-    Errors: INVALID_ARGUMENT with reason FILTER_INVALID; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE (list again); RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between; points of metrics are never left out.
+    The server ends the stream with OK after 5 to 10 minutes, and when it stops: watch again after the last revision.
+    Errors: INVALID_ARGUMENT with reason FILTER_INVALID or INVALID_REQUEST; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE, which tells the oldest revision (list again);
+    RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
     """
 
     QueryMetrics: grpc.UnaryUnaryMultiCallable[
         ktrdr.operations.v1.operations_pb2.QueryMetricsRequest,
         ktrdr.operations.v1.operations_pb2.QueryMetricsResponse,
     ]
-    """Reads the history of an operation's metrics. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
+    """Reads the history of metrics, of several operations at once to compare them. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
 
     CancelOperation: grpc.UnaryUnaryMultiCallable[
         ktrdr.operations.v1.operations_pb2.CancelOperationRequest,
@@ -88,6 +92,56 @@ class OperationsServiceStub:
         ktrdr.operations.v1.operations_pb2.DrainHostResponse,
     ]
     """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
+
+    RetryOperation: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.RetryOperationRequest,
+        ktrdr.operations.v1.operations_pb2.RetryOperationResponse,
+    ]
+    """Tries an operation that has ended again: the same operation with one attempt more, on the same host if that answers. What it was is kept in `past_attempts`.
+    Idempotent by request_id for 24 h. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended, CHECKPOINT_NOT_FOUND,
+    TOO_MANY_ATTEMPTS or NO_HOST_OF_KIND; INVALID_ARGUMENT with reason INVALID_REQUEST, STRATEGY_INVALID or another of the host's; ALREADY_EXISTS with reason
+    REQUEST_ID_REUSED.
+    """
+
+    UpdateOperation: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.UpdateOperationRequest,
+        ktrdr.operations.v1.operations_pb2.Operation,
+    ]
+    """Changes labels, notes or the name of an operation. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    (Update answers with the resource, as AIP-134 has it.)
+    """
+
+    DeleteOperation: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.DeleteOperationRequest,
+        ktrdr.operations.v1.operations_pb2.DeleteOperationResponse,
+    ]
+    """Removes an operation that has ended, with its history, and its sessions from their hosts. Asking again is no error for as long as the tombstone is kept.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended.
+    """
+
+    DiagnoseOperation: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.DiagnoseOperationRequest,
+        ktrdr.operations.v1.operations_pb2.DiagnoseOperationResponse,
+    ]
+    """Looks for trends in the history of an attempt, with thresholds of the caller's own if wanted. Nothing is kept.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+    """
+
+    RegisterHost: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.RegisterHostRequest,
+        ktrdr.operations.v1.operations_pb2.RegisterHostResponse,
+    ]
+    """Announces a host: it is followed for as long as the lease lasts, which each call begins anew. A host whose lease is over is still followed while operations at work
+    belong to it. Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ALREADY_EXISTS with reason HOST_NAME_TAKEN.
+    """
+
+    UnregisterHost: grpc.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.UnregisterHostRequest,
+        ktrdr.operations.v1.operations_pb2.UnregisterHostResponse,
+    ]
+    """Follows a registered host no longer. Errors: NOT_FOUND with reason HOST_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE for a configured one."""
 
     ReadLog: grpc.UnaryStreamMultiCallable[
         ktrdr.operations.v1.operations_pb2.ReadLogRequest,
@@ -132,22 +186,26 @@ class OperationsServiceAsyncStub:
         ktrdr.operations.v1.operations_pb2.ListOperationsRequest,
         ktrdr.operations.v1.operations_pb2.ListOperationsResponse,
     ]
-    """Lists operations, newest first. Errors: INVALID_ARGUMENT with reason FILTER_INVALID or PAGE_TOKEN_INVALID."""
+    """Lists operations, newest first unless asked otherwise. A page may be shorter than asked for, even empty, and still have a next one: a filter that no index
+    serves is looked for in steps of a bounded time. Errors: INVALID_ARGUMENT with reason FILTER_INVALID, PAGE_TOKEN_INVALID or INVALID_REQUEST (order_by).
+    """
 
     WatchOperations: grpc.aio.UnaryStreamMultiCallable[
         ktrdr.operations.v1.operations_pb2.WatchOperationsRequest,
         ktrdr.operations.v1.operations_pb2.WatchOperationsResponse,
     ]
     """Streams operations as they change, in revision order: first those that changed after `after_revision`, then a bookmark, then changes as they come, and
-    bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between. The server ends the stream with OK when it stops.
-    Errors: INVALID_ARGUMENT with reason FILTER_INVALID; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE (list again); RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+    bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between; points of metrics are never left out.
+    The server ends the stream with OK after 5 to 10 minutes, and when it stops: watch again after the last revision.
+    Errors: INVALID_ARGUMENT with reason FILTER_INVALID or INVALID_REQUEST; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE, which tells the oldest revision (list again);
+    RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
     """
 
     QueryMetrics: grpc.aio.UnaryUnaryMultiCallable[
         ktrdr.operations.v1.operations_pb2.QueryMetricsRequest,
         ktrdr.operations.v1.operations_pb2.QueryMetricsResponse,
     ]
-    """Reads the history of an operation's metrics. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
+    """Reads the history of metrics, of several operations at once to compare them. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
 
     CancelOperation: grpc.aio.UnaryUnaryMultiCallable[
         ktrdr.operations.v1.operations_pb2.CancelOperationRequest,
@@ -168,6 +226,56 @@ class OperationsServiceAsyncStub:
         ktrdr.operations.v1.operations_pb2.DrainHostResponse,
     ]
     """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
+
+    RetryOperation: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.RetryOperationRequest,
+        ktrdr.operations.v1.operations_pb2.RetryOperationResponse,
+    ]
+    """Tries an operation that has ended again: the same operation with one attempt more, on the same host if that answers. What it was is kept in `past_attempts`.
+    Idempotent by request_id for 24 h. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended, CHECKPOINT_NOT_FOUND,
+    TOO_MANY_ATTEMPTS or NO_HOST_OF_KIND; INVALID_ARGUMENT with reason INVALID_REQUEST, STRATEGY_INVALID or another of the host's; ALREADY_EXISTS with reason
+    REQUEST_ID_REUSED.
+    """
+
+    UpdateOperation: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.UpdateOperationRequest,
+        ktrdr.operations.v1.operations_pb2.Operation,
+    ]
+    """Changes labels, notes or the name of an operation. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    (Update answers with the resource, as AIP-134 has it.)
+    """
+
+    DeleteOperation: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.DeleteOperationRequest,
+        ktrdr.operations.v1.operations_pb2.DeleteOperationResponse,
+    ]
+    """Removes an operation that has ended, with its history, and its sessions from their hosts. Asking again is no error for as long as the tombstone is kept.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended.
+    """
+
+    DiagnoseOperation: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.DiagnoseOperationRequest,
+        ktrdr.operations.v1.operations_pb2.DiagnoseOperationResponse,
+    ]
+    """Looks for trends in the history of an attempt, with thresholds of the caller's own if wanted. Nothing is kept.
+    Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+    """
+
+    RegisterHost: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.RegisterHostRequest,
+        ktrdr.operations.v1.operations_pb2.RegisterHostResponse,
+    ]
+    """Announces a host: it is followed for as long as the lease lasts, which each call begins anew. A host whose lease is over is still followed while operations at work
+    belong to it. Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ALREADY_EXISTS with reason HOST_NAME_TAKEN.
+    """
+
+    UnregisterHost: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.operations.v1.operations_pb2.UnregisterHostRequest,
+        ktrdr.operations.v1.operations_pb2.UnregisterHostResponse,
+    ]
+    """Follows a registered host no longer. Errors: NOT_FOUND with reason HOST_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE for a configured one."""
 
     ReadLog: grpc.aio.UnaryStreamMultiCallable[
         ktrdr.operations.v1.operations_pb2.ReadLogRequest,
@@ -218,7 +326,9 @@ class OperationsServiceServicer(metaclass=abc.ABCMeta):
         request: ktrdr.operations.v1.operations_pb2.ListOperationsRequest,
         context: _ServicerContext,
     ) -> typing.Union[ktrdr.operations.v1.operations_pb2.ListOperationsResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.ListOperationsResponse]]:
-        """Lists operations, newest first. Errors: INVALID_ARGUMENT with reason FILTER_INVALID or PAGE_TOKEN_INVALID."""
+        """Lists operations, newest first unless asked otherwise. A page may be shorter than asked for, even empty, and still have a next one: a filter that no index
+        serves is looked for in steps of a bounded time. Errors: INVALID_ARGUMENT with reason FILTER_INVALID, PAGE_TOKEN_INVALID or INVALID_REQUEST (order_by).
+        """
 
     @abc.abstractmethod
     def WatchOperations(
@@ -227,8 +337,10 @@ class OperationsServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[ktrdr.operations.v1.operations_pb2.WatchOperationsResponse], collections.abc.AsyncIterator[ktrdr.operations.v1.operations_pb2.WatchOperationsResponse]]:
         """Streams operations as they change, in revision order: first those that changed after `after_revision`, then a bookmark, then changes as they come, and
-        bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between. The server ends the stream with OK when it stops.
-        Errors: INVALID_ARGUMENT with reason FILTER_INVALID; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE (list again); RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
+        bookmarks while nothing happens. A slow reader gets the latest state of each operation, not each state in between; points of metrics are never left out.
+        The server ends the stream with OK after 5 to 10 minutes, and when it stops: watch again after the last revision.
+        Errors: INVALID_ARGUMENT with reason FILTER_INVALID or INVALID_REQUEST; OUT_OF_RANGE with reason REVISION_OUT_OF_RANGE, which tells the oldest revision (list again);
+        RESOURCE_EXHAUSTED with reason TOO_MANY_WATCHES.
         """
 
     @abc.abstractmethod
@@ -237,7 +349,7 @@ class OperationsServiceServicer(metaclass=abc.ABCMeta):
         request: ktrdr.operations.v1.operations_pb2.QueryMetricsRequest,
         context: _ServicerContext,
     ) -> typing.Union[ktrdr.operations.v1.operations_pb2.QueryMetricsResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.QueryMetricsResponse]]:
-        """Reads the history of an operation's metrics. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
+        """Reads the history of metrics, of several operations at once to compare them. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID or INVALID_REQUEST."""
 
     @abc.abstractmethod
     def CancelOperation(
@@ -264,6 +376,68 @@ class OperationsServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[ktrdr.operations.v1.operations_pb2.DrainHostResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.DrainHostResponse]]:
         """Stops placing new operations on a host, or allows it again. What runs there goes on. Errors: NOT_FOUND with reason HOST_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def RetryOperation(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.RetryOperationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.RetryOperationResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.RetryOperationResponse]]:
+        """Tries an operation that has ended again: the same operation with one attempt more, on the same host if that answers. What it was is kept in `past_attempts`.
+        Idempotent by request_id for 24 h. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended, CHECKPOINT_NOT_FOUND,
+        TOO_MANY_ATTEMPTS or NO_HOST_OF_KIND; INVALID_ARGUMENT with reason INVALID_REQUEST, STRATEGY_INVALID or another of the host's; ALREADY_EXISTS with reason
+        REQUEST_ID_REUSED.
+        """
+
+    @abc.abstractmethod
+    def UpdateOperation(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.UpdateOperationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.Operation, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.Operation]]:
+        """Changes labels, notes or the name of an operation. Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        (Update answers with the resource, as AIP-134 has it.)
+        """
+
+    @abc.abstractmethod
+    def DeleteOperation(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.DeleteOperationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.DeleteOperationResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.DeleteOperationResponse]]:
+        """Removes an operation that has ended, with its history, and its sessions from their hosts. Asking again is no error for as long as the tombstone is kept.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE while it has not ended.
+        """
+
+    @abc.abstractmethod
+    def DiagnoseOperation(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.DiagnoseOperationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.DiagnoseOperationResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.DiagnoseOperationResponse]]:
+        """Looks for trends in the history of an attempt, with thresholds of the caller's own if wanted. Nothing is kept.
+        Errors: NOT_FOUND with reason OPERATION_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_REQUEST.
+        """
+
+    @abc.abstractmethod
+    def RegisterHost(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.RegisterHostRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.RegisterHostResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.RegisterHostResponse]]:
+        """Announces a host: it is followed for as long as the lease lasts, which each call begins anew. A host whose lease is over is still followed while operations at work
+        belong to it. Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ALREADY_EXISTS with reason HOST_NAME_TAKEN.
+        """
+
+    @abc.abstractmethod
+    def UnregisterHost(
+        self,
+        request: ktrdr.operations.v1.operations_pb2.UnregisterHostRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.operations.v1.operations_pb2.UnregisterHostResponse, collections.abc.Awaitable[ktrdr.operations.v1.operations_pb2.UnregisterHostResponse]]:
+        """Follows a registered host no longer. Errors: NOT_FOUND with reason HOST_NOT_FOUND; FAILED_PRECONDITION with reason WRONG_STATE for a configured one."""
 
     @abc.abstractmethod
     def ReadLog(

@@ -27,7 +27,7 @@ from ktrdr.host.v1 import session_pb2 as ktrdr_dot_host_dot_v1_dot_session__pb2
 from ktrdr.ib.v1 import bars_pb2 as ktrdr_dot_ib_dot_v1_dot_bars__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ktrdr/training/v1/training.proto\x12\x11ktrdr.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\xa2\x02\n\x14StartTrainingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x43\n\x06labels\x18\x04 \x03(\x0b\x32\x33.ktrdr.training.v1.StartTrainingRequest.LabelsEntry\x12-\n\x04spec\x18\x05 \x01(\x0b\x32\x1f.ktrdr.training.v1.TrainingSpec\x12.\n\x07options\x18\x06 \x01(\x0b\x32\x1d.ktrdr.host.v1.SessionOptions\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartTrainingResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xfd\x01\n\x0cTrainingSpec\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x41\n\toverrides\x18\x02 \x03(\x0b\x32..ktrdr.training.v1.TrainingSpec.OverridesEntry\x12/\n\x06stored\x18\x03 \x01(\x0b\x32\x1d.ktrdr.training.v1.StoredBarsH\x00\x12-\n\x05local\x18\x04 \x01(\x0b\x32\x1c.ktrdr.training.v1.LocalBarsH\x00\x1a\x30\n\x0eOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04\x62\x61rs\"`\n\nStoredBars\x12#\n\x06source\x18\x01 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12-\n\x0cwhat_to_show\x18\x02 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\"\x19\n\tLocalBars\x12\x0c\n\x04path\x18\x01 \x01(\t\"\xb6\x04\n\x0eTrainingResult\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x0f\n\x07symbols\x18\x02 \x03(\t\x12\x0c\n\x04\x62\x61rs\x18\x03 \x01(\x04\x12\x32\n\x0e\x66irst_bar_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_bar_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06source\x18\x06 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x18\n\x10\x64\x61ta_fingerprint\x18\x07 \x01(\t\x12\x15\n\rtrain_samples\x18\x08 \x01(\x04\x12\x1a\n\x12validation_samples\x18\t \x01(\x04\x12\x14\n\x0ctest_samples\x18\n \x01(\x04\x12\x0e\n\x06\x65pochs\x18\x0b \x01(\r\x12\x12\n\nbest_epoch\x18\x0c \x01(\r\x12\x1c\n\x14\x62\x65st_validation_loss\x18\r \x01(\x01\x12\x15\n\rtest_accuracy\x18\x0e \x01(\x01\x12\x19\n\x11majority_accuracy\x18\x0f \x01(\x01\x12\x15\n\rstopped_early\x18\x10 \x01(\x08\x12\x0c\n\x04seed\x18\x11 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x12 \x01(\t\x12\x17\n\x0f\x61rtifact_folder\x18\x13 \x01(\t\x12.\n\tartifacts\x18\x14 \x03(\x0b\x32\x1b.ktrdr.training.v1.Artifact\x12\x12\n\nparameters\x18\x15 \x01(\x04\"<\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t2y\n\x13TrainingHostService\x12\x62\n\rStartTraining\x12\'.ktrdr.training.v1.StartTrainingRequest\x1a(.ktrdr.training.v1.StartTrainingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ktrdr/training/v1/training.proto\x12\x11ktrdr.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\xc1\x02\n\x14StartTrainingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x43\n\x06labels\x18\x04 \x03(\x0b\x32\x33.ktrdr.training.v1.StartTrainingRequest.LabelsEntry\x12-\n\x04spec\x18\x05 \x01(\x0b\x32\x1f.ktrdr.training.v1.TrainingSpec\x12.\n\x07options\x18\x06 \x01(\x0b\x32\x1d.ktrdr.host.v1.SessionOptions\x12\x1d\n\x15\x63heckpoint_session_id\x18\x07 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartTrainingResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xfd\x01\n\x0cTrainingSpec\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x41\n\toverrides\x18\x02 \x03(\x0b\x32..ktrdr.training.v1.TrainingSpec.OverridesEntry\x12/\n\x06stored\x18\x03 \x01(\x0b\x32\x1d.ktrdr.training.v1.StoredBarsH\x00\x12-\n\x05local\x18\x04 \x01(\x0b\x32\x1c.ktrdr.training.v1.LocalBarsH\x00\x1a\x30\n\x0eOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04\x62\x61rs\"`\n\nStoredBars\x12#\n\x06source\x18\x01 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12-\n\x0cwhat_to_show\x18\x02 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\"\x19\n\tLocalBars\x12\x0c\n\x04path\x18\x01 \x01(\t\"\xb6\x04\n\x0eTrainingResult\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x0f\n\x07symbols\x18\x02 \x03(\t\x12\x0c\n\x04\x62\x61rs\x18\x03 \x01(\x04\x12\x32\n\x0e\x66irst_bar_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_bar_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06source\x18\x06 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x18\n\x10\x64\x61ta_fingerprint\x18\x07 \x01(\t\x12\x15\n\rtrain_samples\x18\x08 \x01(\x04\x12\x1a\n\x12validation_samples\x18\t \x01(\x04\x12\x14\n\x0ctest_samples\x18\n \x01(\x04\x12\x0e\n\x06\x65pochs\x18\x0b \x01(\r\x12\x12\n\nbest_epoch\x18\x0c \x01(\r\x12\x1c\n\x14\x62\x65st_validation_loss\x18\r \x01(\x01\x12\x15\n\rtest_accuracy\x18\x0e \x01(\x01\x12\x19\n\x11majority_accuracy\x18\x0f \x01(\x01\x12\x15\n\rstopped_early\x18\x10 \x01(\x08\x12\x0c\n\x04seed\x18\x11 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x12 \x01(\t\x12\x17\n\x0f\x61rtifact_folder\x18\x13 \x01(\t\x12.\n\tartifacts\x18\x14 \x03(\x0b\x32\x1b.ktrdr.training.v1.Artifact\x12\x12\n\nparameters\x18\x15 \x01(\x04\"<\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t2y\n\x13TrainingHostService\x12\x62\n\rStartTraining\x12\'.ktrdr.training.v1.StartTrainingRequest\x1a(.ktrdr.training.v1.StartTrainingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,23 +39,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAININGSPEC_OVERRIDESENTRY']._loaded_options = None
   _globals['_TRAININGSPEC_OVERRIDESENTRY']._serialized_options = b'8\001'
   _globals['_STARTTRAININGREQUEST']._serialized_start=142
-  _globals['_STARTTRAININGREQUEST']._serialized_end=432
-  _globals['_STARTTRAININGREQUEST_LABELSENTRY']._serialized_start=387
-  _globals['_STARTTRAININGREQUEST_LABELSENTRY']._serialized_end=432
-  _globals['_STARTTRAININGRESPONSE']._serialized_start=434
-  _globals['_STARTTRAININGRESPONSE']._serialized_end=498
-  _globals['_TRAININGSPEC']._serialized_start=501
-  _globals['_TRAININGSPEC']._serialized_end=754
-  _globals['_TRAININGSPEC_OVERRIDESENTRY']._serialized_start=698
-  _globals['_TRAININGSPEC_OVERRIDESENTRY']._serialized_end=746
-  _globals['_STOREDBARS']._serialized_start=756
-  _globals['_STOREDBARS']._serialized_end=852
-  _globals['_LOCALBARS']._serialized_start=854
-  _globals['_LOCALBARS']._serialized_end=879
-  _globals['_TRAININGRESULT']._serialized_start=882
-  _globals['_TRAININGRESULT']._serialized_end=1448
-  _globals['_ARTIFACT']._serialized_start=1450
-  _globals['_ARTIFACT']._serialized_end=1510
-  _globals['_TRAININGHOSTSERVICE']._serialized_start=1512
-  _globals['_TRAININGHOSTSERVICE']._serialized_end=1633
+  _globals['_STARTTRAININGREQUEST']._serialized_end=463
+  _globals['_STARTTRAININGREQUEST_LABELSENTRY']._serialized_start=418
+  _globals['_STARTTRAININGREQUEST_LABELSENTRY']._serialized_end=463
+  _globals['_STARTTRAININGRESPONSE']._serialized_start=465
+  _globals['_STARTTRAININGRESPONSE']._serialized_end=529
+  _globals['_TRAININGSPEC']._serialized_start=532
+  _globals['_TRAININGSPEC']._serialized_end=785
+  _globals['_TRAININGSPEC_OVERRIDESENTRY']._serialized_start=729
+  _globals['_TRAININGSPEC_OVERRIDESENTRY']._serialized_end=777
+  _globals['_STOREDBARS']._serialized_start=787
+  _globals['_STOREDBARS']._serialized_end=883
+  _globals['_LOCALBARS']._serialized_start=885
+  _globals['_LOCALBARS']._serialized_end=910
+  _globals['_TRAININGRESULT']._serialized_start=913
+  _globals['_TRAININGRESULT']._serialized_end=1479
+  _globals['_ARTIFACT']._serialized_start=1481
+  _globals['_ARTIFACT']._serialized_end=1541
+  _globals['_TRAININGHOSTSERVICE']._serialized_start=1543
+  _globals['_TRAININGHOSTSERVICE']._serialized_end=1664
 # @@protoc_insertion_point(module_scope)

@@ -43,12 +43,15 @@ class StartTrainingRequest(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     SPEC_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
+    CHECKPOINT_SESSION_ID_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """Makes the call idempotent. Empty: the session_id alone does."""
     session_id: builtins.str
     """Id of the new session: letters, digits, "-", "_" and ".", at most 64. Empty: the host chooses a UUID."""
     attempt: builtins.int
     """Number of the attempt, 0 for 1."""
+    checkpoint_session_id: builtins.str
+    """Session of this host whose last checkpoint the training goes on from. Empty: it begins anew."""
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Labels to keep with the session."""
@@ -70,9 +73,10 @@ class StartTrainingRequest(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         spec: global___TrainingSpec | None = ...,
         options: ktrdr.host.v1.session_pb2.SessionOptions | None = ...,
+        checkpoint_session_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["options", b"options", "spec", b"spec"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "labels", b"labels", "options", b"options", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "checkpoint_session_id", b"checkpoint_session_id", "labels", b"labels", "options", b"options", "request_id", b"request_id", "session_id", b"session_id", "spec", b"spec"]) -> None: ...
 
 global___StartTrainingRequest = StartTrainingRequest
 

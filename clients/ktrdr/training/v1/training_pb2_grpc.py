@@ -50,7 +50,7 @@ class TrainingHostServiceServicer(object):
         """Checks the strategy, stores the session and answers; the work is done by a process of its own, at once or when a slot is free.
         Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
         Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
-        REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+        REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,7 +28,7 @@ class TrainingHostServiceStub:
     """Checks the strategy, stores the session and answers; the work is done by a process of its own, at once or when a slot is free.
     Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
     Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
-    REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+    REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
     """
 
 class TrainingHostServiceAsyncStub:
@@ -41,7 +41,7 @@ class TrainingHostServiceAsyncStub:
     """Checks the strategy, stores the session and answers; the work is done by a process of its own, at once or when a slot is free.
     Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
     Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
-    REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+    REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
     """
 
 class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
@@ -56,7 +56,7 @@ class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
         """Checks the strategy, stores the session and answers; the work is done by a process of its own, at once or when a slot is free.
         Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
         Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
-        REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+        REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
         """
 
 def add_TrainingHostServiceServicer_to_server(servicer: TrainingHostServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
