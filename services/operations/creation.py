@@ -23,6 +23,7 @@ from services.operations.placement import Placement
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
 from services.operations.store_reader import StoreReader
+from services.operations.strategy_name import strategy_name
 from services.operations.wishes import Wishes
 
 _RETRY_AFTER_RESTART: Final = timedelta(seconds=5)
@@ -140,8 +141,10 @@ class Creation:
             create_time=now,
             update_time=now,
         )
+        record.stop_on.extend(sorted(set(request.stop_on)))
         if request.HasField("training"):
             record.training.CopyFrom(request.training)
+            record.strategy = strategy_name(request.training)
         else:
             record.data_load.CopyFrom(request.data_load)
         if request.HasField("options"):

@@ -6,6 +6,7 @@ from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
+from ktrdr.operations.v1.trends_pb2 import VerdictKind
 
 from services.common.errors import FieldViolation, ServiceError
 from services.common.identity import checked_request_id
@@ -28,6 +29,7 @@ def checked_request(request: pb.CreateOperationRequest) -> None:
     violations = [*_name_violations(request), *_label_violations(request), *_option_violations(request)]
     if request.WhichOneof("spec") is None:
         violations.append(FieldViolation("spec", "set training or data_load"))
+    violations += _stop_violations(request)
     if violations:
         detail = " ".join(f"{field}: {description}." for field, description in violations)
         raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=violations, detail=detail)
@@ -61,3 +63,12 @@ def _option_violations(request: pb.CreateOperationRequest) -> list[FieldViolatio
     if options.HasField("timeout") and to_timedelta(options.timeout) <= timedelta(0):
         violations.append(FieldViolation("options.timeout", "more than zero; leave it out for no limit"))
     return violations
+
+
+def _stop_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
+    known = set(VerdictKind.values()) - {VerdictKind.VERDICT_KIND_UNSPECIFIED}
+    return [
+        FieldViolation(f"stop_on[{place}]", "is no kind of verdict that is known here")
+        for place, kind in enumerate(request.stop_on)
+        if kind not in known
+    ]

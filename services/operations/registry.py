@@ -15,6 +15,8 @@ from services.common.clock import Clock
 from services.common.errors import ServiceError
 from services.operations.change_index import ChangeIndex
 from services.operations.changes import Changes, Row
+from services.operations.deletion.loading import load_deletions
+from services.operations.deletion.tombstones import Deletions
 from services.operations.group_commit import GroupCommit
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.live_operation import Change, LiveOperation
@@ -41,6 +43,7 @@ class Registry:
         index: Operations in memory by revision; includes those that ended lately.
         revisions: The counter of changes.
         commits: Stores units.
+        deleted: Operations that were deleted, by the revision of their deletion.
     """
 
     def __init__(self, store: Store, clock: Clock, revisions: Revisions) -> None:
@@ -49,12 +52,14 @@ class Registry:
         self.index = ChangeIndex(floor=revisions.visible)
         self.commits = GroupCommit(_Housekeeping(store, revisions, clock))
         self.live: dict[str, LiveOperation] = {}
+        self.deleted = Deletions()
         self._points_listeners: list[PointsListener] = []
 
     @classmethod
     async def load(cls, store: Store, clock: Clock) -> Self:
         """Return the registry with the operations that the store says are at work."""
         registry = cls(store, clock, Revisions(await store.read.revision_limit()))
+        registry.deleted = await load_deletions(store.read)
         await registry.commits.commit(_Nothing())  # reserves the first block of revisions
         positions = await store.read.live_positions()
         for state in await store.read.live_operations():

@@ -9,6 +9,7 @@ from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1.training_pb2 import TrainingResult, TrainingSpec
 
+from services.operations.strategy_name import strategy_name
 from services.operations.worker_view import clear_running_times, clear_worker, show_worker
 
 _State = pb.Operation.State
@@ -120,6 +121,7 @@ def new_record(operation_id: str, session: Session, attempt: int, now: datetime)
     training, load = TrainingSpec(), DataLoadSpec()
     if session.spec.Unpack(training):
         record.training.CopyFrom(training)
+        record.strategy = strategy_name(training)
     elif session.spec.Unpack(load):
         record.data_load.CopyFrom(load)
     return record

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operations import schema
+from services.operations.deletion.tombstones import Tombstone
 from services.operations.filters import Expression
 from services.operations.filters.selection import condition_of
 from services.operations.new_points import JournalPositions
@@ -64,6 +65,24 @@ class StoreReader:
         table = schema.counters
         rows = await self._all(select(table.c.value).where(table.c.name == "revision_limit"))
         return int(rows[0]["value"]) if rows else 0
+
+    async def compacted_revision(self) -> int:
+        """Return the revision up to which tombstones were forgotten."""
+        table = schema.counters
+        rows = await self._all(select(table.c.value).where(table.c.name == "compacted_revision"))
+        return int(rows[0]["value"]) if rows else 0
+
+    async def tombstones_between(self, after: int, up_to: int, limit: int) -> list[Tombstone]:
+        """Return deletions with a revision above `after` and not above `up_to`, by revision."""
+        table = schema.deletions
+        query = select(table).where(table.c.revision > after, table.c.revision <= up_to).order_by(table.c.revision)
+        return [Tombstone(row["operation_id"], row["revision"]) for row in await self._all(query.limit(limit))]
+
+    async def latest_tombstones(self, limit: int) -> list[Tombstone]:
+        """Return the latest deletions, by revision."""
+        table = schema.deletions
+        rows = await self._all(select(table).order_by(table.c.revision.desc()).limit(limit))
+        return [Tombstone(row["operation_id"], row["revision"]) for row in reversed(rows)]
 
     async def hosts(self) -> dict[str, StoredHost]:
         """Return all hosts by name."""
