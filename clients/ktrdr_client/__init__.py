@@ -44,11 +44,12 @@ if TYPE_CHECKING:
     from ktrdr_client.logs import LogEntry
     from ktrdr_client.metrics import MetricColumns, Metrics
     from ktrdr_client.waiting import FinishedOperation
+    from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
 
 __all__ = [
     "AsyncClient", "Client", "DEFAULT_ADDRESS",
     "Operation", "FinishedOperation", "Metrics", "MetricColumns", "LogEntry", "HostRecord", "Instrument", "Dataset",
-    "Bars",
+    "Bars", "WatchEvent", "OperationChanged", "OperationLeft", "OperationDeleted", "PointsAdded",
     "KtrdrError", "FieldFault", "InvalidArgument", "NotFound", "AlreadyExists", "FailedPrecondition", "OutOfRange",
     "PermissionDenied", "ResourceExhausted", "Aborted", "Unavailable", "DeadlineExceeded", "Cancelled", "DataLoss",
     "Internal", "WaitTimeout", "MissingLibrary",
@@ -63,6 +64,11 @@ _HOMES: Final = {
     "Metrics": "ktrdr_client.metrics",
     "MetricColumns": "ktrdr_client.metrics",
     "Bars": "ktrdr_client.bars",
+    "WatchEvent": "ktrdr_client.watch_events",
+    "OperationChanged": "ktrdr_client.watch_events",
+    "OperationLeft": "ktrdr_client.watch_events",
+    "OperationDeleted": "ktrdr_client.watch_events",
+    "PointsAdded": "ktrdr_client.watch_events",
     "LogEntry": "ktrdr_client.logs",
     "Operation": "ktrdr.operations.v1.operations_pb2",
     "HostRecord": "ktrdr.operations.v1.operations_pb2",

@@ -1,18 +1,20 @@
 """Follow operations through broken streams, restarts of the service, and compacted history."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.duration_pb2 import Duration
-from ktrdr.operations.v1.operations_pb2 import Operation, WatchOperationsRequest, WatchOperationsResponse
+from ktrdr.operations.v1.operations_pb2 import WatchOperationsRequest, WatchOperationsResponse
 
 from ktrdr_client.backoff import Backoff
 from ktrdr_client.calls import Endpoint, open_stream
 from ktrdr_client.errors import DeadlineExceeded, KtrdrError, OutOfRange, ResourceExhausted, Unavailable
+from ktrdr_client.new_points import NewPoints
+from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
 
 if TYPE_CHECKING:
     from ktrdr.operations.v1.operations_pb2_grpc import OperationsServiceAsyncStub
@@ -42,6 +44,10 @@ class Watch:
         operation_ids: Only these; empty for all.
         on_interruption: Told about each lost stream.
         backoff: Pauses between tries.
+        include_metrics: Points of metrics too.
+        series: Only points of these series; empty for all.
+        known: Ids of the operations that the reader has: only those can leave or be deleted. None if the reader is told
+            of changes alone; nothing is remembered of them then.
     """
 
     stub: "OperationsServiceAsyncStub"
@@ -51,21 +57,27 @@ class Watch:
     operation_ids: Sequence[str] = ()
     on_interruption: Interruption | None = None
     backoff: Backoff = field(default_factory=Backoff)
+    include_metrics: bool = False
+    series: Sequence[str] = ()
+    known: set[str] | None = None
     _connected_once: bool = False
+    _told_again: set[str] | None = None
+    """Ids that came since everything began to be read anew; None while nothing is."""
+    _points: NewPoints = field(default_factory=NewPoints)
 
-    async def operations(self) -> AsyncGenerator[Operation, None]:
-        """Yield each operation as it changes, in revision order; never the same revision twice.
+    async def events(self) -> AsyncGenerator[WatchEvent, None]:
+        """Yield what happens, in revision order; never the same revision of an operation, nor the same point, twice.
 
         Raises:
             KtrdrError: The watch was refused (a bad filter, say), or the service was never reached.
         """
         while True:
             try:
-                async with aclosing(self._one_stream()) as changes:
-                    async for operation in changes:
-                        yield operation
+                async with aclosing(self._one_stream()) as events:
+                    async for event in events:
+                        yield event
             except OutOfRange:
-                self.after_revision = 0
+                self.after_revision, self._told_again = 0, set()
             except _PASSING as error:
                 if not self._connected_once and isinstance(error, Unavailable):
                     raise
@@ -73,15 +85,54 @@ class Watch:
             else:
                 await self._pause(Unavailable(f"the {self.endpoint.service} ended the stream"))
 
-    async def _one_stream(self) -> AsyncGenerator[Operation, None]:
+    async def _one_stream(self) -> AsyncGenerator[WatchEvent, None]:
         async with open_stream(self.stub.WatchOperations, self._request(), endpoint=self.endpoint) as messages:
             while (message := await self._next(messages)) is not None:
                 self._connected_once = True
                 self.backoff.reset()
-                for operation in message.operations:
-                    if operation.revision > self.after_revision:
-                        yield operation
+                for event in self._told(message):
+                    yield event
                 self.after_revision = max(self.after_revision, message.revision)
+
+    def _told(self, message: WatchOperationsResponse) -> Iterator[WatchEvent]:
+        for operation in message.operations:
+            if operation.revision > self.after_revision:
+                self._remember(operation.id)
+                yield OperationChanged(operation)
+        for points in message.metrics:
+            if fresh := self._points.of(points):
+                yield PointsAdded(points.operation_id, points.attempt, points.incarnation, fresh)
+        for left in message.left_filter:
+            if self._forget(left.operation_id):
+                yield OperationLeft(left.operation_id, left.revision)
+        for deleted in message.deleted:
+            self._points.forget(deleted.operation_id)
+            if self._forget(deleted.operation_id):
+                yield OperationDeleted(deleted.operation_id, deleted.revision)
+        if message.bookmark and self._told_again is not None:
+            yield from self._gone_meanwhile(self._told_again)
+            self._told_again = None
+
+    def _gone_meanwhile(self, still_there: set[str]) -> Iterator[WatchEvent]:
+        """Yield what is missing after everything was read anew: without a filter it can only have been deleted."""
+        for operation_id in sorted((self.known or set()) - still_there):
+            self._forget(operation_id)
+            yield OperationLeft(operation_id, 0) if self.filter_text else OperationDeleted(operation_id, 0)
+
+    def _remember(self, operation_id: str) -> None:
+        if self.known is not None:
+            self.known.add(operation_id)
+            if self._told_again is not None:
+                self._told_again.add(operation_id)
+
+    def _forget(self, operation_id: str) -> bool:
+        """Forget an operation; return whether the reader has it."""
+        if self.known is None or operation_id not in self.known:
+            return False
+        self.known.discard(operation_id)
+        if self._told_again is not None:
+            self._told_again.discard(operation_id)
+        return True
 
     def _request(self) -> WatchOperationsRequest:
         heartbeat = Duration()
@@ -91,6 +142,8 @@ class Watch:
             filter=self.filter_text,
             operation_ids=self.operation_ids,
             heartbeat=heartbeat,
+            include_metrics=self.include_metrics,
+            series=self.series,
         )
 
     async def _next(self, messages: AsyncIterator[WatchOperationsResponse]) -> WatchOperationsResponse | None:
