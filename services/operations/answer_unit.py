@@ -43,7 +43,8 @@ class AnswerUnit:
         self._reading = reading
         self._updates: list[OperationUpdate] = []
         self._changes: list[StoredChange] = []
-        self._revision: int | None = None  # at which all points of the answer are shown
+        self._known_revision: int | None = None  # at which points of operations that were known are shown
+        self._found_revision: int | None = None  # at which points of operations that are new are shown
 
     def add(self, update: OperationUpdate) -> None:
         """Add an operation."""
@@ -51,24 +52,31 @@ class AnswerUnit:
         self._changes.append(StoredChange(self._shelf, update.operation, update.change, new=update.new))
 
     def prepare(self, changes: Changes) -> None:
-        """Add the rows of all operations, their points, and the cursor."""
+        """Add the rows of all operations, their points, and the cursor.
+
+        Points come before the end that their host told with them, and after the appearance of their operation: who
+        reads up to any revision has all points of what has ended, and knows the operation of each point.
+        """
+        if any(update.points is not None and not update.new for update in self._updates):
+            self._known_revision = self._shelf.revisions.hold()
         for change in self._changes:
             change.prepare(changes)
-        if any(update.points is not None for update in self._updates):
-            self._revision = self._shelf.revisions.hold()
+        if any(update.points is not None and update.new for update in self._updates):
+            self._found_revision = self._shelf.revisions.hold()
         for update in self._updates:
-            if update.points is not None and self._revision is not None:
-                _add_points(changes, update.operation, update.points, self._revision)
+            revision = self._revision_of(update)
+            if update.points is not None and revision is not None:
+                _add_points(changes, update.operation, update.points, revision)
         changes.hosts.append({**self._host.row(), "cursor": self._reading.durable_cursor})
 
     def committed(self) -> None:
         """Take note of what is stored, and show it."""
-        for update in self._updates:
-            if update.points is not None:
+        for update in sorted(self._updates, key=lambda update: update.new):  # by revision of the points
+            revision = self._revision_of(update)
+            if update.points is not None and revision is not None:
                 update.operation.positions.next_seq[update.points.incarnation] = update.points.last_seq + 1
                 update.operation.stored_points += update.points.count
-                if self._revision is not None:
-                    self._shelf.tell_points(update.operation, update.points, self._revision)
+                self._shelf.tell_points(update.operation, update.points, revision)
         self._host.reading = self._reading
         for change in self._changes:
             change.committed()
@@ -80,10 +88,14 @@ class AnswerUnit:
             change.failed()
         self._release()
 
+    def _revision_of(self, update: OperationUpdate) -> int | None:
+        return self._found_revision if update.new else self._known_revision
+
     def _release(self) -> None:
-        if self._revision is not None:
-            self._shelf.revisions.release(self._revision)
-            self._shelf.index.notify()
+        for revision in (self._known_revision, self._found_revision):
+            if revision is not None:
+                self._shelf.revisions.release(revision)
+                self._shelf.index.notify()
 
 
 def _add_points(changes: Changes, operation: LiveOperation, points: NewPoints, revision: int) -> None:

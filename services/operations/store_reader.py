@@ -177,6 +177,10 @@ class StoreReader:
         )
         return [StoredBlock(row["ordinal"], row["incarnation"], row["data"]) for row in await self._all(query)]
 
+    async def rows(self, query: Select[*tuple[object, ...]]) -> Sequence[RowMapping]:
+        """Return the rows of a question that another part of the registry puts together."""
+        return await self._all(query)
+
     async def _all(self, query: Select[*tuple[object, ...]]) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:
             result = await connection.execute(query)
