@@ -2,103 +2,28 @@
 
 # ruff: noqa: N802 - the contract names the methods
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1 import operations_pb2_grpc
 from ktrdr.operations.v1.operations_pb2 import Operation
 
+from tests.support.simulated_registry import (
+    FINAL,
+    SimulatedRegistry,
+    changes,
+    matches,
+    ordered,
+    refuse,
+    rich_status,
+)
 
-def rich_status(
-    code: grpc.StatusCode,
-    reason: str,
-    message: str,
-    *,
-    fields: Sequence[tuple[str, str]] = (),
-    retry_after: timedelta | None = None,
-    **metadata: str,
-) -> status_pb2.Status:
-    """Return a status as KTRDR's servers send it."""
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain="ktrdr", metadata=metadata)]
-    if fields:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=name, description=text) for name, text in fields
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
-    if retry_after is not None:
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromTimedelta(retry_after)
-        details.append(retry)
-    packed = [AnyMessage() for _ in details]
-    for any_message, detail in zip(packed, details, strict=True):
-        any_message.Pack(detail)
-    number: int = code.value[0]
-    return status_pb2.Status(code=number, message=message, details=packed)
-
-
-async def refuse(context: Any, status: status_pb2.Status) -> NoReturn:
-    """End a call with a rich status."""
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort always raises")
-
-
-@dataclass
-class SimulatedRegistry:
-    """What the simulated service knows; tests change it while the service runs."""
-
-    operations: dict[str, Operation] = field(default_factory=dict)
-    revision: int = 0
-    oldest_revision: int = 0
-    hosts: list[pb.HostRecord] = field(default_factory=list)
-    history: dict[str, list[pb.MetricHistory]] = field(default_factory=dict)
-    metrics_page: int = 10_000
-    """Entries of `history` in one answer."""
-    refusals: list[status_pb2.Status] = field(default_factory=list)
-    """The next calls that create something are refused with these, one after the other."""
-    wait_reason: str = ""
-    """Why operations that are created wait."""
-    requests: list[Message] = field(default_factory=list)
-    deadlines: list[float | None] = field(default_factory=list)
-    open_watches: int = 0
-    watch_requests: list[pb.WatchOperationsRequest] = field(default_factory=list)
-    stream_generation: int = 0
-    stream_end: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def put(self, operation: Operation) -> Operation:
-        """Store a new version of an operation."""
-        async with self.changed:
-            self.revision += 1
-            stored = Operation()
-            stored.CopyFrom(operation)
-            stored.revision = self.revision
-            self.operations[stored.id] = stored
-            self.changed.notify_all()
-            return stored
-
-    async def update(self, operation_id: str, **values: Any) -> Operation:
-        """Change fields of an operation."""
-        operation = Operation()
-        operation.CopyFrom(self.operations[operation_id])
-        operation.MergeFrom(Operation(**values))
-        return await self.put(operation)
-
-    async def end_streams(self, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
-        """End every open watch; OK ends them in good order."""
-        async with self.changed:
-            self.stream_generation += 1
-            self.stream_end = code
-            self.changed.notify_all()
+__all__ = ["SimulatedOperations", "SimulatedRegistry", "refuse", "rich_status", "simulated_operations"]
 
 
 class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
@@ -139,11 +64,15 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Any) -> pb.ListOperationsResponse:
         self._note(request, context)
         await self._check_filter(request.filter, context)
-        found = [each for each in reversed(self.registry.operations.values()) if _matches(each, request.filter)]
+        every = ordered(self.registry.operations.values(), request.order_by)
+        found = [each for each in every if matches(each, request.filter)]
         start, size = int(request.page_token or 0), request.page_size or 50
         more = str(start + size) if start + size < len(found) else ""
         return pb.ListOperationsResponse(
-            operations=found[start : start + size], next_page_token=more, revision=self.registry.revision
+            operations=found[start : start + size],
+            next_page_token=more,
+            revision=self.registry.revision,
+            total_size=len(found),
         )
 
     async def WatchOperations(
@@ -157,12 +86,15 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
             await refuse(context, status)
         registry.open_watches += 1
         try:
-            generation, sent = registry.stream_generation, request.after_revision
+            generation, sent, snapshot = registry.stream_generation, request.after_revision, True
             while True:
                 async with registry.changed:
-                    changed = _changes(registry.operations.values(), request, sent)
+                    response = changes(registry, request, sent)
                     sent = registry.revision
-                yield pb.WatchOperationsResponse(operations=changed, revision=sent, bookmark=not changed)
+                yield response
+                if snapshot and not response.bookmark:
+                    yield pb.WatchOperationsResponse(revision=sent, bookmark=True)
+                snapshot = False
                 async with registry.changed:
                     await registry.changed.wait_for(
                         lambda: registry.revision > sent or registry.stream_generation > generation  # noqa: B023 - used within this turn only
@@ -176,9 +108,11 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
 
     async def QueryMetrics(self, request: pb.QueryMetricsRequest, context: Any) -> pb.QueryMetricsResponse:
         self._note(request, context)
-        operation = await self._known(request.operation_id, context)
+        ids = list(request.operation_ids) or [request.operation_id]
+        operations = [await self._known(operation_id, context) for operation_id in ids]
         found = [
-            each
+            _of(operation, each)
+            for operation in operations
             for each in self.registry.history.get(operation.id, [])
             if not request.series or each.points.name in request.series
         ]
@@ -186,7 +120,7 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
         end = start + self.registry.metrics_page
         return pb.QueryMetricsResponse(
             series=found[start:end],
-            attempt=request.attempt or operation.attempt,
+            attempt=request.attempt or operations[0].attempt,
             next_page_token=str(end) if end < len(found) else "",
         )
 
@@ -200,6 +134,80 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
             cancel_reason=request.reason,
         )
         return pb.CancelOperationResponse(operation=operation)
+
+    async def RetryOperation(self, request: pb.RetryOperationRequest, context: Any) -> pb.RetryOperationResponse:
+        self._note(request, context)
+        operation = await self._known(request.operation_id, context)
+        if self.registry.refusals:
+            await refuse(context, self.registry.refusals.pop(0))
+        await self._check_ended(operation, context)
+        past = pb.AttemptRecord(attempt=operation.attempt, state=operation.state, host=operation.host)
+        again = Operation()
+        again.CopyFrom(operation)
+        again.MergeFrom(Operation(state=Operation.STATE_PENDING, past_attempts=[past]))
+        again.attempt += 1
+        for name in ("error", "training_result", "data_load_result", "end_time"):
+            again.ClearField(name)
+        return pb.RetryOperationResponse(operation=await self.registry.put(again))
+
+    async def UpdateOperation(self, request: pb.UpdateOperationRequest, context: Any) -> Operation:
+        self._note(request, context)
+        updated = Operation()
+        updated.CopyFrom(await self._known(request.operation_id, context))
+        updated.labels.update(request.set_labels)
+        for key in request.remove_labels:
+            updated.labels.pop(key, None)
+        if request.HasField("notes"):
+            updated.notes = request.notes
+        if request.HasField("display_name"):
+            updated.display_name = request.display_name
+        return await self.registry.put(updated)
+
+    async def DeleteOperation(self, request: pb.DeleteOperationRequest, context: Any) -> pb.DeleteOperationResponse:
+        self._note(request, context)
+        if request.operation_id not in self.registry.deleted:
+            await self._check_ended(await self._known(request.operation_id, context), context)
+            await self.registry.delete(request.operation_id)
+        return pb.DeleteOperationResponse()
+
+    async def DiagnoseOperation(
+        self, request: pb.DiagnoseOperationRequest, context: Any
+    ) -> pb.DiagnoseOperationResponse:
+        self._note(request, context)
+        operation = await self._known(request.operation_id, context)
+        found = pb.DiagnoseOperationResponse()
+        found.CopyFrom(self.registry.diagnosis)
+        found.attempt = request.attempt or operation.attempt
+        found.thresholds.update(request.thresholds)
+        if request.kinds:
+            kept = [verdict for verdict in found.verdicts if verdict.kind in request.kinds]
+            del found.verdicts[:]
+            found.verdicts.extend(kept)
+        return found
+
+    async def RegisterHost(self, request: pb.RegisterHostRequest, context: Any) -> pb.RegisterHostResponse:
+        self._note(request, context)
+        if self.registry.refusals:
+            await refuse(context, self.registry.refusals.pop(0))
+        record = next((each for each in self.registry.hosts if each.name == request.name), None)
+        if record is None:
+            record = pb.HostRecord(name=request.name, source=pb.HostRecord.SOURCE_REGISTERED)
+            self.registry.hosts.append(record)
+        lease = request.lease if request.HasField("lease") else Duration(seconds=60)
+        record.MergeFrom(pb.HostRecord(address=request.address, host_uid=request.host_uid))
+        record.lease_left.CopyFrom(lease)
+        return pb.RegisterHostResponse(host=record, lease=lease)
+
+    async def UnregisterHost(self, request: pb.UnregisterHostRequest, context: Any) -> pb.UnregisterHostResponse:
+        self._note(request, context)
+        named = [record for record in self.registry.hosts if record.name == request.name]
+        if not named:
+            await refuse(context, rich_status(grpc.StatusCode.NOT_FOUND, "HOST_NOT_FOUND", "there is no such host"))
+        if named[0].source == pb.HostRecord.SOURCE_CONFIGURED:
+            status = rich_status(grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE", "the host is configured")
+            await refuse(context, status)
+        self.registry.hosts.remove(named[0])
+        return pb.UnregisterHostResponse()
 
     async def ListHosts(self, request: pb.ListHostsRequest, context: Any) -> pb.ListHostsResponse:
         self._note(request, context)
@@ -224,6 +232,11 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
             await refuse(context, rich_status(grpc.StatusCode.NOT_FOUND, "OPERATION_NOT_FOUND", message))
         return operation
 
+    async def _check_ended(self, operation: Operation, context: Any) -> None:
+        if operation.state not in FINAL:
+            message = f"operation {operation.id} has not ended; see: ktrdr ops cancel {operation.id}"
+            await refuse(context, rich_status(grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE", message))
+
     async def _check_filter(self, text: str, context: Any) -> None:
         if "=" not in text and text:
             status = rich_status(
@@ -233,24 +246,12 @@ class SimulatedOperations(operations_pb2_grpc.OperationsServiceServicer):
             await refuse(context, status)
 
 
-def _matches(operation: Operation, filter_text: str) -> bool:
-    """Enough of the filter language for the client's own filters: display_name and state."""
-    if filter_text.startswith("display_name = "):
-        return operation.display_name == filter_text.removeprefix("display_name = ").strip('"')
-    if filter_text.startswith("state = "):
-        return Operation.State.Name(operation.state) == "STATE_" + filter_text.removeprefix("state = ")
-    return True
-
-
-def _changes(operations: Iterable[Operation], request: pb.WatchOperationsRequest, after: int) -> list[Operation]:
-    wanted = [
-        each
-        for each in operations
-        if each.revision > after
-        and (not request.operation_ids or each.id in request.operation_ids)
-        and _matches(each, request.filter)
-    ]
-    return sorted(wanted, key=lambda each: each.revision)
+def _of(operation: Operation, history: pb.MetricHistory) -> pb.MetricHistory:
+    """Return a part of a history as the part of this operation."""
+    named = pb.MetricHistory()
+    named.CopyFrom(history)
+    named.operation_id, named.attempt = operation.id, named.attempt or operation.attempt
+    return named
 
 
 @asynccontextmanager
