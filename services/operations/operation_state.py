@@ -107,9 +107,9 @@ class OperationState:
             "id": record.id,
             "attempt": record.attempt,
             "created_us": record.create_time.ToMicroseconds(),
-            "started_us": record.start_time.ToMicroseconds() if record.HasField("start_time") else None,
+            "started_us": record.start_time.ToMicroseconds(),
             "updated_us": record.update_time.ToMicroseconds(),
-            "ended_us": record.end_time.ToMicroseconds() if record.HasField("end_time") else None,
+            "ended_us": record.end_time.ToMicroseconds(),
             "revision": record.revision,
             "terminal": self.ended,
             "state": record.state,
@@ -123,6 +123,9 @@ class OperationState:
             "wanted_host": self.wanted_host,
             "cancel_now": self.cancel_now,
             "cancel_sent": self.cancel_sent,
+            "attached": record.attached,
+            "verdicts": active_verdicts(record),
+            "notes": record.notes,
             "record": kept.SerializeToString(),
         }
 
@@ -149,6 +152,14 @@ class OperationState:
             row["cancel_now"],
             row["cancel_sent"],
         )
+
+
+def active_verdicts(record: pb.Operation) -> int:
+    """Return the kinds of the active verdicts: bit N stands for the kind with number N."""
+    bits = 0
+    for verdict in record.verdicts:
+        bits |= verdict.active << verdict.kind
+    return bits
 
 
 def spec_of(record: pb.Operation) -> pb.Operation:

@@ -3,11 +3,15 @@
 Whole messages are kept as they travel (`record`, `spec`, `data`); columns beside them are what is searched by. Metrics
 are one row for a whole batch of points with all its series: a row for each value is several times slower to write and
 to read.
+
+Lists of ended operations have indexes of their own, which know nothing of operations at work: those change all the
+time, and are in memory. What lists count is counted by triggers (see `store_triggers`), so rows are changed by
+INSERT … ON CONFLICT DO UPDATE, UPDATE and DELETE only: INSERT OR REPLACE would go past the triggers.
 """
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, text
 
 SCHEMA_VERSION: Final = 2
 
@@ -21,9 +25,9 @@ operations = Table(
     Column("id", String, primary_key=True),
     Column("attempt", Integer, nullable=False),  # number of the latest attempt
     Column("created_us", Integer, nullable=False),  # all times: microseconds since the Unix epoch, UTC
-    Column("started_us", Integer),
+    Column("started_us", Integer, nullable=False),  # 0 before it has begun
     Column("updated_us", Integer, nullable=False),
-    Column("ended_us", Integer),
+    Column("ended_us", Integer, nullable=False),  # 0 before it has ended
     Column("revision", Integer, nullable=False),
     Column("terminal", Boolean, nullable=False),
     Column("state", Integer, nullable=False),
@@ -37,11 +41,23 @@ operations = Table(
     Column("wanted_host", String, nullable=False),
     Column("cancel_now", Boolean, nullable=False),
     Column("cancel_sent", Boolean, nullable=False),
+    Column("attached", Boolean, nullable=False),
+    Column("verdicts", Integer, nullable=False),  # active ones: bit N stands for the VerdictKind with number N
+    Column("notes", String, nullable=False),
     Column("record", LargeBinary, nullable=False),  # ktrdr.operations.v1.Operation without its spec
 )
-Index("operations_by_age", operations.c.created_us, operations.c.id)
 Index("operations_by_revision", operations.c.terminal, operations.c.revision)
 Index("operations_by_session", operations.c.host_uid, operations.c.session_id)
+for _name, _columns in {
+    "ended_by_creation": ("state", "type", "created_us", "id"),
+    "ended_by_start": ("state", "type", "started_us", "id"),
+    "ended_by_update": ("state", "type", "updated_us", "id"),
+    "ended_by_end": ("state", "type", "ended_us", "id"),
+    "ended_by_host": ("host", "state", "type", "created_us", "id"),
+    "ended_by_name": ("display_name", "created_us", "id"),
+    "ended_by_strategy": ("strategy", "created_us", "id"),
+}.items():
+    Index(_name, *(operations.c[column] for column in _columns), sqlite_where=text("terminal"))
 
 _OPERATION: Final = "operations.id"
 
@@ -58,6 +74,35 @@ labels = Table(
     Column("operation_id", ForeignKey(_OPERATION, ondelete="CASCADE"), primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String, nullable=False),
+)
+
+totals = Table(  # how many operations have ended
+    "totals",
+    metadata,
+    Column("state", Integer, primary_key=True),
+    Column("type", Integer, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("operations", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+terms = Table(  # ended operations by label ("labels.KEY") and active verdict ("verdict", number of its kind)
+    "terms",
+    metadata,
+    Column("field", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("created_us", Integer, primary_key=True),
+    Column("operation_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+term_totals = Table(  # how many rows `terms` has
+    "term_totals",
+    metadata,
+    Column("field", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("operations", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 journals = Table(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from sqlalchemy import Table, delete, event, insert, or_, select
+from sqlalchemy import Table, delete, event, insert, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -101,14 +101,23 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
         await connection.execute(delete(table).where(table.c.expires_us < changes.requests_expired_us))
     await _replace(connection, schema.operations, changes.operations)
     await _replace(connection, schema.specs, changes.specs)
+    if changes.removed_labels:
+        keys = tuple_(schema.labels.c.operation_id, schema.labels.c.key)
+        await connection.execute(delete(schema.labels).where(keys.in_(changes.removed_labels)))
     await _replace(connection, schema.labels, changes.labels)
     await _replace(connection, schema.requests, changes.requests)
     await _replace(connection, schema.journals, changes.journals)
     await _replace(connection, schema.hosts, changes.hosts)
+    await _replace(connection, schema.dataset_uses, changes.dataset_uses)
+    await _replace(connection, schema.dataset_versions, changes.dataset_versions)
+    await _replace(connection, schema.deletions, changes.deletions)
+    await _replace(connection, schema.abandoned_sessions, changes.abandoned_sessions)
     if changes.metric_blocks:
         await connection.execute(insert(schema.metric_blocks), changes.metric_blocks)
+    counters = dict(changes.counters)
     if changes.revision_limit is not None:
-        await _replace(connection, schema.counters, [{"name": _REVISION_LIMIT, "value": changes.revision_limit}])
+        counters[_REVISION_LIMIT] = changes.revision_limit
+    await _replace(connection, schema.counters, [{"name": name, "value": counters[name]} for name in counters])
 
 
 async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
@@ -118,6 +127,9 @@ async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row
     statement = sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    if not changed:
+        await connection.execute(statement.on_conflict_do_nothing(index_elements=keys), list(rows))
+        return
     open_rows = None
     if table is schema.operations:
         open_rows = or_(table.c.terminal.is_(False), table.c.attempt < statement.excluded.attempt)

@@ -5,32 +5,41 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import NullPool
-
 from services.common.startup import CannotStartError
-from services.operations.schema import SCHEMA_VERSION, metadata
+from services.operations.schema import SCHEMA_VERSION
+from services.operations.store_check import damage_within
+from services.operations.store_layout import create_store
+from services.operations.store_upgrade import OLDEST_VERSION, upgrade
 
 _APPLICATION_ID: Final = 0x4B54_5244
 """Marks the file as ours in its header: "KTRD"."""
 
+_CHECK_SECONDS: Final = 1.0
+_LOCK_WAIT_SECONDS: Final = 5.0
 
-def prepare_file(path: Path) -> None:
-    """Check the file, and create it with all tables if there is none.
+
+def prepare_file(path: Path, *, check_seconds: float = _CHECK_SECONDS) -> bool:
+    """Check the file, upgrade it if it is an older one, and create it with all tables if there is none.
+
+    Args:
+        path: The file.
+        check_seconds: How long to look for damage before the start.
+
+    Returns:
+        Whether all of it was looked at; a large file takes longer.
 
     Raises:
         CannotStartError: The file cannot be used; the message names it and says what to do.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+        with closing(sqlite3.connect(path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)) as connection:
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                _create(path)
-                return
-            _check(path, connection)
+                create_store(connection, _APPLICATION_ID)
+                return True
+            return _check(path, connection, check_seconds)
     except sqlite3.OperationalError as error:
-        advice = "Check that the disk has space and that the folder can be written."
-        raise CannotStartError(f"The store {path} cannot be opened: {error}. {advice}") from error
+        raise CannotStartError(f"The store {path} cannot be opened: {error}. {_advice(error)}") from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path, str(error)) from error
     except OSError as error:
@@ -39,32 +48,30 @@ def prepare_file(path: Path) -> None:
         ) from error
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
+def _check(path: Path, connection: sqlite3.Connection, check_seconds: float) -> bool:
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
         advice = "Move it away, or choose another folder with --home."
         raise CannotStartError(f"The file {path} is a database of another program. {advice}")
     version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
         advice = (
             "Use the software that wrote it, or move it away: sessions that hosts still keep come back by themselves."
         )
         raise CannotStartError(
             f"The store {path} has version {version}; this software knows version {SCHEMA_VERSION}. {advice}"
         )
-    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
+    problem = damage_within(connection, check_seconds)
+    if problem:
         raise _damaged(path, problem)
+    if version < SCHEMA_VERSION:
+        upgrade(connection, str(path))
+    return problem is not None
 
 
-def _create(path: Path) -> None:
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    event.listen(
-        engine, "connect", lambda connection, _: connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-    )
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        connection.exec_driver_sql("INSERT INTO schema_version (version) VALUES (?)", (SCHEMA_VERSION,))
-    engine.dispose()
+def _advice(error: sqlite3.OperationalError) -> str:
+    if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "Another program has it open and locks it (a backup, or a database browser?): end that, and start again."
+    return "Check that the disk has space and that the folder can be written."
 
 
 def _damaged(path: Path, problem: str) -> CannotStartError:
