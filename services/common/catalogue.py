@@ -214,7 +214,7 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_HOST_LOST_SESSION: ErrorSpec(
             _CODE.DATA_LOSS,
-            "The host {host!r} no longer knows the session {session_id!r}; its folder was removed. {detail} Points "
+            "The host {host!r} no longer knows the session {session_id!r}. {detail} Points "
             "read before are kept; start the work again.",
         ),
         _REASON.ERROR_REASON_WORKER_OUT_OF_MEMORY: ErrorSpec(

@@ -10,6 +10,7 @@ from services.operations.followed_host import FollowedHost
 from services.operations.hosts import Hosts
 from services.operations.intake import Intake, Taken
 from services.operations.liveness import LivenessBoard
+from services.operations.losses import Losses
 from services.operations.pacing import Intervals, Pacing, first_poll_delay
 from services.operations.poller import HostPoller, StatusSource
 from services.operations.registry import Registry
@@ -27,6 +28,7 @@ class Following:
         intake: Takes answers in.
         wishes: Is told of hosts that come up and of sessions to stop.
         verification: Is told of hosts that come up.
+        losses: Is told of sessions that are gone, and of hosts that come up.
         demand: Whether somebody watches or waits.
         clock: The time.
         rng: Source of jitter.
@@ -42,6 +44,7 @@ class Following:
         intake: Intake,
         wishes: Wishes,
         verification: Verification,
+        losses: Losses,
         demand: Demand,
         clock: Clock,
         rng: random.Random,
@@ -51,6 +54,7 @@ class Following:
     ) -> None:
         self._wishes = wishes
         self._verification = verification
+        self._losses = losses
         self._up: set[str] = set()
         self._verified: set[str] = set()
         self._spread_seconds = intervals.shortest
@@ -78,6 +82,7 @@ class Following:
             delay = first_poll_delay(name, self._spread_seconds)
             self._tasks.append(asyncio.create_task(poller.run(delay), name=f"poll {name}"))
         self._tasks.append(asyncio.create_task(self._liveness.run(), name="liveness"))
+        self._tasks.append(asyncio.create_task(self._losses.run(), name="losses"))
 
     async def stop(self) -> None:
         """End all polls."""
@@ -96,10 +101,14 @@ class Following:
             self._up.discard(host.name)
             self._verified.discard(host.name)
             return
+        for operation in taken.lost:
+            if operation.record.HasField("loss"):
+                self._losses.watch(operation)
         for session_id in taken.resurfaced:
             self._wishes.stop_session(host.name, session_id)
         if host.name not in self._up:
             self._up.add(host.name)
+            self._losses.identities_changed()
             self._wishes.try_again()
         if host.name not in self._verified and not taken.more:
             self._verified.add(host.name)

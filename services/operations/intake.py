@@ -4,20 +4,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
-from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.host.v1.host_pb2 import GetStatusResponse
 from ktrdr.host.v1.metrics_pb2 import MetricValue
 from ktrdr.host.v1.session_pb2 import Session
 
 from services.common.clock import Clock
-from services.common.errors import ServiceError
 from services.operations.answer_unit import AnswerUnit, OperationUpdate
 from services.operations.followed_host import FollowedHost
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.known_sessions import KnownSessions
 from services.operations.live_operation import LiveOperation
+from services.operations.loss import no_loss, session_missing
 from services.operations.new_points import NewPoints, latest_values, new_points
-from services.operations.operation_state import Delivery, OperationState, State
+from services.operations.operation_state import Delivery, OperationState
 from services.operations.registry import Registry
 from services.operations.session_update import end_with_session, is_at_work, is_final, new_record, show_session
 from services.operations.store_reader import StoreReader
@@ -33,11 +32,13 @@ class Taken:
         changed: It told of changes.
         more: The host has more to tell.
         resurfaced: Sessions at work whose operation has ended: nobody follows them any more, so they are to be stopped.
+        lost: Operations whose sessions the host has told to be gone.
     """
 
     changed: bool
     more: bool = False
     resurfaced: tuple[str, ...] = ()
+    lost: tuple[LiveOperation, ...] = ()
 
 
 class Intake:
@@ -76,12 +77,15 @@ class Intake:
         lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
         unit = AnswerUnit(self._registry, host, after)
         try:
-            resurfaced = self._fill(unit, host, answer, stored, lost)
+            resurfaced = self._fill(unit, host, answer, stored)
+            gone = tuple(self._lost(host, lost))
+            for operation in gone:
+                unit.add(self._note_loss(host, operation))
         except BaseException:
             unit.failed()
             raise
         await self._registry.commits.commit(unit)
-        return Taken(bool(answer.sessions or lost), answer.more, tuple(resurfaced))
+        return Taken(bool(answer.sessions or lost), answer.more, tuple(resurfaced), gone)
 
     def _fill(
         self,
@@ -89,7 +93,6 @@ class Intake:
         host: FollowedHost,
         answer: GetStatusResponse,
         stored: KnownSessions,
-        lost: Collection[str],
     ) -> list[str]:
         """Put everything that the answer changes into the unit; return the sessions that have resurfaced."""
         resurfaced: list[str] = []
@@ -100,8 +103,6 @@ class Intake:
                 resurfaced += [session.id] if _is_abandoned(ended, session) else []
             elif session.id in stored.asked:
                 unit.add(self._discovery(host, session, stored.taken_ids))
-        for operation in self._lost(host, lost):
-            unit.add(self._end_of_lost(host, operation))
         return resurfaced
 
     def _find(self, host: FollowedHost, session_id: str) -> LiveOperation | None:
@@ -123,6 +124,9 @@ class Intake:
         operation.hidden = False  # the host has it, so it will not be refused any more
         if is_final(session):
             return OperationUpdate(operation, told.end, points)
+        if operation.record.HasField("loss"):
+            operation.answer_creator(None)
+            return OperationUpdate(operation, told.again, points)  # evidence is as durable when it is taken back
         self._registry.show(operation, told.show)
         operation.answer_creator(None)
         return OperationUpdate(operation, None, points)
@@ -147,12 +151,8 @@ class Intake:
             if operation := self._find(host, session_id):
                 yield operation
 
-    def _end_of_lost(self, host: FollowedHost, operation: LiveOperation) -> OperationUpdate:
-        reason = ErrorReason.ERROR_REASON_HOST_LOST_SESSION
-        error = ServiceError(reason, host=host.name, session_id=operation.record.session_id).status()
-        now = self._clock.now()
-        _logger.warning("session_lost", operation_id=operation.id, host=host.name)
-        return OperationUpdate(operation, lambda state: state.end(State.STATE_FAILED, now, error))
+    def _note_loss(self, host: FollowedHost, operation: LiveOperation) -> OperationUpdate:
+        return OperationUpdate(operation, session_missing(host, operation.record.session_id, self._clock.now()))
 
 
 class _Told:
@@ -185,9 +185,14 @@ class _Told:
             record.update_time.FromDatetime(self._now)
         return show_session(record, self._session, self._host, self._now) or counted or not accepted
 
+    def again(self, state: OperationState) -> None:
+        """Let the state tell it, of a session that seemed to be lost."""
+        self.show(state)
+        no_loss(state)
+
     def end(self, state: OperationState) -> None:
         """Let the state tell it, the end included."""
-        self.show(state)
+        self.again(state)
         end_with_session(state.record, self._session, self._now)
 
 

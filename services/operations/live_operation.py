@@ -27,6 +27,9 @@ class LiveOperation:
         accepted_at: Monotonic time at which its host was first known to have the session; None before.
         first_answer: What the creator waits for: the host's refusal, or None once it is clear that there is none. No
             future once the creator was answered.
+        lost_until: Monotonic time at which the grace of its loss is over; None while there is no evidence of any.
+        withdrawn: It is an attempt that was taken back: its host refused it while its creator waited. Nothing of it is
+            stored any more.
         staged: Changes on their way into the store, in order. They are shown when they are stored.
     """
 
@@ -37,6 +40,8 @@ class LiveOperation:
     seen_at: float | None = None
     accepted_at: float | None = None
     first_answer: asyncio.Future[status_pb2.Status | None] | None = None
+    lost_until: float | None = None
+    withdrawn: bool = False
     staged: list[Change] = field(default_factory=list)
 
     @property

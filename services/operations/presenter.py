@@ -10,6 +10,7 @@ from services.common.clock import Clock
 from services.common.timestamps import seconds_to_duration, to_duration, to_timedelta
 from services.operations.followed_host import FollowedHost, owner_of
 from services.operations.live_operation import LiveOperation
+from services.operations.loss import grace_left
 from services.operations.operation_state import Delivery, OperationState
 
 
@@ -28,18 +29,24 @@ class Presenter:
     def present(self, operation: LiveOperation | OperationState) -> pb.Operation:
         """Return the operation as it is told now."""
         if isinstance(operation, OperationState):
-            return self._present(operation, None)
-        return self._present(operation.state, operation.seen_at)
+            told = pb.Operation()
+            told.CopyFrom(operation.record)
+            return told
+        return self._present(operation)
 
-    def _present(self, state: OperationState, seen_at: float | None) -> pb.Operation:
-        told = pb.Operation()
+    def _present(self, operation: LiveOperation) -> pb.Operation:
+        state, told = operation.state, pb.Operation()
         told.CopyFrom(state.record)
         if state.ended or state.delivery is Delivery.NEW:
             return told
         now = self._clock.monotonic()
-        if seen_at is not None:
-            _let_run(told, timedelta(seconds=now - seen_at))
+        if operation.seen_at is not None:
+            _let_run(told, timedelta(seconds=now - operation.seen_at))
         self._add_liveness(told, state, now)
+        if told.HasField("loss"):
+            told.liveness = pb.LIVENESS_LOST
+            if (left := grace_left(operation, now)) is not None:
+                told.loss.grace_left.CopyFrom(to_duration(left))
         return told
 
     def _add_liveness(self, told: pb.Operation, state: OperationState, now: float) -> None:
@@ -58,7 +65,15 @@ class Presenter:
         if name in self._hosts:
             address = self._hosts[name].address
             return f"another host answers at {address} now; bring back the one that has the session"
-        return f"host {name} is no longer configured; follow it again with --host {name}=HOST:PORT"
+        return unfollowed(name)
+
+
+def unfollowed(name: str) -> str:
+    """Say that a host is not followed any more, and how it is again."""
+    return (
+        f"host {name} is no longer configured or announced; start it, or follow it again with "
+        f"--host {name}=HOST:PORT or: ktrdr hosts register {name} HOST:PORT"
+    )
 
 
 def _let_run(told: pb.Operation, since: timedelta) -> None:

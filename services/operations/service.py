@@ -20,6 +20,7 @@ from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.intake import Intake
 from services.operations.listing import Listing
+from services.operations.losses import Graces, Losses
 from services.operations.log_relay import LogRelay
 from services.operations.metric_history import MetricHistories
 from services.operations.pacing import Intervals
@@ -77,8 +78,15 @@ class OperationsService:
         demand = Demand()
         presenter = Presenter(hosts.by_name, clock)
         placement = Placement(hosts.by_name, clock)
-        wishes = Wishes(registry, hosts.by_name, connections, placement, demand, clock, rng)
-        verification = Verification(registry, connections, clock)
+        losses = Losses(
+            registry,
+            hosts.by_name,
+            connections,
+            clock,
+            Graces(settings.lost_grace_seconds, settings.replaced_grace_seconds),
+        )
+        wishes = Wishes(registry, hosts.by_name, connections, placement, losses, demand, clock, rng)
+        verification = Verification(registry, connections, losses, clock)
         following = Following(
             hosts,
             connections,
@@ -86,6 +94,7 @@ class OperationsService:
             Intake(registry, store.read, clock),
             wishes,
             verification,
+            losses,
             demand,
             clock,
             rng,
@@ -118,11 +127,13 @@ class OperationsService:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
         self._open.push_async_callback(wishes.close)
         self._open.push_async_callback(verification.close)
+        self._open.push_async_callback(losses.close)
         self._open.push_async_callback(following.stop)
         self._open.push_async_callback(creation.close)
         hosts.on_open(wishes.try_again)
         following.start()
         wishes.resume()
+        losses.resume()
         return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name]
 
     async def begin_stop(self) -> None:

@@ -14,6 +14,9 @@ _DEFAULT_HOSTS = (HostAddress("training-host", "127.0.0.1:5002"), HostAddress("i
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 """A time that is never zero."""
 
+Grace = Annotated[float, Field(ge=0, le=30 * 86_400)]
+"""A time that something is waited for, up to 30 days."""
+
 
 class OperationsSettings(ServerSettings):
     """What the operations service can be told."""
@@ -37,6 +40,15 @@ class OperationsSettings(ServerSettings):
     )
     poll_watched_interval_seconds: Seconds = Field(
         default=0.02, description="Pause between two polls while somebody watches or waits."
+    )
+
+    # Liveness.
+    lost_grace_seconds: Grace = Field(
+        default=60.0, description="Time after which an operation fails whose host does not know its session any more."
+    )
+    replaced_grace_seconds: Grace = Field(
+        default=900.0,
+        description="Time after which an operation fails whose host was wiped, or replaced by another of its name.",
     )
 
     create_wait_seconds: Seconds = Field(

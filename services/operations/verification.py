@@ -15,6 +15,7 @@ from services.common.clock import Clock
 from services.operations.followed_host import FollowedHost
 from services.operations.host_errors import HostCallError, SessionUnknown
 from services.operations.live_operation import LiveOperation
+from services.operations.losses import Losses
 from services.operations.operation_state import Delivery
 from services.operations.registry import Registry
 from services.operations.session_update import is_removed
@@ -31,19 +32,23 @@ class SessionSource(Protocol):
 
 
 class Verification:
-    """Ends operations whose sessions their hosts no longer have, on the evidence of these hosts.
+    """Finds operations whose sessions their hosts no longer have, on the evidence of these hosts.
 
     Args:
         registry: The operations.
         connections: Where to ask, by name of the host.
+        losses: Is told of what hosts do not know any more.
         clock: The time.
     """
 
-    def __init__(self, registry: Registry, connections: Mapping[str, SessionSource], clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, connections: Mapping[str, SessionSource], losses: Losses, clock: Clock
+    ) -> None:
         self._registry = registry
         self._connections = connections
         self._clock = clock
-        self._outcomes = WishOutcomes(registry, clock)
+        self._losses = losses
+        self._outcomes = WishOutcomes(registry, losses, clock)
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, host: FollowedHost) -> None:
@@ -80,9 +85,12 @@ class Verification:
 
     async def _ask(self, host: FollowedHost, operation: LiveOperation) -> None:
         try:
-            session = await self._connections[host.name].get_session(operation.record.session_id)
+            connection = self._connections.get(host.name)
+            if connection is None:
+                return  # it is not followed any more
+            session = await connection.get_session(operation.record.session_id)
         except SessionUnknown:
-            await self._outcomes.lost(operation, host)
+            await self._losses.report(operation, host)
             return
         if is_removed(session):
             await self._outcomes.ended_before(operation, host, session)

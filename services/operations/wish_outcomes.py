@@ -9,6 +9,7 @@ from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError, error_info
 from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import LiveOperation
+from services.operations.losses import Losses
 from services.operations.operation_state import Delivery, OperationState, State
 from services.operations.registry import Registry
 from services.operations.session_update import end_with_removed, is_removed, show_session
@@ -19,11 +20,13 @@ class WishOutcomes:
 
     Args:
         registry: The operations.
+        losses: Is told of what hosts do not know any more.
         clock: The time.
     """
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
+    def __init__(self, registry: Registry, losses: Losses, clock: Clock) -> None:
         self._registry = registry
+        self._losses = losses
         self._clock = clock
 
     def show_wait(self, operation: LiveOperation, wait_reason: str) -> None:
@@ -119,20 +122,13 @@ class WishOutcomes:
     async def stopped_unknown(self, operation: LiveOperation, host: FollowedHost) -> None:
         """The host was asked to stop a session that it does not have.
 
-        If nobody knew whether the start had arrived, this settles it: it has not. Otherwise the host has lost it.
+        If nobody knew whether the start had arrived, this settles it: it has not. Otherwise the host may have lost it.
         """
         if operation.state.delivery is Delivery.ACCEPTED:
-            await self.lost(operation, host)
+            await self._losses.report(operation, host)
             return
         now = self._clock.now()
         await self._registry.change(operation, lambda state: state.end_cancelled(now))
-
-    async def lost(self, operation: LiveOperation, host: FollowedHost) -> None:
-        """The host had the session, and says that it knows nothing of it."""
-        now, session_id = self._clock.now(), operation.record.session_id
-        reason = ErrorReason.ERROR_REASON_HOST_LOST_SESSION
-        error = ServiceError(reason, host=host.name, session_id=session_id).status()
-        await self._registry.change(operation, lambda state: state.end(State.STATE_FAILED, now, error))
 
 
 def _violations(status: status_pb2.Status) -> list[FieldViolation]:

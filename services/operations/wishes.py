@@ -18,6 +18,7 @@ from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost, owner_of
 from services.operations.host_errors import HostCallError, HostHasNoRoom, HostRefuses, SessionUnknown
 from services.operations.live_operation import LiveOperation
+from services.operations.losses import Losses
 from services.operations.operation_state import Delivery
 from services.operations.placement import NoPlaceYet, Placement
 from services.operations.registry import Registry
@@ -48,6 +49,7 @@ class Wishes:
         hosts: All hosts by name.
         connections: Connections to them by name.
         placement: Chooses hosts.
+        losses: Is told of what hosts do not know any more.
         demand: Has hosts looked at when they have taken something.
         clock: The time.
         rng: Source of the jitter between tries.
@@ -59,6 +61,7 @@ class Wishes:
         hosts: Mapping[str, FollowedHost],
         connections: Mapping[str, SessionHost],
         placement: Placement,
+        losses: Losses,
         demand: Demand,
         clock: Clock,
         rng: random.Random,
@@ -69,7 +72,7 @@ class Wishes:
         self._placement = placement
         self._rng = rng
         self._demand = demand
-        self._outcomes = WishOutcomes(registry, clock)
+        self._outcomes = WishOutcomes(registry, losses, clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
@@ -134,7 +137,9 @@ class Wishes:
         host = owner_of(self._hosts, operation.state)
         if host is None:
             return _LOOK_FOR_HOST_SECONDS
-        connection = self._connections[host.name]
+        connection = self._connections.get(host.name)
+        if connection is None:
+            return _LOOK_FOR_HOST_SECONDS
         if operation.record.cancel_requested:
             return await self._send_stop(operation, host, connection)
         return await self._send_start(operation, host, connection)
@@ -171,7 +176,7 @@ class Wishes:
             session = await connection.cancel(record.session_id, reason=record.cancel_reason, now=urgent)
         except SessionUnknown:
             await self._outcomes.stopped_unknown(operation, host)
-            return 0.0
+            return 0.0 if operation.state.ended else _LOOK_FOR_HOST_SECONDS  # the host may know it again
         if is_removed(session):
             await self._outcomes.ended_before(operation, host, session)
             return 0.0
@@ -181,8 +186,11 @@ class Wishes:
 
     async def _stop_session(self, host: str, session_id: str) -> None:
         logger = structlog.get_logger().bind(host=host, session_id=session_id)
+        connection = self._connections.get(host)
+        if connection is None:
+            return  # it is not followed any more; if it is again, it tells of the session again
         try:
-            await self._connections[host].cancel(session_id, reason="its operation has ended", now=False)
+            await connection.cancel(session_id, reason="its operation has ended", now=False)
         except HostCallError as error:
             logger.warning("abandoned_session_not_stopped", problem=error.problem)
         else:

@@ -154,9 +154,16 @@ async def test_a_wiped_host_is_another_host(tmp_path: Path) -> None:
         host.sessions.clear()
         host.add("new")
         await registry.found("new")
-        lost_sight = await registry.get(created.id)
+
+        async def lost() -> pb.Operation | None:
+            operation = await registry.get(created.id)
+            return operation if operation.liveness == pb.LIVENESS_LOST else None
+
+        lost_sight = await eventually(lost)
+        assert lost_sight is not None
         assert lost_sight.state == State.STATE_RUNNING
-        assert lost_sight.liveness == pb.LIVENESS_UNREACHABLE
+        assert lost_sight.loss.rule == pb.Loss.Rule.RULE_HOST_REPLACED
+        assert lost_sight.loss.host_uid == "another"
         assert "another host" in lost_sight.wait_reason
 
 
