@@ -1,0 +1,90 @@
+"""The validation loss rises while the training loss falls."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_CRITICAL, SEVERITY_WARNING, VERDICT_KIND_OVERFITTING
+
+from services.operations.trends.finding import Episode, Finding, figure, percent
+from services.operations.trends.rows import Point
+from services.operations.trends.smoothing import Smoothed
+from services.operations.trends.thresholds import Thresholds
+
+_NOISE_FACTOR: Final = 3.0
+"""The rise has to be that many times the usual jump from one epoch to the next. For a flat curve with normal noise of
+deviation s, the usual jump is about 0.95 s, the lowest of many medians of three about 1.7 s below the middle, and so
+another median would have to be more than 1 s above the middle, several times in a row."""
+
+
+class Overfitting:
+    """Compares both curves with what they were where the validation loss was lowest.
+
+    Args:
+        series: The validation loss.
+        thresholds: Of all rules.
+    """
+
+    kind: Final = VERDICT_KIND_OVERFITTING
+
+    def __init__(self, series: str, thresholds: Thresholds) -> None:
+        self.episode = Episode(series)
+        self._thresholds = thresholds
+        self._train = Smoothed()
+        self._val = Smoothed()
+        self._best, self._best_step, self._train_at_best = math.inf, 0, math.nan
+        self._in_a_row = 0
+
+    def take_training(self, point: Point) -> None:
+        """Look at the next training loss."""
+        if math.isfinite(point.value):
+            self._train.take(point.value)
+
+    def take(self, point: Point) -> None:
+        """Look at the next validation loss, after the training loss of the same epoch."""
+        if not math.isfinite(point.value) or math.isnan(self._train.value):
+            return
+        self._val.take(point.value)
+        val, train = self._val.value, self._train.value
+        if val < self._best:
+            self._best, self._best_step, self._train_at_best = val, point.step, train
+            self._in_a_row = 0
+            self.episode.end()
+            return
+        rules, scale = self._thresholds, max(abs(self._best), 1e-12)
+        rise = val - self._best
+        fall = (self._train_at_best - train) / max(abs(self._train_at_best), 1e-12)
+        slack = 0.5 if self.episode.active else 1.0  # what is found is not taken back for a little
+        rises = rise > slack * max(rules.overfitting_rise * scale, _NOISE_FACTOR * self._val.noise)
+        if not rises or fall < slack * rules.overfitting_fall:
+            self._in_a_row = 0
+            self.episode.end()
+            return
+        self._in_a_row += 1
+        if self._in_a_row >= rules.overfitting_epochs or self.episode.active:
+            critical = rise > rules.overfitting_critical_rise * scale
+            facts = (self._best, self._best_step, val, self._train_at_best, train, rise / scale, fall)
+            severity = SEVERITY_CRITICAL if critical else SEVERITY_WARNING
+            self.episode.hold(point, facts, from_step=self._best_step, severity=severity)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found."""
+        if not self.episode.facts:
+            return
+        best, step, val, train_then, train, rise, fall = self.episode.facts
+        rules, to_step = self._thresholds, self.episode.to_step
+        rule = f"{self.episode.series} more than {percent(rules.overfitting_rise)} and {_NOISE_FACTOR:.0f} usual jumps "
+        rule += f"above its lowest in {rules.overfitting_epochs} epochs in a row, while the training loss has fallen "
+        rule += f"by {percent(rules.overfitting_fall)} since"
+        evidence = f"{self.episode.series} from {figure(best)} at epoch {step:.0f} to {figure(val)} at {to_step} "
+        evidence += f"(+{percent(rise)}); training loss from {figure(train_then)} to {figure(train)}; medians of three"
+        figures = {
+            "best": best,
+            "best_step": step,
+            "last": val,
+            "train_at_best": train_then,
+            "train_last": train,
+            "rise": rise,
+            "fall": fall,
+        }
+        yield Finding(self.kind, self.episode, rule, evidence, figures)

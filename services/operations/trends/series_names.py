@@ -1,0 +1,104 @@
+"""Which series the rules look at."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+VAL_LOSS: Final = (
+    "val_loss",
+    "valid_loss",
+    "validation_loss",
+    "eval_loss",
+    "val/loss",
+    "valid/loss",
+    "validation/loss",
+    "eval/loss",
+    "loss/val",
+    "val_loss_epoch",
+)
+TRAIN_LOSS: Final = (
+    "train_loss",
+    "training_loss",
+    "train/loss",
+    "training/loss",
+    "loss/train",
+    "train_loss_epoch",
+    "loss_epoch",
+    "loss",
+)
+VAL_ACCURACY: Final = (
+    "val_accuracy",
+    "val_acc",
+    "valid_accuracy",
+    "valid_acc",
+    "validation_accuracy",
+    "eval_accuracy",
+    "val/accuracy",
+    "val/acc",
+    "eval/accuracy",
+    "val_acc_epoch",
+)
+STEP_LOSS: Final = ("batch_loss", "batch_train_loss", "train_loss_step", "loss_step", "step_loss")
+FINITE: Final = ("*loss*",)
+
+_REMEMBERED: Final = 4096
+
+
+class Role(IntEnum):
+    """What a series stands for."""
+
+    VAL_LOSS = 0
+    TRAIN_LOSS = 1
+    VAL_ACCURACY = 2
+    STEP_LOSS = 3
+    NONE = 4
+    """Watched for values that are no numbers, and for nothing else."""
+
+
+class Part(NamedTuple):
+    """The part that a series has."""
+
+    role: Role
+    rank: int
+    """Where a training has several series for one role, that with the lowest rank has it."""
+
+
+class SeriesNames:
+    """Knows the part of each series by its name. One for all operations.
+
+    Args:
+        val_loss: Names of the validation loss of an epoch, the preferred one first.
+        train_loss: Names of the training loss of an epoch.
+        val_accuracy: Names of the validation accuracy of an epoch.
+        step_loss: Names of the loss of a batch.
+        finite: Patterns (`*`, `?`) of further series that are watched for NaN and infinities.
+    """
+
+    def __init__(
+        self,
+        *,
+        val_loss: Sequence[str] = VAL_LOSS,
+        train_loss: Sequence[str] = TRAIN_LOSS,
+        val_accuracy: Sequence[str] = VAL_ACCURACY,
+        step_loss: Sequence[str] = STEP_LOSS,
+        finite: Sequence[str] = FINITE,
+    ) -> None:
+        self._finite = tuple(finite)
+        self._parts: dict[str, Part | None] = {}
+        roles = (Role.STEP_LOSS, step_loss), (Role.VAL_ACCURACY, val_accuracy)
+        for role, names in (*roles, (Role.TRAIN_LOSS, train_loss), (Role.VAL_LOSS, val_loss)):
+            self._parts |= {name: Part(role, rank) for rank, name in enumerate(names)}
+
+    def part(self, name: str) -> Part | None:
+        """Return the part of a series, or None if no rule looks at it."""
+        try:
+            return self._parts[name]
+        except KeyError:
+            part = Part(Role.NONE, 0) if any(fnmatchcase(name, pattern) for pattern in self._finite) else None
+            if len(self._parts) < _REMEMBERED:
+                self._parts[name] = part
+            return part
+
+
+DEFAULT_NAMES: Final = SeriesNames()

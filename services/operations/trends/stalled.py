@@ -1,0 +1,104 @@
+"""No point for several times the usual gap."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_STALLED
+
+from services.operations.trends.finding import Episode, Finding, figure
+from services.operations.trends.rows import Point
+from services.operations.trends.thresholds import Thresholds
+
+_LEAST_GAPS: Final = 5
+_FORGET: Final = 0.02
+"""How fast the usual gap shrinks, by gap: after a few hundred short ones the last long one no longer counts."""
+
+
+class Stalled:
+    """Knows how long the gaps between rows usually are.
+
+    The usual gap follows the long ones: batches come fast, then an evaluation takes its time, and that is usual too.
+
+    Two things are told: a gap that is over, by the times of the points; and the one that is open now, by whoever knows
+    how long nothing has come.
+
+    Args:
+        thresholds: Of all rules.
+        keeps: Gaps that are over are told. Not for work that waits by its nature.
+    """
+
+    kind: Final = VERDICT_KIND_STALLED
+
+    def __init__(self, thresholds: Thresholds, *, keeps: bool = True) -> None:
+        self.episode = Episode("")
+        self._thresholds = thresholds
+        self._keeps = keeps
+        self._gaps = 0
+        self._usual = 0.0
+        self._last: Point | None = None
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the newest row, nanoseconds since the Unix epoch; 0 before the first."""
+        return 0 if self._last is None else self._last.time_ns
+
+    @property
+    def limit_seconds(self) -> float:
+        """Longest gap that is usual enough; infinite while too few were seen."""
+        if self._gaps < _LEAST_GAPS:
+            return math.inf
+        return max(self._thresholds.stalled_seconds, self._thresholds.stalled_gaps * self._usual)
+
+    def take(self, step: int, time_ns: int) -> None:
+        """Look at the next row."""
+        last, self._last = self._last, Point(step, 0.0, time_ns)
+        if last is None:
+            return
+        gap = max(0.0, (time_ns - last.time_ns) / 1e9)
+        limit = self.limit_seconds
+        usual = self._usual
+        if gap > limit:
+            if self._keeps:
+                self._set(self.episode, last, gap)
+            gap = min(gap, 2 * usual)  # should this be the new rhythm, it is learnt in some steps
+        self._gaps += 1
+        self._usual = gap if gap > usual else usual + _FORGET * (gap - usual)
+
+    def open(self, idle_seconds: float) -> Episode | None:
+        """Return the stall that holds now.
+
+        Args:
+            idle_seconds: How long nothing has come after the newest row.
+        """
+        if self._last is None or idle_seconds <= self.limit_seconds:
+            return None
+        episode = Episode("", active=True)
+        self._set(episode, self._last, idle_seconds)
+        return episode
+
+    def findings(self, idle_seconds: float) -> Iterator[Finding]:
+        """Yield the stall that holds, or else the newest one that is over."""
+        episode = self.open(idle_seconds) or self.episode
+        if not episode.facts:
+            return
+        usual, limit, last_seconds, *gap = episode.facts
+        rules = self._thresholds
+        rule = f"no point for {rules.stalled_gaps:.3g} times the usual gap, and {rules.stalled_seconds:.3g} s"
+        if episode.active:
+            evidence = f"nothing has come after {episode.from_step} for more than {figure(limit)} s"
+        else:
+            evidence = f"{figure(gap[0])} s without a point after {episode.from_step}"
+        evidence += f"; usual are gaps up to {figure(usual)} s"
+        figures = {"usual_seconds": usual, "limit_seconds": limit, "last_point_seconds": last_seconds}
+        if not episode.active:
+            figures["seconds"] = gap[0]
+        yield Finding(self.kind, episode, rule, evidence, figures)
+
+    def _set(self, episode: Episode, last: Point, gap_seconds: float) -> None:
+        limit = self.limit_seconds
+        episode.severity = SEVERITY_WARNING
+        episode.from_step = episode.to_step = last.step
+        episode.first_ns = last.time_ns + round(limit * 1e9)
+        episode.last_ns = last.time_ns + round(gap_seconds * 1e9)
+        episode.facts = (self._usual, limit, last.time_ns / 1e9, gap_seconds)

@@ -1,0 +1,81 @@
+"""Epochs that take much longer than they usually did."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_THROUGHPUT_DROP
+
+from services.operations.trends.finding import Episode, Finding, figure
+from services.operations.trends.rows import Point
+from services.operations.trends.smoothing import median
+from services.operations.trends.thresholds import Thresholds
+
+_USUAL_OF: Final = 15
+_LEAST_KNOWN: Final = 5
+
+
+class ThroughputDrop:
+    """Compares the time from one epoch to the next with the median of the last ones that were not slow.
+
+    Args:
+        series: Series whose points are counted.
+        thresholds: Of all rules.
+        points: Points that make an epoch; more than one for series of batches.
+    """
+
+    kind: Final = VERDICT_KIND_THROUGHPUT_DROP
+
+    def __init__(self, series: str, thresholds: Thresholds, *, points: int = 1) -> None:
+        self.episode = Episode(series)
+        self._thresholds = thresholds
+        self._points = points
+        self._left = 0
+        self._began: Point | None = None
+        self._durations: deque[float] = deque(maxlen=_USUAL_OF)
+        self._slow = 0
+        self._slow_from = 0
+
+    def take(self, point: Point) -> None:
+        """Look at the next point."""
+        if self._left > 1:
+            self._left -= 1
+            return
+        self._left = self._points
+        began, self._began = self._began, point
+        if began is None:
+            return
+        steps = max(1, point.step - began.step) if self._points == 1 else 1
+        self._judge((point.time_ns - began.time_ns) / 1e9 / steps, point)
+
+    def _judge(self, seconds: float, point: Point) -> None:
+        rules, durations = self._thresholds, self._durations
+        if len(durations) >= _LEAST_KNOWN and seconds >= rules.throughput_seconds:
+            usual = median(durations)
+            if seconds > rules.throughput_ratio * usual:
+                self._slow += 1
+                if self._slow == 1:
+                    self._slow_from = point.step
+                if self._slow >= rules.throughput_epochs:
+                    facts = (usual, seconds, self._slow)
+                    self.episode.hold(point, facts, from_step=self._slow_from, severity=SEVERITY_WARNING)
+                return
+        self._slow = 0
+        self.episode.end()
+        durations.append(max(0.0, seconds))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found."""
+        if not self.episode.facts:
+            return
+        usual, seconds, slow = self.episode.facts
+        what = "an epoch" if self._points == 1 else f"{self._points} batches"
+        rules = self._thresholds
+        rule = f"{what} takes more than {rules.throughput_ratio:.3g} times as long as usual, "
+        rule += f"{rules.throughput_epochs} times in a row"
+        evidence = f"{figure(seconds)} s at {self.episode.to_step}, usually {figure(usual)} s; "
+        evidence += f"{slow:.0f} slow ones in a row, from {self.episode.from_step}"
+        figures = {"usual_seconds": usual, "seconds": seconds, "slow": slow}
+        if usual > 0:
+            figures["ratio"] = seconds / usual
+        yield Finding(self.kind, self.episode, rule, evidence, figures)
