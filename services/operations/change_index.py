@@ -1,9 +1,7 @@
 """Which operations changed last: what watches read."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 from typing import Final
 
@@ -26,11 +24,15 @@ class ChangeIndex:
         self._by_revision: OrderedDict[str, LiveOperation] = OrderedDict()
         self._ended: OrderedDict[str, LiveOperation] = OrderedDict()
         self._recently_ended = recently_ended
-        self._subscribers: set[asyncio.Event] = set()
+        self._listeners: list[Callable[[], None]] = []
         self.floor = floor
 
+    def __len__(self) -> int:
+        """Return how many operations are in memory."""
+        return len(self._by_revision)
+
     def touch(self, operation: LiveOperation) -> None:
-        """Take note that an operation has a new revision, and wake all subscribers."""
+        """Take note that an operation has a new revision, and tell all listeners."""
         self._by_revision[operation.id] = operation
         self._by_revision.move_to_end(operation.id)
         # What was shown while this change was being stored has a higher revision, and stays behind it.
@@ -39,11 +41,19 @@ class ChangeIndex:
             self._by_revision.move_to_end(other.id)
         if operation.state.ended:
             self._ended[operation.id] = operation
+            self._ended.move_to_end(operation.id)
             while len(self._ended) > self._recently_ended:
                 operation_id, oldest = self._ended.popitem(last=False)
                 del self._by_revision[operation_id]
-                self.floor = oldest.record.revision
+                self.floor = max(self.floor, oldest.record.revision)
+        else:
+            self._ended.pop(operation.id, None)  # another attempt of it has begun
         self.notify()
+
+    def forget(self, operation_id: str) -> None:
+        """Let go of an operation that was deleted."""
+        self._by_revision.pop(operation_id, None)
+        self._ended.pop(operation_id, None)
 
     def get(self, operation_id: str) -> LiveOperation | None:
         """Return an operation that is live or has ended lately."""
@@ -60,20 +70,14 @@ class ChangeIndex:
         found.reverse()
         return found
 
-    def _before_last(self) -> Iterator[LiveOperation]:
-        return islice(reversed(self._by_revision.values()), 1, None)
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever there may be something new to show. It must be quick: some calls change thousands."""
+        self._listeners.append(listener)
 
     def notify(self) -> None:
-        """Wake all subscribers."""
-        for subscriber in self._subscribers:
-            subscriber.set()
+        """Say that there may be something new to show."""
+        for listener in self._listeners:
+            listener()
 
-    @contextmanager
-    def subscription(self) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever something changes. Subscribe before reading, or a change can be missed."""
-        event = asyncio.Event()
-        self._subscribers.add(event)
-        try:
-            yield event
-        finally:
-            self._subscribers.discard(event)
+    def _before_last(self) -> Iterator[LiveOperation]:
+        return islice(reversed(self._by_revision.values()), 1, None)

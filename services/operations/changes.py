@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import Executable
+
 Row = Mapping[str, str | int | bool | bytes | None]
 
 
@@ -27,6 +29,7 @@ class Changes:
         abandoned_sessions: Rows of `abandoned_sessions`.
         counters: Values of `counters` by name.
         removed_operations: Ids of operations to remove with everything that belongs to them.
+        statements: Other statements, executed after all rows are written and removed.
         revision_limit: Revisions up to this one may be issued; None leaves the limit as it is.
         requests_expired_us: Request ids that expired before this time are removed; None leaves them.
     """
@@ -45,5 +48,6 @@ class Changes:
     abandoned_sessions: list[Row] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     removed_operations: list[str] = field(default_factory=list)
+    statements: list[Executable] = field(default_factory=list)
     revision_limit: int | None = None
     requests_expired_us: int | None = None

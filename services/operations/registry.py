@@ -26,6 +26,9 @@ from services.operations.revisions import Revisions
 from services.operations.store import Store
 from services.operations.stored_change import StoredChange
 
+EndListener = Callable[[LiveOperation], None]
+"""Called with an operation that has ended."""
+
 PointsListener = Callable[[LiveOperation, NewPoints, int], None]
 """Called with an operation, new points of its latest attempt, and the revision at which they are shown."""
 
@@ -54,6 +57,7 @@ class Registry:
         self.live: dict[str, LiveOperation] = {}
         self.deleted = Deletions()
         self._points_listeners: list[PointsListener] = []
+        self._end_listeners: list[EndListener] = []
 
     @classmethod
     async def load(cls, store: Store, clock: Clock) -> Self:
@@ -85,7 +89,9 @@ class Registry:
                 return operation
             if state.host_uid == host_uid and state.record.session_id == session_id:
                 return operation
-        return self.live.get(derived_operation_id(host_uid, session_id))
+        found = self.live.get(derived_operation_id(host_uid, session_id))
+        # It may be at its next attempt, which has another session.
+        return found if found is not None and found.record.session_id == session_id else None
 
     async def get(self, operation_id: str) -> LiveOperation | OperationState:
         """Return an operation: from memory while it is there, and from the store after that.
@@ -135,6 +141,15 @@ class Registry:
         """Tell all listeners of points that are stored, which are shown at `revision`."""
         for listener in self._points_listeners:
             listener(operation, points, revision)
+
+    def on_end(self, listener: EndListener) -> None:
+        """Call `listener` with each operation that ends, as soon as the end is stored. It must be quick."""
+        self._end_listeners.append(listener)
+
+    def tell_end(self, operation: LiveOperation) -> None:
+        """Tell all listeners that an operation has ended."""
+        for listener in self._end_listeners:
+            listener(operation)
 
     def show(self, operation: LiveOperation, change: Callable[[OperationState], bool]) -> None:
         """Change what is shown of an operation without storing it.

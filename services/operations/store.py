@@ -93,9 +93,6 @@ class Store:
 
 
 async def _write(connection: AsyncConnection, changes: Changes) -> None:
-    if changes.removed_operations:
-        table = schema.operations
-        await connection.execute(delete(table).where(table.c.id.in_(changes.removed_operations)))
     if changes.requests_expired_us is not None:
         table = schema.requests
         await connection.execute(delete(table).where(table.c.expires_us < changes.requests_expired_us))
@@ -114,6 +111,12 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
     await _replace(connection, schema.abandoned_sessions, changes.abandoned_sessions)
     if changes.metric_blocks:
         await connection.execute(insert(schema.metric_blocks), changes.metric_blocks)
+    if changes.removed_operations:
+        # After the rows: what the same transaction still writes of them goes too.
+        table = schema.operations
+        await connection.execute(delete(table).where(table.c.id.in_(changes.removed_operations)))
+    for statement in changes.statements:
+        await connection.execute(statement)
     counters = dict(changes.counters)
     if changes.revision_limit is not None:
         counters[_REVISION_LIMIT] = changes.revision_limit

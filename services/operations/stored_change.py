@@ -4,6 +4,7 @@ from typing import Protocol
 
 from services.operations.change_index import ChangeIndex
 from services.operations.changes import Changes, Row
+from services.operations.lineage.datasets import use_rows, version_rows
 from services.operations.live_operation import Change, LiveOperation
 from services.operations.new_points import NewPoints
 from services.operations.operation_state import OperationState
@@ -19,6 +20,9 @@ class Shelf(Protocol):
 
     def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
         """Take note that points are stored, which are shown at `revision`."""
+
+    def tell_end(self, operation: LiveOperation) -> None:
+        """Take note that an operation has ended, which is stored, and is about to be shown."""
 
 
 class StoredChange:
@@ -53,10 +57,15 @@ class StoredChange:
 
     def prepare(self, changes: Changes) -> None:
         """Add the operation as it will be."""
+        if self._operation.withdrawn or (self._operation.state.ended and not self._new):
+            return  # there is nothing to add to it, and its row may be another attempt's, or be gone
         if self._operation.staged or self._new:
             self._revision = self._shelf.revisions.hold()
         self._image = self._operation.image(self._revision)
         changes.operations.append(self._image.row())
+        if self._image.ended:
+            changes.dataset_uses.extend(use_rows(self._image.record))
+            changes.dataset_versions.extend(version_rows(self._image.record))
         if self._new:
             changes.specs.append(self._image.spec_row())
             changes.labels.extend(self._image.label_rows())
@@ -81,6 +90,7 @@ class StoredChange:
             # What was shown since the transaction began is not stored, and nobody has seen it: it was held back.
             operation.state = image
             self._shelf.live.pop(operation.id, None)
+            self._shelf.tell_end(operation)
         else:
             if self._new:
                 self._shelf.live[operation.id] = operation
