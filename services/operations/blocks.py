@@ -1,40 +1,6 @@
-"""How a batch of metric points is packed for the store."""
+"""Batches of metric points: how they travel in messages, and how they are packed for the store."""
 
-from collections.abc import Iterable
+from services.operations.history.blocks import pack, rows_between, unpack
+from services.operations.history.series import build_series, seqs_of, series_of
 
-from ktrdr.host.v1.metrics_pb2 import MetricSeries
-from ktrdr.host.v1.session_pb2 import Session
-
-
-def pack(series: Iterable[MetricSeries]) -> bytes:
-    """Return all series of a batch as one text of bytes: a `ktrdr.host.v1.Session` with nothing but its metrics."""
-    return Session(metrics=series).SerializeToString()
-
-
-def unpack(data: bytes) -> list[MetricSeries]:
-    """Return the series of a packed batch."""
-    return list(Session.FromString(data).metrics)
-
-
-def seqs_of(series: MetricSeries) -> list[int]:
-    """Return the sequence number of each point of a series, also where they travel as a first number only."""
-    if series.seqs:
-        return list(series.seqs)
-    return list(range(series.first_seq, series.first_seq + len(series.values)))
-
-
-def series_of(name: str, seqs: list[int], source: MetricSeries, start: int, end: int) -> MetricSeries:
-    """Return the points `start` to `end` of `source`, whose sequence numbers are `seqs`."""
-    chosen = seqs[start:end]
-    return build_series(name, chosen, source.steps[start:end], source.values[start:end], source.times[start:end])
-
-
-def build_series(
-    name: str, seqs: list[int], steps: Iterable[int], values: Iterable[float], times: Iterable[int]
-) -> MetricSeries:
-    """Return a series of points; sequence numbers that are contiguous are left implicit."""
-    first = seqs[0] if seqs else 0
-    contiguous = not seqs or seqs[-1] - first + 1 == len(seqs)
-    return MetricSeries(
-        name=name, first_seq=first, seqs=() if contiguous else seqs, steps=steps, values=values, times=times
-    )
+__all__ = ["build_series", "pack", "rows_between", "seqs_of", "series_of", "unpack"]
