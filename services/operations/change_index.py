@@ -1,6 +1,8 @@
 """Which operations changed last: what watches read."""
 
+import asyncio
 from collections import OrderedDict
+from contextlib import contextmanager
 from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 from typing import Final
@@ -78,6 +80,16 @@ class ChangeIndex:
         """Say that there may be something new to show."""
         for listener in self._listeners:
             listener()
+
+    @contextmanager
+    def subscription(self) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever something changes. Subscribe before reading, or a change can be missed."""
+        event = asyncio.Event()
+        self._listeners.append(event.set)
+        try:
+            yield event
+        finally:
+            self._listeners.remove(event.set)
 
     def _before_last(self) -> Iterator[LiveOperation]:
         return islice(reversed(self._by_revision.values()), 1, None)
