@@ -20,13 +20,17 @@ from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.intake import Intake
 from services.operations.listing import Listing
-from services.operations.losses import Graces, Losses
 from services.operations.log_relay import LogRelay
+from services.operations.longrunning.facade import LongRunning
+from services.operations.longrunning.servicer import serve_long_running
+from services.operations.longrunning.waiting import Waiting
+from services.operations.losses import Graces, Losses
 from services.operations.metric_history import MetricHistories
 from services.operations.pacing import Intervals
 from services.operations.placement import Placement
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
+from services.operations.requests_once import RequestsOnce
 from services.operations.servicer import OperationsServicer
 from services.operations.settings import OperationsSettings
 from services.operations.store import Store
@@ -50,7 +54,7 @@ class OperationsService:
         self._rng = random.Random(seed)
         self._open = AsyncExitStack()
         self._registry: Registry | None = None
-        self._creation: Creation | None = None
+        self._requests: RequestsOnce | None = None
 
     async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
         """Open the store, follow the hosts, and register the servicer.
@@ -101,14 +105,18 @@ class OperationsService:
             intervals=_intervals(settings),
             wait_seconds=settings.poll_wait_seconds,
         )
-        creation = self._creation = Creation(
-            registry, store.read, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
+        requests = self._requests = RequestsOnce(store.read, clock)
+        creation = Creation(
+            registry, requests, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
         )
         watches = WatchLimit(settings.watch_limit)
+        inspection = Inspection(registry, hosts.by_name, following.pollers, presenter, clock)
+        listing = Listing(registry, store.read, presenter)
+        cancellation = Cancellation(registry, wishes, presenter, clock)
         servicer = OperationsServicer(
             creation=creation,
-            inspection=Inspection(registry, hosts.by_name, following.pollers, presenter, clock),
-            listing=Listing(registry, store.read, presenter),
+            inspection=inspection,
+            listing=listing,
             logs=LogRelay(registry, hosts.by_name, connections, watches, context.stopping),
             watching=Watching(
                 registry,
@@ -121,25 +129,28 @@ class OperationsService:
                 rng,
             ),
             histories=MetricHistories(registry, store.read),
-            cancellation=Cancellation(registry, wishes, presenter, clock),
+            cancellation=cancellation,
             hosts=hosts,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
+        long_running = LongRunning(inspection, listing, cancellation)
+        waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)
+        long_running_name = serve_long_running(server, long_running, waiting)
         self._open.push_async_callback(wishes.close)
         self._open.push_async_callback(verification.close)
         self._open.push_async_callback(losses.close)
         self._open.push_async_callback(following.stop)
-        self._open.push_async_callback(creation.close)
+        self._open.push_async_callback(requests.close)
         hosts.on_open(wishes.try_again)
         following.start()
         wishes.resume()
         losses.resume()
-        return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name]
+        return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name, long_running_name]
 
     async def begin_stop(self) -> None:
         """Let watches end themselves, and create nothing any more."""
-        if self._creation is not None:
-            self._creation.refuse()
+        if self._requests is not None:
+            self._requests.refuse()
         if self._registry is not None:
             self._registry.index.notify()
 
