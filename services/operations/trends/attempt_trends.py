@@ -45,6 +45,11 @@ class AttemptTrends:
         self._curves = Curves(thresholds)
         self.points = 0
 
+    @property
+    def incarnation(self) -> str:
+        """Journal of the newest row; empty before the first."""
+        return self._incarnation
+
     def next_seq(self, incarnation: str) -> int:
         """Return the number of the first row of a journal that was not looked at."""
         return self._next_seq if incarnation == self._incarnation else 0
@@ -83,7 +88,7 @@ class AttemptTrends:
         stall = self._stalled.open(idle_seconds) or self._stalled.episode
         if stall.facts:
             found.append(_mark(VERDICT_KIND_STALLED, stall))
-        return tuple(found)
+        return tuple(sorted(found))
 
     def findings(self, idle_seconds: float = 0.0) -> Iterator[Finding]:
         """Yield what was found, by kind.

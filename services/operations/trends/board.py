@@ -1,0 +1,276 @@
+"""The trends of all operations at work, as their points come."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Final
+
+import structlog
+from ktrdr.operations.v1.trends_pb2 import Verdict
+
+from services.common.clock import Clock
+from services.common.errors import StatusError
+from services.operations.followed_host import FollowedHost
+from services.operations.live_operation import Change, LiveOperation
+from services.operations.new_points import NewPoints
+from services.operations.operation_state import OperationState, State
+from services.operations.registry import Registry
+from services.operations.trends.attempt_trends import Mark
+from services.operations.trends.closing import closing_verdicts, new_trends
+from services.operations.trends.entry import Entry, marks_of
+from services.operations.trends.idleness import idle_seconds, resume_stall
+from services.operations.trends.replay import BlockReader, replay
+from services.operations.trends.series_names import SeriesNames
+from services.operations.trends.stopping import Canceller, reason_to_stop, stop
+from services.operations.trends.thresholds import Thresholds
+from services.operations.trends.verdict_unit import VerdictUnit, telling
+
+_SLICE_SECONDS: Final = 0.002
+"""How long the event loop is taken at a time."""
+_MANY_VALUES: Final = 500
+"""Values that are left to a thread."""
+_MOST_AT_ONCE: Final = 10_000
+"""Values that an attempt may end with to have its verdicts at the same time."""
+_PAUSE_SECONDS: Final = 1.0
+
+_logger = structlog.get_logger()
+
+
+class TrendBoard:
+    """Keeps the verdicts of operations at work right.
+
+    New points are only noted; each operation is looked at once in an interval, a few at a time. A verdict that appears,
+    ends or changes its severity is stored, and then shown; the rest of it (its newest evidence) is shown now and then.
+
+    Args:
+        registry: The operations.
+        reader: Questions to the store.
+        hosts: All hosts by name.
+        canceller: Stops operations.
+        clock: The time.
+        thresholds: Of the rules.
+        names: Which series they look at.
+        interval_seconds: Time between two looks at an operation.
+        refresh_seconds: Time after which evidence that has changed is told.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        reader: BlockReader,
+        hosts: Mapping[str, FollowedHost],
+        canceller: Canceller,
+        clock: Clock,
+        *,
+        thresholds: Thresholds,
+        names: SeriesNames,
+        interval_seconds: float,
+        refresh_seconds: float,
+    ) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._hosts = hosts
+        self._canceller = canceller
+        self._clock = clock
+        self._thresholds = thresholds
+        self._names = names
+        self._interval_seconds = interval_seconds
+        self._refresh_seconds = refresh_seconds
+        self._entries: dict[str, Entry] = {}
+        self._touched: dict[str, Entry] = {}
+        self._behind: dict[str, Entry] = {}
+        self._anyone_behind = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin: what was found before a restart is worked out again in the background."""
+        for operation in self._registry.live.values():
+            if operation.stored_points:
+                self._leave_behind(self._enter(operation, ready=False))
+        self._registry.on_points(self._note)
+        self._registry.on_end(self._forget)
+        self._spawn(self._look_again_and_again())
+        self._spawn(self._catch_up())
+
+    async def close(self) -> None:
+        """Look at nothing any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def idle_seconds(self, operation: LiveOperation) -> float | None:
+        """Return how long nothing has come from an operation that should have reported; None if that is not known."""
+        entry = self._entries.get(operation.id)
+        if entry is None or entry.operation is not operation:
+            return None
+        return idle_seconds(entry, self._hosts, self._clock.monotonic())
+
+    def closing(
+        self, operation: LiveOperation, points: NewPoints | None, state: "State.ValueType", end_ns: int
+    ) -> list[Verdict] | None:
+        """Return the verdicts with which an attempt ends; None if they are not known at this moment.
+
+        Args:
+            operation: The operation.
+            points: Its last points, which are stored together with its end.
+            state: How it ends.
+            end_ns: When, nanoseconds since the Unix epoch; 0 if that is not known.
+        """
+        entry = self._entries.get(operation.id)
+        last = [points] if points is not None else []
+        if entry is not None and entry.operation is operation:
+            if not entry.ready:
+                return None
+            trends, last = entry.trends.copy(), [*entry.waiting, *last]
+        elif operation.stored_points:
+            return None
+        else:
+            trends = new_trends(operation.record, self._thresholds, self._names)
+        if sum(each.count for each in last) > _MOST_AT_ONCE:
+            return None
+        return closing_verdicts(trends, last, operation.record, state, end_ns)
+
+    def _note(self, operation: LiveOperation, points: NewPoints, _revision: int) -> None:
+        entry = self._entries.get(operation.id)
+        if entry is None or entry.operation is not operation:
+            entry = self._enter(operation, ready=operation.stored_points <= points.count)
+        entry.add(points, self._clock.monotonic())
+        if entry.ready:
+            self._touched[operation.id] = entry
+        else:
+            self._leave_behind(entry)
+
+    def _forget(self, operation: LiveOperation) -> None:
+        entry = self._entries.get(operation.id)
+        if entry is not None and entry.operation is operation:
+            for entries in (self._entries, self._touched, self._behind):
+                entries.pop(operation.id, None)
+
+    def _enter(self, operation: LiveOperation, *, ready: bool) -> Entry:
+        now = self._clock.monotonic()
+        trends = new_trends(operation.record, self._thresholds, self._names)
+        marks = marks_of(operation.record.verdicts)
+        entry = Entry(operation, trends, now, ready, missed=not ready, marks=marks, told_at=now)
+        self._entries[operation.id] = entry
+        return entry
+
+    def _leave_behind(self, entry: Entry) -> None:
+        self._behind[entry.operation.id] = entry
+        self._anyone_behind.set()
+
+    async def _catch_up(self) -> None:
+        """Read again and again what was missed, one operation after the other."""
+        while True:
+            if not self._behind:
+                self._anyone_behind.clear()
+                await self._anyone_behind.wait()
+            operation_id, entry = next(iter(self._behind.items()))
+            del self._behind[operation_id]
+            try:
+                await self._read_missed(entry)
+            except Exception:  # the store may fail in many ways, and this work goes on when it is back
+                _logger.exception("trends_not_read", operation_id=operation_id)
+                self._leave_behind(entry)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _read_missed(self, entry: Entry) -> None:
+        operation, trends = entry.operation, entry.trends
+        known = trends.incarnation in operation.positions.next_seq
+        ordinal = operation.positions.ordinal(trends.incarnation) if known else 0
+        start = (ordinal, trends.next_seq(trends.incarnation))
+        entry.missed = False
+        await replay(self._reader, operation.id, operation.record.attempt, trends, start)
+        await asyncio.to_thread(entry.look)
+        if entry.missed:
+            self._leave_behind(entry)
+        elif self._entries.get(operation.id) is entry:
+            entry.ready = True
+            self._touched[operation.id] = entry
+            resume_stall(entry, self._clock.monotonic())
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            try:
+                await self._look()
+            except StatusError as error:
+                _logger.warning("verdicts_not_stored", problem=str(error))
+
+    async def _look(self) -> None:
+        touched, self._touched = self._touched, {}
+        news: list[tuple[Entry, tuple[Mark, ...], list[Verdict]]] = []
+        began = time.perf_counter()
+        for operation_id, entry in list(self._entries.items()):
+            now = self._clock.monotonic()
+            is_touched = operation_id in touched
+            overdue = now - entry.arrived_at > entry.trends.patience_seconds
+            if entry.ready and (is_touched or overdue):
+                if entry.waiting_count > _MANY_VALUES:
+                    await self._look_in_thread(entry)
+                else:
+                    entry.look()
+                if (found := self._news(entry, now, overdue=overdue)) is not None:
+                    news.append(found)
+            if time.perf_counter() - began > _SLICE_SECONDS:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+        if news:
+            await self._tell(news)
+
+    async def _look_in_thread(self, entry: Entry) -> None:
+        entry.ready = False
+        await asyncio.to_thread(entry.look)
+        entry.ready = not entry.missed
+
+    def _news(self, entry: Entry, now: float, *, overdue: bool) -> tuple[Entry, tuple[Mark, ...], list[Verdict]] | None:
+        """Return what has to be stored of an operation; show what need not be, and act on what is known."""
+        operation, trends = entry.operation, entry.trends
+        if not entry.ready or operation.state.ended:
+            return None
+        idle = idle_seconds(entry, self._hosts, now) if overdue else 0.0
+        if idle is None:
+            return None  # nothing is known that would change anything
+        marks = trends.marks(idle)
+        if marks != entry.marks:
+            return entry, marks, trends.verdicts(idle)
+        if now - entry.told_at >= self._refresh_seconds:
+            entry.told_at = now
+            self._show(operation, trends.verdicts(idle))
+        self._act(operation)
+        return None
+
+    def _show(self, operation: LiveOperation, verdicts: Sequence[Verdict]) -> None:
+        tell = self._telling(operation, verdicts)
+
+        def change(state: OperationState) -> bool:
+            if list(state.record.verdicts) == verdicts:
+                return False
+            tell(state)
+            return True
+
+        self._registry.show(operation, change)
+
+    async def _tell(self, news: Sequence[tuple[Entry, tuple[Mark, ...], list[Verdict]]]) -> None:
+        changes = [(entry.operation, self._telling(entry.operation, verdicts)) for entry, _, verdicts in news]
+        try:
+            await self._registry.commits.commit(VerdictUnit(self._registry, changes))
+        except BaseException:
+            self._touched |= {entry.operation.id: entry for entry, _, _ in news}
+            raise
+        now = self._clock.monotonic()
+        for entry, marks, _ in news:
+            entry.marks, entry.told_at = marks, now
+            self._act(entry.operation)
+
+    def _telling(self, operation: LiveOperation, verdicts: Sequence[Verdict]) -> Change:
+        return telling(verdicts, operation.record.attempt, self._clock.now())
+
+    def _act(self, operation: LiveOperation) -> None:
+        if operation.record.stop_on and (reason := reason_to_stop(operation.record, operation.record.verdicts)):
+            self._spawn(stop(self._canceller, operation.id, reason))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="trends")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

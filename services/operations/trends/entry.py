@@ -1,0 +1,72 @@
+"""What the board keeps of one operation at work."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ktrdr.operations.v1.trends_pb2 import Verdict
+
+from services.operations.live_operation import LiveOperation
+from services.operations.new_points import NewPoints
+from services.operations.trends.attempt_trends import AttemptTrends, Mark
+from services.operations.trends.rows import rows_of
+
+_MOST_WAITING: Final = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """The trends of the latest attempt of an operation, and what they have not looked at.
+
+    Attributes:
+        operation: The operation, at this attempt.
+        trends: Its trends.
+        arrived_at: Monotonic time since which nothing has come.
+        ready: The trends have looked at everything that is stored, but for what waits; nobody else works on them.
+        missed: Points have come that neither wait nor were looked at: they are to be read from the store.
+        waiting: Points that have come since the last look.
+        waiting_count: Values in them.
+        marks: What was told at once of the verdicts that are stored.
+        told_at: Monotonic time at which verdicts were last told.
+    """
+
+    operation: LiveOperation
+    trends: AttemptTrends
+    arrived_at: float
+    ready: bool
+    missed: bool = False
+    waiting: list[NewPoints] = field(default_factory=list)
+    waiting_count: int = 0
+    marks: tuple[Mark, ...] = ()
+    told_at: float = 0.0
+
+    def add(self, points: NewPoints, now: float) -> None:
+        """Take note of points that are stored. Too many at once are left to be read from the store.
+
+        Args:
+            points: The points.
+            now: Monotonic time.
+        """
+        self.arrived_at = now
+        self.waiting.append(points)
+        self.waiting_count += points.count
+        if self.waiting_count > _MOST_WAITING:
+            self.waiting, self.waiting_count = [], 0
+            self.missed, self.ready = True, False
+
+    def look(self) -> bool:
+        """Let the trends look at what waits; return whether there was anything."""
+        waiting, self.waiting, self.waiting_count = self.waiting, [], 0
+        for points in waiting:
+            take(self.trends, points)
+        return bool(waiting)
+
+
+def marks_of(verdicts: Iterable[Verdict]) -> tuple[Mark, ...]:
+    """Return what of these verdicts was told at once."""
+    return tuple(sorted((each.kind, each.series, each.active, each.severity) for each in verdicts))
+
+
+def take(trends: AttemptTrends, points: NewPoints) -> None:
+    """Let trends look at points."""
+    trends.take(points.incarnation, rows_of(points.series, trends.next_seq(points.incarnation)))
