@@ -1,5 +1,6 @@
 """Calls to one host."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from datetime import timedelta
 from typing import Final, TypeVar, cast
@@ -24,9 +25,9 @@ from services.operations.host_errors import (
     SessionUnknown,
 )
 
-_CALL_SECONDS: Final = 10.0
+_CALL_SECONDS: Final = 15.0
 _SHARE_OF_DEADLINE: Final = 0.8
-_SLACK_SECONDS: Final = 5.0
+_SLACK_SECONDS: Final = 15.0
 
 _CODE = grpc.StatusCode
 _REFUSALS: Final = {
@@ -51,7 +52,7 @@ class HostConnection:
     Args:
         name: Name of the host.
         address: HOST:PORT, for messages.
-        channel: Channel to it; its owner closes it.
+        channel: Channel to it; `close` closes it.
         reader_id: Name of the registry among the readers of the host.
     """
 
@@ -59,12 +60,17 @@ class HostConnection:
         self._name = name
         self._address = address
         self._reader_id = reader_id
+        self._channel = channel
         # Type checkers know stubs for asyncio as classes of their own; at run time there is one class for both.
         self._host = cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
         self._training = cast(
             "training_pb2_grpc.TrainingHostServiceAsyncStub", training_pb2_grpc.TrainingHostServiceStub(channel)
         )
         self._ib = cast("ib_pb2_grpc.IbHostServiceAsyncStub", ib_pb2_grpc.IbHostServiceStub(channel))
+
+    async def close(self) -> None:
+        """Close the channel; calls that are under way end as if the host did not answer."""
+        await self._channel.close()
 
     async def get_status(
         self, cursor: bytes, *, acked_cursor: bytes, wait_seconds: float
@@ -95,6 +101,7 @@ class HostConnection:
                 labels=operation.labels,
                 spec=operation.training,
                 options=options,
+                checkpoint_session_id=operation.checkpoint_session_id,
             )
             begun = self._training.StartTraining(training, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
             return (await self._call(begun)).session
@@ -114,6 +121,11 @@ class HostConnection:
         call = self._host.CancelSession(request, timeout=_CALL_SECONDS, metadata=outgoing_metadata())
         return (await self._call(call)).session
 
+    async def delete_session(self, session_id: str) -> None:
+        """Remove a session that has ended, with everything that the host has of it but its end."""
+        request = host_pb2.DeleteSessionRequest(session_id=session_id)
+        await self._call(self._host.DeleteSession(request, timeout=_CALL_SECONDS, metadata=outgoing_metadata()))
+
     async def get_session(self, session_id: str) -> Session:
         """Return a session without its points; one that was removed as it ended."""
         request = host_pb2.GetSessionRequest(session_id=session_id)
@@ -131,6 +143,12 @@ class HostConnection:
     async def _call(self, call: Awaitable[T]) -> T:
         try:
             return await call
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The channel was closed, not this task cancelled.
+            raise HostDoesNotAnswer(f"{self._address} is not followed any more.") from None
         except grpc.aio.AioRpcError as error:
             status = status_of_call(error)
             code = error.code()

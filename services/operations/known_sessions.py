@@ -16,10 +16,12 @@ class KnownSessions:
     Attributes:
         asked: Ids of the sessions.
         taken_ids: Ids, among those that the sessions' own ids name, that operations have already.
+        abandoned: Sessions of past attempts, and of operations that were deleted.
     """
 
     asked: frozenset[str] = frozenset()
     taken_ids: frozenset[str] = frozenset()
+    abandoned: frozenset[str] = frozenset()
     _operations: Mapping[str, OperationState] = field(default_factory=dict)
 
     @classmethod
@@ -42,7 +44,8 @@ class KnownSessions:
             # An operation that was cancelled before any host answered for it has no host yet.
             if (state := by_id.get(operation_id)) and not state.host_uid and state.record.session_id == session_id:
                 operations.setdefault(session_id, state)
-        return cls(frozenset(session_ids), frozenset(by_id), operations)
+        abandoned = await reader.abandoned(host_uid, session_ids)
+        return cls(frozenset(session_ids), frozenset(by_id), frozenset(abandoned), operations)
 
     def operation_of(self, session_id: str) -> OperationState | None:
         """Return the operation of a session, or None if the store has none."""

@@ -1,6 +1,6 @@
 """The registry's own record of an operation: what is told to everybody, and what only the registry needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, Self
@@ -40,6 +40,8 @@ class OperationState:
         host_uid: Identity of the host that has the session, once known.
         cancel_now: The wish to stop does not wait for the worker.
         cancel_sent: The host has taken the wish to stop.
+        asked_us: When the latest attempt was asked for, in microseconds since the Unix epoch; 0 for the first, which
+            was asked for when the operation was created.
     """
 
     record: pb.Operation
@@ -48,6 +50,7 @@ class OperationState:
     host_uid: str = ""
     cancel_now: bool = False
     cancel_sent: bool = False
+    asked_us: int = 0
 
     @property
     def ended(self) -> bool:
@@ -58,7 +61,7 @@ class OperationState:
         """Return a copy that shares nothing."""
         record = pb.Operation()
         record.CopyFrom(self.record)
-        return type(self)(record, self.delivery, self.wanted_host, self.host_uid, self.cancel_now, self.cancel_sent)
+        return replace(self, record=record)
 
     def end(self, state: "State.ValueType", now: datetime, error: status_pb2.Status | None = None) -> None:
         """Let the operation end now, with `error` if it has no result."""
@@ -107,6 +110,7 @@ class OperationState:
             "id": record.id,
             "attempt": record.attempt,
             "created_us": record.create_time.ToMicroseconds(),
+            "asked_us": self.asked_us,
             "started_us": record.start_time.ToMicroseconds(),
             "updated_us": record.update_time.ToMicroseconds(),
             "ended_us": record.end_time.ToMicroseconds(),
@@ -151,6 +155,7 @@ class OperationState:
             row["host_uid"],
             row["cancel_now"],
             row["cancel_sent"],
+            row.get("asked_us", 0),
         )
 
 

@@ -64,31 +64,42 @@ class Placement:
         if not any(host.kind in {needed, _UNKNOWN} for host in self._hosts.values()):
             raise ServiceError(ErrorReason.ERROR_REASON_NO_HOST_OF_KIND, kind=_NAMES[needed])
 
-    def choose(self, kind: "pb.OperationType.ValueType", wanted: str, *, gpus: int = 0) -> FollowedHost:
-        """Return the host to place an operation on: the least busy of those that answer.
+    def choose(
+        self, kind: "pb.OperationType.ValueType", wanted: str, *, gpus: int = 0, preferred: str = ""
+    ) -> FollowedHost:
+        """Return the host to place an operation on: the preferred one if it takes work, or the least busy that answers.
 
         Args:
             kind: What is to be done.
             wanted: Name of the host that it has to be done on; empty for any.
             gpus: GPUs that it needs: hosts that have so many come first. Where none has, one of them says so.
+            preferred: Name of the host that is best, such as the one that had the attempt before; empty for none.
 
         Raises:
             NoPlaceYet: No host can take it now.
         """
         needed = _NAMES[_KINDS[kind]]
         fitting = [host for host in self._hosts.values() if wanted in {"", host.name} and host.kind == _KINDS[kind]]
-        open_hosts = [host for host in fitting if not host.draining]
         now = self._clock.monotonic()
+        # A host whose lease is over is followed for the sake of what it has; it gets nothing new.
+        open_hosts = [host for host in fitting if not host.draining and not host.is_lease_over(now)]
         ready = [host for host in open_hosts if host.state(now) == pb.HostRecord.State.STATE_UP]
         if ready:
-            return min(ready, key=lambda host: (_gpus(host) < gpus, *_load(host)))
-        if fitting and not open_hosts:
-            name = fitting[0].name
+            return min(ready, key=lambda host: (_gpus(host) < gpus, not _is_best(host, preferred), *_load(host)))
+        drained = [host for host in fitting if host.draining]
+        if drained and not open_hosts:
+            name = drained[0].name
             raise NoPlaceYet(f"host {name} is drained; let it take work again with: ktrdr hosts drain {name} --undo")
         which = f"host {wanted}" if wanted else f"no {needed} host"
         raise NoPlaceYet(
             f"{which} {'does not answer' if wanted else 'answers'}; see how hosts stand with: ktrdr hosts list"
         )
+
+
+def _is_best(host: FollowedHost, preferred: str) -> bool:
+    told = host.description
+    room = told.running_sessions + told.queued_sessions < told.slots + told.queue_limit
+    return host.name == preferred and room and not told.stopping
 
 
 def _load(host: FollowedHost) -> tuple[bool, float, str]:

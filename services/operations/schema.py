@@ -25,6 +25,7 @@ operations = Table(
     Column("id", String, primary_key=True),
     Column("attempt", Integer, nullable=False),  # number of the latest attempt
     Column("created_us", Integer, nullable=False),  # all times: microseconds since the Unix epoch, UTC
+    Column("asked_us", Integer, nullable=False),  # when the latest attempt was asked for
     Column("started_us", Integer, nullable=False),  # 0 before it has begun
     Column("updated_us", Integer, nullable=False),
     Column("ended_us", Integer, nullable=False),  # 0 before it has ended

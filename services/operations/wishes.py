@@ -73,8 +73,9 @@ class Wishes:
         self._rng = rng
         self._demand = demand
         self._outcomes = WishOutcomes(registry, losses, clock)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._wake: dict[str, asyncio.Event] = {}
+        # By operation and not by id: a new attempt does not wait until the task of the last one has taken notice.
+        self._tasks: dict[LiveOperation, asyncio.Task[None]] = {}
+        self._wake: dict[LiveOperation, asyncio.Event] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
 
     def resume(self) -> None:
@@ -85,11 +86,11 @@ class Wishes:
 
     def pursue(self, operation: LiveOperation) -> None:
         """Send what the operation wants, now and until it has arrived."""
-        wake = self._wake.setdefault(operation.id, asyncio.Event())
+        wake = self._wake.setdefault(operation, asyncio.Event())
         wake.set()
-        if operation.id not in self._tasks:
+        if operation not in self._tasks:
             task = asyncio.create_task(self._pursue(operation, wake), name=f"wishes of {operation.id}")
-            self._tasks[operation.id] = task
+            self._tasks[operation] = task
 
     def try_again(self) -> None:
         """Try everything again that waits: a host answers, or takes work, that did not before."""
@@ -127,8 +128,8 @@ class Wishes:
                 tries = tries + 1 if pause else 0
                 await _wait(wake, pause)
         finally:
-            self._tasks.pop(operation.id, None)
-            self._wake.pop(operation.id, None)
+            self._tasks.pop(operation, None)
+            self._wake.pop(operation, None)
 
     async def _step(self, operation: LiveOperation) -> float:
         """Send the next thing; return the time to wait before the next step, in seconds."""
@@ -147,7 +148,10 @@ class Wishes:
     async def _place(self, operation: LiveOperation) -> float:
         try:
             host = self._placement.choose(
-                operation.record.type, operation.state.wanted_host, gpus=operation.record.options.gpus
+                operation.record.type,
+                operation.state.wanted_host,
+                gpus=operation.record.options.gpus,
+                preferred=last_host(operation.record),
             )
         except NoPlaceYet as error:
             self._outcomes.show_wait(operation, error.wait_reason)
@@ -203,9 +207,14 @@ class Wishes:
 
 def _is_open(operation: LiveOperation) -> bool:
     state = operation.state
-    if state.ended or operation.refused:
+    if state.ended or operation.refused or operation.withdrawn:
         return False
     return state.delivery is not Delivery.ACCEPTED or (state.record.cancel_requested and not state.cancel_sent)
+
+
+def last_host(record: pb.Operation) -> str:
+    """Return the name of the host that had the attempt before; empty for a first one."""
+    return record.past_attempts[-1].host if record.past_attempts else ""
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Try operations again that have ended: the same operation with one attempt more."""
