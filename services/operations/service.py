@@ -8,14 +8,14 @@ import grpc
 from ktrdr.operations.v1 import operations_pb2, operations_pb2_grpc
 
 from services.common.bootstrap import ServiceContext
-from services.common.channel import open_channel
 from services.common.files import FolderLock
 from services.common.watches import WatchLimit
 from services.operations.cancellation import Cancellation
+from services.operations.connections import Connections
 from services.operations.creation import Creation
 from services.operations.demand import Demand
 from services.operations.following import Following
-from services.operations.host_connection import HostConnection
+from services.operations.history.histories import MetricHistories
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.intake import Intake
@@ -25,15 +25,16 @@ from services.operations.longrunning.facade import LongRunning
 from services.operations.longrunning.servicer import serve_long_running
 from services.operations.longrunning.waiting import Waiting
 from services.operations.losses import Graces, Losses
-from services.operations.metric_history import MetricHistories
 from services.operations.pacing import Intervals
 from services.operations.placement import Placement
 from services.operations.presenter import Presenter
+from services.operations.registration import Registration
 from services.operations.registry import Registry
 from services.operations.requests_once import RequestsOnce
 from services.operations.servicer import OperationsServicer
 from services.operations.settings import OperationsSettings
 from services.operations.store import Store
+from services.operations.trends.wiring import trends
 from services.operations.verification import Verification
 from services.operations.watching import Watching
 from services.operations.wishes import Wishes
@@ -67,18 +68,17 @@ class OperationsService:
         store = await Store.open(settings.store_path)
         self._open.push_async_callback(store.close)
         registry = self._registry = await Registry.load(store, clock)
+        stored_hosts = await store.read.hosts()
         hosts = Hosts(
             settings.hosts,
-            await store.read.hosts(),
+            stored_hosts,
             registry.commits,
             clock,
             expected_seconds=settings.poll_wait_seconds + settings.poll_max_interval_seconds,
         )
         self._open.push_async_callback(registry.commits.settled)
-        reader_id = await store.reader_id()
-        connections = {
-            host.name: await self._connect(host.name, host.address, reader_id) for host in hosts.by_name.values()
-        }
+        connections = Connections(await store.reader_id())
+        self._open.push_async_callback(connections.close)
         demand = Demand()
         presenter = Presenter(hosts.by_name, clock)
         placement = Placement(hosts.by_name, clock)
@@ -91,11 +91,13 @@ class OperationsService:
         )
         wishes = Wishes(registry, hosts.by_name, connections, placement, losses, demand, clock, rng)
         verification = Verification(registry, connections, losses, clock)
+        cancellation = Cancellation(registry, wishes, presenter, clock)
+        board, diagnosis = trends(registry, store.read, hosts.by_name, cancellation, clock, settings)
         following = Following(
             hosts,
             connections,
             registry,
-            Intake(registry, store.read, clock),
+            Intake(registry, store.read, clock, board.closing),
             wishes,
             verification,
             losses,
@@ -105,6 +107,8 @@ class OperationsService:
             intervals=_intervals(settings),
             wait_seconds=settings.poll_wait_seconds,
         )
+        registration = Registration(hosts, registry, following, clock)
+        await registration.restore(stored_hosts)
         requests = self._requests = RequestsOnce(store.read, clock)
         creation = Creation(
             registry, requests, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
@@ -112,7 +116,6 @@ class OperationsService:
         watches = WatchLimit(settings.watch_limit)
         inspection = Inspection(registry, hosts.by_name, following.pollers, presenter, clock)
         listing = Listing(registry, store.read, presenter)
-        cancellation = Cancellation(registry, wishes, presenter, clock)
         servicer = OperationsServicer(
             creation=creation,
             inspection=inspection,
@@ -130,19 +133,25 @@ class OperationsService:
             ),
             histories=MetricHistories(registry, store.read),
             cancellation=cancellation,
+            diagnosis=diagnosis,
             hosts=hosts,
+            registration=registration,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
         long_running = LongRunning(inspection, listing, cancellation)
         waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)
         long_running_name = serve_long_running(server, long_running, waiting)
         self._open.push_async_callback(wishes.close)
+        self._open.push_async_callback(board.close)
         self._open.push_async_callback(verification.close)
         self._open.push_async_callback(losses.close)
         self._open.push_async_callback(following.stop)
         self._open.push_async_callback(requests.close)
         hosts.on_open(wishes.try_again)
+        board.start()
         following.start()
+        self._open.push_async_callback(registration.close)
+        registration.start()
         wishes.resume()
         losses.resume()
         return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name, long_running_name]
@@ -157,11 +166,6 @@ class OperationsService:
     async def stop(self) -> None:
         """End polls and wishes, store what is under way, and close the store."""
         await self._open.aclose()
-
-    async def _connect(self, name: str, address: str, reader_id: str) -> HostConnection:
-        channel = open_channel(address)
-        self._open.push_async_callback(channel.close)
-        return HostConnection(name, address, channel, reader_id=reader_id)
 
 
 def _intervals(settings: OperationsSettings) -> Intervals:

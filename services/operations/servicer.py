@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.host.v1.metrics_pb2 import MetricEncoding
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1 import operations_pb2_grpc
 
@@ -15,11 +16,14 @@ from services.common.timestamps import to_timedelta
 from services.operations.cancellation import Cancellation
 from services.operations.creation import Creation
 from services.operations.filter_errors import requested_filter
+from services.operations.history.histories import MetricHistories
+from services.operations.history.query import MetricQuery
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.listing import Listing
 from services.operations.log_relay import LogRelay
-from services.operations.metric_history import MetricHistories, MetricQuery
+from services.operations.registration import Registration
+from services.operations.trends.diagnosis import Diagnosis
 from services.operations.watching import Watching, WatchQuery
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -38,7 +42,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         watching: Streams them.
         histories: Reads their metrics.
         cancellation: Asks them to stop.
+        diagnosis: Looks for trends in their metrics.
         hosts: The hosts.
+        registration: Hosts that announce themselves.
         logs: Passes their logs on.
     """
 
@@ -51,7 +57,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         watching: Watching,
         histories: MetricHistories,
         cancellation: Cancellation,
+        diagnosis: Diagnosis,
         hosts: Hosts,
+        registration: Registration,
         logs: LogRelay,
     ) -> None:
         self._creation = creation
@@ -60,7 +68,9 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         self._watching = watching
         self._histories = histories
         self._cancellation = cancellation
+        self._diagnosis = diagnosis
         self._hosts = hosts
+        self._registration = registration
         self._logs = logs
 
     async def CreateOperation(  # noqa: N802 - the contract's name
@@ -113,6 +123,12 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         operation = await self._cancellation.cancel(request.operation_id, reason=request.reason, urgent=request.now)
         return pb.CancelOperationResponse(operation=operation)
 
+    async def DiagnoseOperation(  # noqa: N802 - the contract's name
+        self, request: pb.DiagnoseOperationRequest, _context: Context
+    ) -> pb.DiagnoseOperationResponse:
+        """Look for trends in metrics."""
+        return await self._diagnosis.diagnose(request)
+
     async def ReadLog(  # noqa: N802 - the contract's name
         self, request: pb.ReadLogRequest, _context: Context
     ) -> AsyncIterator[pb.ReadLogResponse]:
@@ -133,6 +149,19 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """Stop placing operations on a host, or allow it again."""
         return pb.DrainHostResponse(host=await self._hosts.drain(request.host, undo=request.undo))
 
+    async def RegisterHost(  # noqa: N802 - the contract's name
+        self, request: pb.RegisterHostRequest, _context: Context
+    ) -> pb.RegisterHostResponse:
+        """Follow a host that announces itself."""
+        return await self._registration.register(request)
+
+    async def UnregisterHost(  # noqa: N802 - the contract's name
+        self, request: pb.UnregisterHostRequest, _context: Context
+    ) -> pb.UnregisterHostResponse:
+        """Follow a registered host no longer."""
+        await self._registration.unregister(request.name)
+        return pb.UnregisterHostResponse()
+
 
 def _heartbeat(request: pb.WatchOperationsRequest) -> timedelta:
     if not request.HasField("heartbeat"):
@@ -147,10 +176,15 @@ def _heartbeat(request: pb.WatchOperationsRequest) -> timedelta:
 def _metric_query(request: pb.QueryMetricsRequest) -> MetricQuery:
     return MetricQuery(
         operation_id=request.operation_id,
+        operation_ids=tuple(request.operation_ids),
         series=tuple(request.series),
         attempt=request.attempt,
         after_seq=request.after_seq if request.HasField("after_seq") else -1,
+        before_seq=request.before_seq if request.HasField("before_seq") else None,
+        from_step=request.from_step if request.HasField("from_step") else None,
+        to_step=request.to_step if request.HasField("to_step") else None,
         max_points=request.max_points,
         page_size=request.page_size,
         page_token=request.page_token,
+        raw_rows=request.metric_encoding == MetricEncoding.METRIC_ENCODING_ROWS,
     )

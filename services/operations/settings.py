@@ -8,8 +8,13 @@ from pydantic import Field, model_validator
 
 from services.common.settings import Port, ServerSettings
 from services.operations.host_address import ConfiguredHost, HostAddress
+from services.operations.trends import series_names
+from services.operations.trends.thresholds import DEFAULT_THRESHOLDS, ConfiguredThresholds
 
 _DEFAULT_HOSTS = (HostAddress("training-host", "127.0.0.1:5002"), HostAddress("ib-host", "127.0.0.1:5001"))
+
+SeriesName = Annotated[str, Field(min_length=1, max_length=200)]
+"""Name of a series, or a pattern of names."""
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 """A time that is never zero."""
@@ -55,6 +60,31 @@ class OperationsSettings(ServerSettings):
         default=2.0, description="Longest time that the creator of an operation waits for the host's answer."
     )
 
+    # Trends.
+    trends: ConfiguredThresholds = Field(
+        default=DEFAULT_THRESHOLDS,
+        description="Thresholds of the rules that look for trends in metrics.",
+        json_schema_extra={"metavar": "NAME=VALUE,…"},
+    )
+    trend_interval_seconds: Seconds = Field(
+        default=1.0, description="Time between two looks at the metrics of an operation at work."
+    )
+    trend_val_loss: tuple[SeriesName, ...] = Field(
+        default=series_names.VAL_LOSS, description="A series with the validation loss of epochs, preferred ones first."
+    )
+    trend_train_loss: tuple[SeriesName, ...] = Field(
+        default=series_names.TRAIN_LOSS, description="A series with the training loss of epochs."
+    )
+    trend_val_accuracy: tuple[SeriesName, ...] = Field(
+        default=series_names.VAL_ACCURACY, description="A series with the validation accuracy of epochs, 0 to 1."
+    )
+    trend_step_loss: tuple[SeriesName, ...] = Field(
+        default=series_names.STEP_LOSS, description="A series with the loss of batches."
+    )
+    trend_finite: tuple[SeriesName, ...] = Field(
+        default=series_names.FINITE, description="A pattern of further series that should be numbers."
+    )
+
     @model_validator(mode="after")
     def _hosts_differ(self) -> Self:
         for what in ("name", "address"):
@@ -70,6 +100,17 @@ class OperationsSettings(ServerSettings):
             message = "poll_min_interval_seconds is above poll_max_interval_seconds; make it the smaller one."
             raise ValueError(message)
         return self
+
+    @property
+    def trend_names(self) -> series_names.SeriesNames:
+        """Which series the rules look at."""
+        return series_names.SeriesNames(
+            val_loss=self.trend_val_loss,
+            train_loss=self.trend_train_loss,
+            val_accuracy=self.trend_val_accuracy,
+            step_loss=self.trend_step_loss,
+            finite=self.trend_finite,
+        )
 
     @property
     def store_path(self) -> Path:

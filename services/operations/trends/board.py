@@ -13,7 +13,7 @@ from services.common.errors import StatusError
 from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import Change, LiveOperation
 from services.operations.new_points import NewPoints
-from services.operations.operation_state import OperationState, State
+from services.operations.operation_state import OperationState
 from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import Mark
 from services.operations.trends.closing import closing_verdicts, new_trends
@@ -107,14 +107,14 @@ class TrendBoard:
         return idle_seconds(entry, self._hosts, self._clock.monotonic())
 
     def closing(
-        self, operation: LiveOperation, points: NewPoints | None, state: "State.ValueType", end_ns: int
+        self, operation: LiveOperation, points: NewPoints | None, *, completed: bool, end_ns: int
     ) -> list[Verdict] | None:
         """Return the verdicts with which an attempt ends; None if they are not known at this moment.
 
         Args:
             operation: The operation.
             points: Its last points, which are stored together with its end.
-            state: How it ends.
+            completed: The work came to its end.
             end_ns: When, nanoseconds since the Unix epoch; 0 if that is not known.
         """
         entry = self._entries.get(operation.id)
@@ -129,7 +129,7 @@ class TrendBoard:
             trends = new_trends(operation.record, self._thresholds, self._names)
         if sum(each.count for each in last) > _MOST_AT_ONCE:
             return None
-        return closing_verdicts(trends, last, operation.record, state, end_ns)
+        return closing_verdicts(trends, last, operation.record, completed=completed, end_ns=end_ns)
 
     def _note(self, operation: LiveOperation, points: NewPoints, _revision: int) -> None:
         entry = self._entries.get(operation.id)

@@ -6,7 +6,6 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1.trends_pb2 import Verdict
 
 from services.operations.new_points import NewPoints
-from services.operations.operation_state import State
 from services.operations.trends.attempt_trends import AttemptTrends
 from services.operations.trends.entry import take
 from services.operations.trends.series_names import SeriesNames
@@ -19,16 +18,16 @@ def new_trends(record: pb.Operation, thresholds: Thresholds, names: SeriesNames)
     return AttemptTrends(thresholds, names, keeps_stalls=keeps)
 
 
-def idle_at_end(trends: AttemptTrends, record: pb.Operation, state: "State.ValueType", end_ns: int) -> float:
+def idle_at_end(trends: AttemptTrends, record: pb.Operation, *, completed: bool, end_ns: int) -> float:
     """Return how many seconds nothing came before an end that is not that of the work itself, and 0 otherwise.
 
     Args:
         trends: What was looked at.
         record: The operation.
-        state: How the attempt ended.
+        completed: The work came to its end.
         end_ns: When, nanoseconds since the Unix epoch; 0 if that is not known.
     """
-    if state not in {State.STATE_FAILED, State.STATE_CANCELLED} or record.type == pb.OPERATION_TYPE_DATA_LOAD:
+    if completed or record.type == pb.OPERATION_TYPE_DATA_LOAD:
         return 0.0
     return max(0.0, (end_ns - trends.last_ns) / 1e9) if end_ns and trends.last_ns else 0.0
 
@@ -37,7 +36,8 @@ def closing_verdicts(
     trends: AttemptTrends,
     waiting: Iterable[NewPoints],
     record: pb.Operation,
-    state: "State.ValueType",
+    *,
+    completed: bool,
     end_ns: int,
 ) -> list[Verdict]:
     """Return the verdicts of an attempt that ends.
@@ -46,9 +46,9 @@ def closing_verdicts(
         trends: What was looked at; it looks at the rest.
         waiting: The rest of the points.
         record: The operation.
-        state: How it ends.
+        completed: The work came to its end.
         end_ns: When, nanoseconds since the Unix epoch; 0 if that is not known.
     """
     for points in waiting:
         take(trends, points)
-    return trends.verdicts(idle_at_end(trends, record, state, end_ns))
+    return trends.verdicts(idle_at_end(trends, record, completed=completed, end_ns=end_ns))

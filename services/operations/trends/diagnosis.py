@@ -9,6 +9,7 @@ from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, VerdictKind
 
 from services.common.errors import FieldViolation, ServiceError
 from services.operations.live_operation import LiveOperation
+from services.operations.operation_state import State
 from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import AttemptTrends
 from services.operations.trends.board import TrendBoard
@@ -78,10 +79,10 @@ class Diagnosis:
 
 
 def _idle_at_end(record: pb.Operation, attempt: int, trends: AttemptTrends) -> float:
-    for past in record.past_attempts:
-        if past.attempt == attempt:
-            return idle_at_end(trends, record, past.state, past.end_time.ToNanoseconds())
-    return idle_at_end(trends, record, record.state, record.end_time.ToNanoseconds())
+    past = next((each for each in record.past_attempts if each.attempt == attempt), None)
+    ended = record if past is None else past
+    completed = ended.state == State.STATE_COMPLETED
+    return idle_at_end(trends, record, completed=completed, end_ns=ended.end_time.ToNanoseconds())
 
 
 def _check(request: pb.DiagnoseOperationRequest, latest_attempt: int) -> None:
