@@ -23,6 +23,7 @@ class Changes:
         journals: Rows of `journals`.
         metric_blocks: Rows of `metric_blocks`; their keys are new.
         hosts: Rows of `hosts`.
+        removed_hosts: Names of hosts to remove, before the rows of `hosts` are written.
         dataset_uses: Rows of `dataset_uses`.
         dataset_versions: Rows of `dataset_versions`.
         deletions: Rows of `deletions`.
@@ -42,6 +43,7 @@ class Changes:
     journals: list[Row] = field(default_factory=list)
     metric_blocks: list[Row] = field(default_factory=list)
     hosts: list[Row] = field(default_factory=list)
+    removed_hosts: list[str] = field(default_factory=list)
     dataset_uses: list[Row] = field(default_factory=list)
     dataset_versions: list[Row] = field(default_factory=list)
     deletions: list[Row] = field(default_factory=list)

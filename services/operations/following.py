@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
 
 from services.common.clock import Clock
+from services.operations.connections import Connections
 from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost
 from services.operations.hosts import Hosts
@@ -12,7 +12,7 @@ from services.operations.intake import Intake, Taken
 from services.operations.liveness import LivenessBoard
 from services.operations.losses import Losses
 from services.operations.pacing import Intervals, Pacing, first_poll_delay
-from services.operations.poller import HostPoller, StatusSource
+from services.operations.poller import HostPoller
 from services.operations.registry import Registry
 from services.operations.verification import Verification
 from services.operations.wishes import Wishes
@@ -23,7 +23,7 @@ class Following:
 
     Args:
         hosts: The hosts.
-        sources: Where to ask, by name of the host.
+        connections: Where to ask.
         registry: The operations.
         intake: Takes answers in.
         wishes: Is told of hosts that come up and of sessions to stop.
@@ -39,7 +39,7 @@ class Following:
     def __init__(
         self,
         hosts: Hosts,
-        sources: Mapping[str, StatusSource],
+        connections: Connections,
         registry: Registry,
         intake: Intake,
         wishes: Wishes,
@@ -57,45 +57,80 @@ class Following:
         self._losses = losses
         self._up: set[str] = set()
         self._verified: set[str] = set()
-        self._spread_seconds = intervals.shortest
-        self._liveness = LivenessBoard(list(hosts.by_name.values()), registry, clock)
+        self._liveness = LivenessBoard(hosts.by_name, registry, clock)
+        self._hosts = hosts
+        self._connections = connections
+        self._intake = intake
+        self._demand = demand
+        self._clock = clock
+        self._rng = rng
+        self._intervals = intervals
+        self._wait_seconds = wait_seconds
         self._tasks: list[asyncio.Task[None]] = []
-        self.pollers = {
-            name: HostPoller(
-                host,
-                sources[name],
-                intake,
-                Pacing(intervals, random.Random(rng.random())),
-                demand,
-                clock,
-                wait_seconds=wait_seconds,
-                identify=hosts.identify,
-                told=self._told,
-            )
-            for name, host in hosts.by_name.items()
-        }
+        self._polling: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self.pollers: dict[str, HostPoller] = {}
         demand.on_rise(self.nudge_all)
 
     def start(self) -> None:
         """Begin to poll; first polls are spread over a short time."""
-        for name, poller in self.pollers.items():
-            delay = first_poll_delay(name, self._spread_seconds)
-            self._tasks.append(asyncio.create_task(poller.run(delay), name=f"poll {name}"))
+        for host in self._hosts.by_name.values():
+            self._poll(host, first_poll_delay(host.name, self._intervals.shortest))
         self._tasks.append(asyncio.create_task(self._liveness.run(), name="liveness"))
         self._tasks.append(asyncio.create_task(self._losses.run(), name="losses"))
 
+    def follow(self, host: FollowedHost) -> None:
+        """Begin to poll a host now; one that is polled already is polled at its new address."""
+        self._end_polling(host.name)
+        self._poll(host, 0.0)
+
+    def unfollow(self, host: FollowedHost) -> None:
+        """Poll a host no longer."""
+        self._end_polling(host.name)
+        self._connections.drop(host.name)
+        self._up.discard(host.name)
+        self._verified.discard(host.name)
+        self._liveness.forget(host)
+
     async def stop(self) -> None:
         """End all polls."""
+        for name in list(self._polling):
+            self._end_polling(name)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._ending, return_exceptions=True)
 
     def nudge_all(self) -> None:
         """Poll all hosts now."""
         for poller in self.pollers.values():
             poller.nudge()
 
+    def _poll(self, host: FollowedHost, delay: float) -> None:
+        poller = HostPoller(
+            host,
+            self._connections.open(host.name, host.address),
+            self._intake,
+            Pacing(self._intervals, random.Random(self._rng.random())),
+            self._demand,
+            self._clock,
+            wait_seconds=self._wait_seconds,
+            identify=self._hosts.identify,
+            told=self._told,
+        )
+        self.pollers[host.name] = poller
+        self._polling[host.name] = asyncio.create_task(poller.run(delay), name=f"poll {host.name}")
+
+    def _end_polling(self, name: str) -> None:
+        self.pollers.pop(name, None)
+        task = self._polling.pop(name, None)
+        if task is not None:
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
     def _told(self, host: FollowedHost, taken: Taken | None) -> None:
+        if self._hosts.by_name.get(host.name) is not host:
+            return  # it is followed no longer
         self._liveness.look(host)
         if taken is None:
             self._up.discard(host.name)

@@ -5,7 +5,8 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator
 
-_PATTERN: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})=(?P<address>[^\s=]+:(?P<port>[0-9]{1,5}))")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ADDRESS: Final = re.compile(r"[^\s=]+:(?P<port>[0-9]{1,5})")
 _HIGHEST_PORT: Final = 65535
 
 
@@ -30,11 +31,22 @@ def parse_host_address(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = _PATTERN.fullmatch(value.strip())
-    if match is None or not 0 < int(match["port"]) <= _HIGHEST_PORT:
+    name, _, address = value.strip().partition("=")
+    if not is_host_name(name) or not is_address(address):
         message = f"{value!r} is not NAME=HOST:PORT, such as gpu-1=127.0.0.1:5002"
         raise ValueError(message)
-    return HostAddress(match["name"], match["address"])
+    return HostAddress(name, address)
+
+
+def is_host_name(value: str) -> bool:
+    """Tell whether hosts can be named like this: letters, digits, ".", "_" and "-", at most 64."""
+    return _NAME.fullmatch(value) is not None
+
+
+def is_address(value: str) -> bool:
+    """Tell whether a text is HOST:PORT."""
+    match = _ADDRESS.fullmatch(value)
+    return match is not None and 0 < int(match["port"]) <= _HIGHEST_PORT
 
 
 ConfiguredHost = Annotated[HostAddress, BeforeValidator(parse_host_address)]

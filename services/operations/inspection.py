@@ -14,7 +14,7 @@ from services.operations.followed_host import FollowedHost, owner_of
 from services.operations.host_errors import HostCallError
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery, OperationState
-from services.operations.presenter import Presenter
+from services.operations.presenter import Presenter, unfollowed
 from services.operations.registry import Registry
 
 _LONGEST_REFRESH_SECONDS: Final = 10.0
@@ -96,7 +96,7 @@ class Inspection:
                 if host in self._pollers:
                     await self._pollers[host].refresh()
                     return
-            detail = f"It is no longer configured: add --host {host}=HOST:PORT to the operations service."
+            detail = unfollowed(host)
         except HostCallError as error:
             detail = error.problem
         except TimeoutError:

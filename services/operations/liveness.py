@@ -1,7 +1,7 @@
 """Tell watches when hosts come into sight or out of it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -20,12 +20,12 @@ class LivenessBoard:
     """Gives the operations of a host a new revision when its state has changed; the state is computed anew each time.
 
     Args:
-        hosts: All hosts.
+        hosts: All hosts by name.
         registry: The operations.
         clock: The time.
     """
 
-    def __init__(self, hosts: Collection[FollowedHost], registry: Registry, clock: Clock) -> None:
+    def __init__(self, hosts: Mapping[str, FollowedHost], registry: Registry, clock: Clock) -> None:
         self._hosts = hosts
         self._registry = registry
         self._clock = clock
@@ -35,7 +35,7 @@ class LivenessBoard:
         """Look again and again until cancelled: states also change because time passes."""
         while True:
             try:
-                for host in self._hosts:
+                for host in list(self._hosts.values()):
                     self.look(host)
             except (
                 ServiceError
@@ -49,8 +49,17 @@ class LivenessBoard:
         if self._shown.get(host.name, pb.HostRecord.State.STATE_UNSPECIFIED) == state:
             return
         self._shown[host.name] = state
+        self._tell(host)
+
+    def forget(self, host: FollowedHost) -> None:
+        """Take note that a host is followed no longer: nobody sees its operations now."""
+        if self._shown.pop(host.name, None) is not None:
+            self._tell(host)
+
+    def _tell(self, host: FollowedHost) -> None:
         for operation in list(self._registry.live.values()):
-            if operation.record.host == host.name:
+            state = operation.state
+            if state.record.host == host.name or (host.host_uid and state.host_uid == host.host_uid):
                 self._registry.show(operation, _changed)
 
 

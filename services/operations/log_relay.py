@@ -18,6 +18,7 @@ from services.operations.host_errors import HostCallError, HostHasNoRoom, HostRe
 from services.operations.identifiers import parse_session_id, session_id_of
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import Delivery, OperationState
+from services.operations.presenter import unfollowed
 from services.operations.registry import Registry
 
 _RETRY_AFTER: Final = timedelta(seconds=2)
@@ -93,7 +94,7 @@ class LogRelay:
         if host is not None and host.name in self._connections:
             return host.name
         name = state.record.host
-        raise _unreachable(name, f"It is no longer configured: add --host {name}=HOST:PORT to the operations service.")
+        raise _unreachable(name, unfollowed(name))
 
     async def _until_stopped(
         self, messages: AsyncGenerator[host_pb2.ReadLogResponse, None]

@@ -7,12 +7,14 @@ writer.
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
-from sqlalchemy import Table, delete, event, insert, or_, select, tuple_
+from sqlalchemy import Table, delete, event, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -104,13 +106,14 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
     await _replace(connection, schema.labels, changes.labels)
     await _replace(connection, schema.requests, changes.requests)
     await _replace(connection, schema.journals, changes.journals)
+    if changes.removed_hosts:
+        await connection.execute(delete(schema.hosts).where(schema.hosts.c.name.in_(changes.removed_hosts)))
     await _replace(connection, schema.hosts, changes.hosts)
     await _replace(connection, schema.dataset_uses, changes.dataset_uses)
     await _replace(connection, schema.dataset_versions, changes.dataset_versions)
     await _replace(connection, schema.deletions, changes.deletions)
     await _replace(connection, schema.abandoned_sessions, changes.abandoned_sessions)
-    if changes.metric_blocks:
-        await connection.execute(insert(schema.metric_blocks), changes.metric_blocks)
+    await _replace(connection, schema.metric_blocks, changes.metric_blocks)
     if changes.removed_operations:
         # After the rows: what the same transaction still writes of them goes too.
         table = schema.operations
@@ -125,20 +128,30 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
 
 async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; where the key is taken, update the row: of an operation that has ended only for a new attempt."""
-    if not rows:
-        return
+    if rows:
+        text, values_of = _replacing(table)
+        await connection.exec_driver_sql(text, [values_of(row) for row in rows])
+
+
+@cache
+def _replacing(table: Table) -> tuple[str, Callable[[Row], tuple[object, ...]]]:
+    """Return the text of the statement that replaces rows, and what takes its values out of a row.
+
+    Statements are made into text once: there are thousands of rows a second, and what an expression costs for each is
+    several times what the row costs.
+    """
     statement = sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    if not changed:
-        await connection.execute(statement.on_conflict_do_nothing(index_elements=keys), list(rows))
-        return
     open_rows = None
     if table is schema.operations:
         open_rows = or_(table.c.terminal.is_(False), table.c.attempt < statement.excluded.attempt)
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows), list(rows)
-    )
+    if not changed:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    elif table is not schema.metric_blocks:
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows)
+    text = str(statement.compile(dialect=sqlite.dialect()))
+    return text, itemgetter(*table.columns.keys())
 
 
 def _set_up(connection: Any, _record: Any) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ktrdr.host.v1.session_pb2 import HostKind
-from sqlalchemy import RowMapping, Select, and_, select, tuple_
+from sqlalchemy import Executable, Row, RowMapping, Select, and_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operations import schema
@@ -16,6 +16,22 @@ from services.operations.new_points import JournalPositions
 from services.operations.operation_state import OperationState
 
 _SQL_VARIABLES: Final = 500
+_LIVE_BLOCKS: Final = text(  # CROSS JOIN keeps the order: by the tables' sizes SQLite would read all batches
+    """
+    SELECT blocks.operation_id, blocks.attempt, journals.ordinal, blocks.incarnation, blocks.data
+    FROM operations CROSS JOIN journals CROSS JOIN metric_blocks AS blocks
+    WHERE operations.terminal = 0
+    AND journals.operation_id = operations.id AND journals.attempt = operations.attempt
+    AND blocks.operation_id = journals.operation_id AND blocks.attempt = journals.attempt
+    AND blocks.incarnation = journals.incarnation AND blocks.last_seq >= journals.next_seq
+    AND blocks.first_seq >= coalesce((
+        SELECT max(earlier.first_seq) FROM metric_blocks AS earlier
+        WHERE earlier.operation_id = journals.operation_id AND earlier.attempt = journals.attempt
+        AND earlier.incarnation = journals.incarnation AND earlier.first_seq <= journals.next_seq
+    ), 0)
+    ORDER BY blocks.operation_id, journals.ordinal, blocks.first_seq
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,8 @@ class StoredHost:
     kind: "HostKind.ValueType"
     cursor: bytes
     draining: bool
+    address: str = ""
+    lease_us: int | None = None
 
 
 class StoredRequest(NamedTuple):
@@ -87,7 +105,7 @@ class StoreReader:
     async def hosts(self) -> dict[str, StoredHost]:
         """Return all hosts by name."""
         rows = await self._all(select(schema.hosts))
-        return {row["name"]: StoredHost(row["host_uid"], row["kind"], row["cursor"], row["draining"]) for row in rows}
+        return {row["name"]: StoredHost(**{key: row[key] for key in row if key != "name"}) for row in rows}
 
     async def live_operations(self) -> list[OperationState]:
         """Return all operations that have not ended, by revision."""
@@ -104,6 +122,17 @@ class StoreReader:
         for row in rows:
             positions = found.setdefault((row["operation_id"], row["attempt"]), JournalPositions())
             positions.next_seq[row["incarnation"]] = row["next_seq"]
+        return found
+
+    async def live_blocks(self) -> dict[tuple[str, int], list[StoredBlock]]:
+        """Return the batches of points that `live_positions` does not cover, by operation and attempt, in order.
+
+        The first of a journal may begin before its position.
+        """
+        found: dict[tuple[str, int], list[StoredBlock]] = {}
+        for row in await self._all(_LIVE_BLOCKS):
+            block = StoredBlock(row["ordinal"], row["incarnation"], row["data"])
+            found.setdefault((row["operation_id"], row["attempt"]), []).append(block)
         return found
 
     async def operation(self, operation_id: str) -> OperationState | None:
@@ -144,6 +173,15 @@ class StoreReader:
             found += [OperationState.from_row(row) for row in await self._all(query)]
         return found
 
+    async def abandoned(self, host_uid: str, session_ids: Sequence[str]) -> set[str]:
+        """Return which of these sessions of a host belong to past attempts or deleted operations."""
+        table = schema.abandoned_sessions
+        found: set[str] = set()
+        for part in _parts(session_ids):
+            query = select(table.c.session_id).where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
+            found |= {row["session_id"] for row in await self._all(query)}
+        return found
+
     async def request(self, request_id: str, now_us: int) -> StoredRequest | None:
         """Return what a request_id was used for, if it has not expired."""
         table = schema.requests
@@ -181,7 +219,12 @@ class StoreReader:
         """Return the rows of a question that another part of the registry puts together."""
         return await self._all(query)
 
-    async def _all(self, query: Select[*tuple[object, ...]]) -> Sequence[RowMapping]:
+    async def tuples(self, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Return the rows of a question as tuples, which costs less where they are many."""
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).all()
+
+    async def _all(self, query: Executable) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:
             result = await connection.execute(query)
             return result.mappings().all()
