@@ -27,6 +27,8 @@ class LoopProfile:
     def start(self) -> None:
         """Begin to look."""
         signal.signal(signal.SIGPROF, self._look)
+        # asyncio is told of each signal through a socket, which is full while the loop is held up.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
         signal.setitimer(signal.ITIMER_PROF, _EVERY_SECONDS, _EVERY_SECONDS)
 
     def take(self) -> dict[str, dict[str, float]]:

@@ -1,11 +1,10 @@
 """Take in what a host has answered: one transaction for the whole answer, with the cursor that covers it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
 from ktrdr.host.v1.host_pb2 import GetStatusResponse
-from ktrdr.host.v1.metrics_pb2 import MetricValue
 from ktrdr.host.v1.session_pb2 import Session
 
 from services.common.clock import Clock
@@ -14,14 +13,17 @@ from services.operations.followed_host import FollowedHost
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.known_sessions import KnownSessions
 from services.operations.live_operation import LiveOperation
-from services.operations.loss import no_loss, session_missing
-from services.operations.new_points import NewPoints, latest_values, new_points
+from services.operations.loss import session_missing
+from services.operations.new_points import new_points
 from services.operations.operation_state import Delivery, OperationState
 from services.operations.registry import Registry
-from services.operations.session_update import end_with_session, is_at_work, is_final, new_record, show_session
+from services.operations.session_update import is_at_work, is_final, new_record
 from services.operations.store_reader import StoreReader
+from services.operations.told_session import Moment, ToldSession
+from services.operations.trends.ending import Closing, NoClosing, ending
 
 _logger = structlog.get_logger()
+_NO_CLOSING = NoClosing()
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Intake:
         registry: The operations.
         reader: Questions to the store.
         clock: The time.
+        closing: Knows the verdicts with which attempts end.
     """
 
-    def __init__(self, registry: Registry, reader: StoreReader, clock: Clock) -> None:
+    def __init__(self, registry: Registry, reader: StoreReader, clock: Clock, closing: Closing = _NO_CLOSING) -> None:
+        self._closing = closing
         self._registry = registry
         self._reader = reader
         self._clock = clock
@@ -75,9 +79,10 @@ class Intake:
             return Taken(changed=False)
         after = host.reading.after(answer, asked_at)
         lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
-        unit = AnswerUnit(self._registry, host, after)
+        moment = Moment.of(self._clock)
+        unit = AnswerUnit(self._registry, host, after, moment.monotonic, answer.removed_sessions)
         try:
-            resurfaced = self._fill(unit, host, answer, stored)
+            resurfaced = self._fill(unit, moment, host, answer, stored)
             gone = tuple(self._lost(host, lost))
             for operation in gone:
                 unit.add(self._note_loss(host, operation))
@@ -90,6 +95,7 @@ class Intake:
     def _fill(
         self,
         unit: AnswerUnit,
+        moment: Moment,
         host: FollowedHost,
         answer: GetStatusResponse,
         stored: KnownSessions,
@@ -98,11 +104,13 @@ class Intake:
         resurfaced: list[str] = []
         for session in answer.sessions:
             if operation := self._find(host, session.id):
-                unit.add(self._update(host, operation, session))
+                unit.add(self._update(moment, host, operation, session))
+            elif session.id in stored.abandoned:
+                resurfaced += [session.id] if is_at_work(session) and not session.attached else []
             elif ended := stored.operation_of(session.id):
                 resurfaced += [session.id] if _is_abandoned(ended, session) else []
             elif session.id in stored.asked:
-                unit.add(self._discovery(host, session, stored.taken_ids))
+                unit.add(self._discovery(moment, host, session, stored.taken_ids))
         return resurfaced
 
     def _find(self, host: FollowedHost, session_id: str) -> LiveOperation | None:
@@ -115,15 +123,17 @@ class Intake:
             if operation.accepted_at is not None and here:
                 yield state.record.session_id, operation.accepted_at
 
-    def _update(self, host: FollowedHost, operation: LiveOperation, session: Session) -> OperationUpdate:
+    def _update(
+        self, moment: Moment, host: FollowedHost, operation: LiveOperation, session: Session
+    ) -> OperationUpdate:
         points = new_points(operation.positions, session.incarnation, session.metrics)
-        told = _Told(self._clock, host, session, operation, points)
-        operation.seen_at = self._clock.monotonic()
+        told = ToldSession(moment, host, session, operation, points)
+        operation.seen_at = moment.monotonic
         if operation.accepted_at is None:
-            operation.accepted_at = self._clock.monotonic()
+            operation.accepted_at = moment.monotonic
         operation.hidden = False  # the host has it, so it will not be refused any more
         if is_final(session):
-            return OperationUpdate(operation, told.end, points)
+            return OperationUpdate(operation, ending(self._closing, told.end, operation, points, session), points)
         if operation.record.HasField("loss"):
             operation.answer_creator(None)
             return OperationUpdate(operation, told.again, points)  # evidence is as durable when it is taken back
@@ -131,20 +141,23 @@ class Intake:
         operation.answer_creator(None)
         return OperationUpdate(operation, None, points)
 
-    def _discovery(self, host: FollowedHost, session: Session, taken_ids: Collection[str]) -> OperationUpdate:
+    def _discovery(
+        self, moment: Moment, host: FollowedHost, session: Session, taken_ids: Collection[str]
+    ) -> OperationUpdate:
         attempt = parse_session_id(session.id)
         operation_id = attempt.operation_id if attempt else ""
         if not operation_id or operation_id in taken_ids or operation_id in self._registry.live:
             operation_id = derived_operation_id(host.host_uid, session.id)
         number = attempt.number if attempt else max(session.attempt, 1)
-        record = new_record(operation_id, session, number, self._clock.now())
+        record = new_record(operation_id, session, number, moment.now)
         operation = LiveOperation(OperationState(record, Delivery.ACCEPTED, host_uid=host.host_uid))
-        operation.seen_at = operation.accepted_at = self._clock.monotonic()
+        operation.seen_at = operation.accepted_at = moment.monotonic
         points = new_points(operation.positions, session.incarnation, session.metrics)
-        told = _Told(self._clock, host, session, operation, points)
+        told = ToldSession(moment, host, session, operation, points)
         told.show(operation.state)
         _logger.info("session_found", operation_id=operation_id, session_id=session.id, host=host.name)
-        return OperationUpdate(operation, told.end if is_final(session) else None, points, new=True)
+        end = ending(self._closing, told.end, operation, points, session) if is_final(session) else None
+        return OperationUpdate(operation, end, points, new=True)
 
     def _lost(self, host: FollowedHost, session_ids: Collection[str]) -> Iterator[LiveOperation]:
         for session_id in session_ids:
@@ -153,47 +166,6 @@ class Intake:
 
     def _note_loss(self, host: FollowedHost, operation: LiveOperation) -> OperationUpdate:
         return OperationUpdate(operation, session_missing(host, operation.record.session_id, self._clock.now()))
-
-
-class _Told:
-    """What a host told about one session, to be applied to states of its operation."""
-
-    def __init__(
-        self, clock: Clock, host: FollowedHost, session: Session, operation: LiveOperation, points: NewPoints | None
-    ) -> None:
-        self._now = clock.now()
-        self._host = host.name
-        self._host_uid = host.host_uid
-        self._session = session
-        self._points = points
-        self._total = operation.stored_points + (points.count if points else 0)
-        self._latest: Sequence[MetricValue] = (
-            latest_values(operation.record.latest_metrics, points) if points else list(operation.record.latest_metrics)
-        )
-
-    def show(self, state: OperationState) -> bool:
-        """Let the state tell it, an end excepted; return whether anything changed."""
-        record = state.record
-        accepted = state.delivery is Delivery.ACCEPTED
-        state.delivery = Delivery.ACCEPTED
-        state.host_uid = self._host_uid
-        counted = record.metric_points != self._total
-        if counted:
-            record.metric_points = self._total
-            del record.latest_metrics[:]
-            record.latest_metrics.extend(self._latest)
-            record.update_time.FromDatetime(self._now)
-        return show_session(record, self._session, self._host, self._now) or counted or not accepted
-
-    def again(self, state: OperationState) -> None:
-        """Let the state tell it, of a session that seemed to be lost."""
-        self.show(state)
-        no_loss(state)
-
-    def end(self, state: OperationState) -> None:
-        """Let the state tell it, the end included."""
-        self.again(state)
-        end_with_session(state.record, self._session, self._now)
 
 
 def _is_abandoned(ended: OperationState, session: Session) -> bool:

@@ -1,10 +1,11 @@
 """Find the points of a host's answer that the registry does not have yet."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ktrdr.host.v1.metrics_pb2 import MetricSeries, MetricValue
+from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.operations.blocks import seqs_of, series_of
 
@@ -25,7 +26,7 @@ class JournalPositions:
         return known.index(incarnation) if incarnation in self.next_seq else len(known)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class NewPoints:
     """Points that the registry did not have.
 
@@ -55,6 +56,12 @@ def new_points(positions: JournalPositions, incarnation: str, series: Iterable[M
     kept: list[MetricSeries] = []
     first, last, count = -1, -1, 0
     for one in series:
+        if not one.seqs and one.first_seq >= start and (points := len(one.values)):  # all of it is new, as is usual
+            kept.append(one)
+            first = one.first_seq if first < 0 else min(first, one.first_seq)
+            last = max(last, one.first_seq + points - 1)
+            count += points
+            continue
         seqs = seqs_of(one)
         place = bisect_left(seqs, start)
         if place == len(seqs):
@@ -66,11 +73,18 @@ def new_points(positions: JournalPositions, incarnation: str, series: Iterable[M
     return NewPoints(incarnation, tuple(kept), first, last, count) if kept else None
 
 
-def latest_values(known: Iterable[MetricValue], points: NewPoints) -> list[MetricValue]:
-    """Return the newest point of each series, by name: `known`, overtaken by `points`."""
-    latest: Mapping[str, MetricValue] = {value.name: value for value in known}
-    newest = {
-        one.name: MetricValue(name=one.name, value=one.values[-1], step=one.steps[-1], seq=seqs_of(one)[-1])
-        for one in points.series
-    }
-    return [newest.get(name) or latest[name] for name in sorted({*latest, *newest})]
+def show_latest(record: pb.Operation, points: NewPoints) -> None:
+    """Let the newest point of each series that `record` tells, by name, be overtaken by `points`."""
+    known = record.latest_metrics
+    places = {value.name: value for value in known}
+    for one in points.series:
+        value = places.get(one.name)
+        if value is None:
+            value = places[one.name] = MetricValue(name=one.name)
+        value.value = one.values[-1]
+        value.step = one.steps[-1]
+        value.seq = one.seqs[-1] if one.seqs else one.first_seq + len(one.values) - 1
+    if len(places) > len(known):
+        in_order = [places[name] for name in sorted(places)]
+        del known[:]
+        known.extend(in_order)

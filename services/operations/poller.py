@@ -136,9 +136,9 @@ class HostPoller:
 
     async def _ask(self, wait_seconds: float) -> GetStatusResponse | None:
         """Return the host's answer, or None if the long poll was given up because somebody wants to know now."""
-        reading = self._host.reading
+        host = self._host
         call = asyncio.create_task(
-            self._source.get_status(reading.cursor, acked_cursor=reading.durable_cursor, wait_seconds=wait_seconds)
+            self._source.get_status(host.reading.cursor, acked_cursor=host.unstored.cursor, wait_seconds=wait_seconds)
         )
         self._long_poll = call if wait_seconds else None
         try:
@@ -173,7 +173,7 @@ class HostPoller:
         host = self._host
         if isinstance(error, CursorRejected) and host.reading.cursor:
             self._logger.warning("cursor_rejected")
-            host.reading.restart()
+            host.read_anew()
             self._refreshers = refreshers + self._refreshers
             return 0.0
         host.failures += 1

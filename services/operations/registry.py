@@ -13,6 +13,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError
+from services.operations.blocks import unpack
 from services.operations.change_index import ChangeIndex
 from services.operations.changes import Changes, Row
 from services.operations.deletion.loading import load_deletions
@@ -20,10 +21,11 @@ from services.operations.deletion.tombstones import Deletions
 from services.operations.group_commit import GroupCommit
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.live_operation import Change, LiveOperation
-from services.operations.new_points import NewPoints
+from services.operations.new_points import NewPoints, new_points, show_latest
 from services.operations.operation_state import Delivery, OperationState, microseconds
 from services.operations.revisions import Revisions
 from services.operations.store import Store
+from services.operations.store_reader import StoredBlock
 from services.operations.stored_change import StoredChange
 
 EndListener = Callable[[LiveOperation], None]
@@ -43,6 +45,7 @@ class Registry:
 
     Attributes:
         live: Operations that have not ended, by id.
+        sessions: Some of them by the identity of their host and the id of their session: those that were found before.
         index: Operations in memory by revision; includes those that ended lately.
         revisions: The counter of changes.
         commits: Stores units.
@@ -55,6 +58,7 @@ class Registry:
         self.index = ChangeIndex(floor=revisions.visible)
         self.commits = GroupCommit(_Housekeeping(store, revisions, clock))
         self.live: dict[str, LiveOperation] = {}
+        self.sessions: dict[tuple[str, str], LiveOperation] = {}
         self.deleted = Deletions()
         self._points_listeners: list[PointsListener] = []
         self._end_listeners: list[EndListener] = []
@@ -66,10 +70,13 @@ class Registry:
         registry.deleted = await load_deletions(store.read)
         await registry.commits.commit(_Nothing())  # reserves the first block of revisions
         positions = await store.read.live_positions()
+        newer = await store.read.live_blocks()
         for state in await store.read.live_operations():
             operation = LiveOperation(state, stored_points=state.record.metric_points)
-            if known := positions.get((state.record.id, state.record.attempt)):
-                operation.positions = known
+            key = state.record.id, state.record.attempt
+            operation.positions = positions.get(key, operation.positions)
+            for block in newer.get(key, ()):
+                _take_stored(operation, block)
             if state.delivery is Delivery.ACCEPTED:
                 operation.accepted_at = float("-inf")
             # What was shown last before the restart may not be stored. With a new revision each watch that resumes gets
@@ -81,6 +88,20 @@ class Registry:
 
     def find(self, host: str, host_uid: str, session_id: str) -> LiveOperation | None:
         """Return the live operation that a session of a host belongs to, or None."""
+        key = host_uid, session_id
+        if (known := self.sessions.get(key)) is not None:
+            if known.record.session_id == session_id and self._is_live_on(known, host_uid):
+                return known
+            del self.sessions[key]
+        found = self._find(host, host_uid, session_id)
+        if found is not None and found.state.host_uid == host_uid and found.record.session_id == session_id:
+            self.sessions[key] = found
+        return found
+
+    def _is_live_on(self, operation: LiveOperation, host_uid: str) -> bool:
+        return operation.state.host_uid == host_uid and self.live.get(operation.id) is operation
+
+    def _find(self, host: str, host_uid: str, session_id: str) -> LiveOperation | None:
         attempt = parse_session_id(session_id)
         if attempt and (operation := self.live.get(attempt.operation_id)):
             state = operation.state
@@ -204,6 +225,16 @@ class _Removal(_Nothing):
     def prepare(self, changes: Changes) -> None:
         """Add the id."""
         changes.removed_operations.append(self._operation_id)
+
+
+def _take_stored(operation: LiveOperation, block: StoredBlock) -> None:
+    """Take points of the store that are newer than the stored operation."""
+    points = new_points(operation.positions, block.incarnation, unpack(block.data))
+    if points is not None:
+        operation.positions.next_seq[block.incarnation] = points.last_seq + 1
+        operation.stored_points += points.count
+        operation.record.metric_points = operation.stored_points
+        show_latest(operation.record, points)
 
 
 def _is_news(_: OperationState) -> bool:

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.host.v1.session_pb2 import HostKind, Session
 from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1.training_pb2 import TrainingResult, TrainingSpec
 
 from services.operations.strategy_name import strategy_name
-from services.operations.worker_view import clear_running_times, clear_worker, show_worker
+from services.operations.worker_view import clear_worker, show_worker
 
 _State = pb.Operation.State
 _RUNNING_STATES: Final = {
@@ -45,26 +46,23 @@ def show_session(record: pb.Operation, session: Session, host: str, now: datetim
     Returns:
         Whether anything changed. The passing of time (of the progress's age, or of a grace) is no change.
     """
-    before = _without_running_times(record)
-    record.host = host
-    record.session_id = session.id
-    if session.state in _RUNNING_STATES:
-        record.state = _shown_state(record, session)
-    if session.HasField("progress"):
-        record.progress.CopyFrom(session.progress)
-    record.wait_reason = session.progress.wait_reason
-    if session.HasField("start_time"):
-        record.start_time.CopyFrom(session.start_time)
-    if session.state == Session.State.STATE_CANCELLING:
-        record.cancel_requested = True
-    record.cancel_reason = record.cancel_reason or session.cancel_reason
-    notes = [session.journal_damage, _RECORDING_STOPPED if session.recording_stopped else ""]
-    record.metrics_incomplete = " ".join(note for note in notes if note)
-    record.display_name = record.display_name or session.display_name
-    show_worker(record, session)
-    changed = before != _without_running_times(record)
+    at = Timestamp()
+    at.FromDatetime(now)
+    return show_session_at(record, session, host, at)
+
+
+def show_session_at(record: pb.Operation, session: Session, host: str, now: Timestamp) -> bool:
+    """Do what `show_session` does.
+
+    It runs for each session of each answer: so it compares each thing that a host can change and touches only what did,
+    and it takes the time as a message that many sessions share.
+    """
+    changed = _show_progress(record, session)
+    changed = _show_state(record, session) or changed
+    changed = _show_texts(record, session, host) or changed
+    changed = show_worker(record, session) or changed
     if changed:
-        record.update_time.FromDatetime(now)
+        record.update_time.CopyFrom(now)
     return changed
 
 
@@ -142,16 +140,68 @@ def is_at_work(session: Session) -> bool:
     return session.state in {Session.State.STATE_QUEUED, Session.State.STATE_RUNNING}
 
 
-def _without_running_times(record: pb.Operation) -> pb.Operation:
-    copy = pb.Operation()
-    copy.CopyFrom(record)
-    clear_running_times(copy)
-    return copy
+def _show_progress(record: pb.Operation, session: Session) -> bool:
+    if not session.HasField("progress"):
+        return False
+    told, known = session.progress, record.progress
+    if not record.HasField("progress"):
+        known.CopyFrom(told)
+        return True
+    if told.HasField("age"):
+        known.age.CopyFrom(told.age)  # it is no change by itself
+    else:
+        known.ClearField("age")
+    if known == told:
+        return False
+    known.CopyFrom(told)
+    return True
 
 
-def _shown_state(record: pb.Operation, session: Session) -> "pb.Operation.State.ValueType":
-    """Return the state to show: an operation that was asked to stop is CANCELLING until its host has confirmed."""
-    return _State.STATE_CANCELLING if record.cancel_requested else _RUNNING_STATES[session.state]
+def _show_state(record: pb.Operation, session: Session) -> bool:
+    changed = False
+    if session.state == Session.STATE_CANCELLING and not record.cancel_requested:
+        record.cancel_requested = changed = True
+    if session.state in _RUNNING_STATES:
+        # An operation that was asked to stop is CANCELLING until its host has confirmed.
+        state = _State.STATE_CANCELLING if record.cancel_requested else _RUNNING_STATES[session.state]
+        if record.state != state:
+            record.state = state
+            changed = True
+    if session.HasField("start_time") and record.start_time != session.start_time:
+        record.start_time.CopyFrom(session.start_time)
+        changed = True
+    return changed
+
+
+def _show_texts(record: pb.Operation, session: Session, host: str) -> bool:
+    damage, stopped = session.journal_damage, session.recording_stopped
+    told = (
+        host,
+        session.id,
+        session.progress.wait_reason,
+        record.cancel_reason or session.cancel_reason,
+        " ".join(note for note in (damage, _RECORDING_STOPPED) if note) if stopped else damage,
+        record.display_name or session.display_name,
+    )
+    known = (
+        record.host,
+        record.session_id,
+        record.wait_reason,
+        record.cancel_reason,
+        record.metrics_incomplete,
+        record.display_name,
+    )
+    if told == known:
+        return False
+    (
+        record.host,
+        record.session_id,
+        record.wait_reason,
+        record.cancel_reason,
+        record.metrics_incomplete,
+        record.display_name,
+    ) = told
+    return True
 
 
 def _take_result(record: pb.Operation, session: Session) -> None:

@@ -17,6 +17,7 @@ class Shelf(Protocol):
     revisions: Revisions
     index: ChangeIndex
     live: dict[str, LiveOperation]
+    sessions: dict[tuple[str, str], LiveOperation]
 
     def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
         """Take note that points are stored, which are shown at `revision`."""
@@ -62,7 +63,7 @@ class StoredChange:
         if self._operation.staged or self._new:
             self._revision = self._shelf.revisions.hold()
         self._image = self._operation.image(self._revision)
-        changes.operations.append(self._image.row())
+        add_operation(changes, self._operation, self._image)
         if self._image.ended:
             changes.dataset_uses.extend(use_rows(self._image.record))
             changes.dataset_versions.extend(version_rows(self._image.record))
@@ -90,6 +91,7 @@ class StoredChange:
             # What was shown since the transaction began is not stored, and nobody has seen it: it was held back.
             operation.state = image
             self._shelf.live.pop(operation.id, None)
+            self._shelf.sessions.pop((image.host_uid, image.record.session_id), None)
             self._shelf.tell_end(operation)
         else:
             if self._new:
@@ -109,3 +111,29 @@ class StoredChange:
         if self._revision is not None:
             self._shelf.revisions.release(self._revision)
             self._shelf.index.notify()
+
+
+def add_operation(changes: Changes, operation: LiveOperation, image: OperationState) -> None:
+    """Add the row of an operation, and how far its journals were read when it was so.
+
+    Points go into the store with each answer, the operation now and then (see `unstored`). A restart therefore begins
+    with this row and these positions, and goes through the points beyond them (see `Registry.load`).
+
+    Args:
+        changes: Where to add it.
+        operation: The operation.
+        image: Its state as it is to be stored.
+    """
+    if not image.ended:
+        image.record.metric_points = operation.stored_points
+    changes.operations.append(image.row())
+    for ordinal, (incarnation, next_seq) in enumerate(operation.positions.next_seq.items()):
+        changes.journals.append(
+            {
+                "operation_id": operation.id,
+                "attempt": image.record.attempt,
+                "incarnation": incarnation,
+                "ordinal": ordinal,
+                "next_seq": next_seq,
+            }
+        )

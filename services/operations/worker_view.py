@@ -9,19 +9,22 @@ _TIMED: Final = ("cancel_grace_left", "time_left")
 """Times that run: the host tells them as of its answer, and their passing is no change."""
 
 
-def show_worker(record: pb.Operation, session: Session) -> None:
-    """Let `record` tell what the host told of a session's worker, and of what it has to work with."""
-    record.worker_liveness = session.worker_liveness
-    record.worker_pid = session.worker_pid
-    record.cancel_stage = session.cancel_stage
-    record.attached = session.attached
-    if list(record.devices) != list(session.devices):
+def show_worker(record: pb.Operation, session: Session) -> bool:
+    """Let `record` tell what the host told of a session's worker, and of what it has to work with.
+
+    Returns:
+        Whether anything changed. Times that run are none.
+    """
+    told = (session.worker_liveness, session.worker_pid, session.cancel_stage, session.attached)
+    changed = told != (record.worker_liveness, record.worker_pid, record.cancel_stage, record.attached)
+    if changed:
+        record.worker_liveness, record.worker_pid, record.cancel_stage, record.attached = told
+    if (session.devices or record.devices) and list(record.devices) != list(session.devices):
         record.devices[:] = session.devices
-    for field in (*_TIMED, "thinning"):
-        if session.HasField(field):
-            getattr(record, field).CopyFrom(getattr(session, field))
-        else:
-            record.ClearField(field)
+        changed = True
+    for field in _TIMED:
+        _show_field(record, session, field)
+    return _show_field(record, session, "thinning") or changed
 
 
 def clear_worker(record: pb.Operation) -> None:
@@ -38,3 +41,16 @@ def clear_running_times(record: pb.Operation) -> None:
         record.progress.ClearField("age")
     for field in _TIMED:
         record.ClearField(field)
+
+
+def _show_field(record: pb.Operation, session: Session, field: str) -> bool:
+    """Let a message in `record` be as in `session`, present or not; return whether it was another."""
+    if not session.HasField(field):  # type: ignore[arg-type]  # the names of fields are constants here
+        present = record.HasField(field)  # type: ignore[arg-type]  # as above
+        record.ClearField(field)  # type: ignore[arg-type]  # as above
+        return present
+    known, told = getattr(record, field), getattr(session, field)
+    if record.HasField(field) and known == told:  # type: ignore[arg-type]  # as above
+        return False
+    known.CopyFrom(told)
+    return True

@@ -1,0 +1,82 @@
+"""What a host told about one session, to be applied to states of its operation."""
+
+from datetime import datetime
+from typing import NamedTuple, Self
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ktrdr.host.v1.session_pb2 import Session
+
+from services.common.clock import Clock
+from services.operations.followed_host import FollowedHost
+from services.operations.live_operation import LiveOperation
+from services.operations.loss import no_loss
+from services.operations.new_points import NewPoints, show_latest
+from services.operations.operation_state import Delivery, OperationState
+from services.operations.session_update import end_with_session, show_session_at
+
+
+class Moment(NamedTuple):
+    """When an answer is taken in: the same for all its sessions.
+
+    Attributes:
+        now: The time.
+        timestamp: The same as a message.
+        monotonic: Monotonic time.
+    """
+
+    now: datetime
+    timestamp: Timestamp
+    monotonic: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Self:
+        """Return this moment."""
+        now, timestamp = clock.now(), Timestamp()
+        timestamp.FromDatetime(now)
+        return cls(now, timestamp, clock.monotonic())
+
+
+class ToldSession:
+    """What is new of one session.
+
+    Args:
+        moment: When it is taken in.
+        host: Who told.
+        session: What was told.
+        operation: The operation of the session.
+        points: Points that are new.
+    """
+
+    def __init__(
+        self, moment: Moment, host: FollowedHost, session: Session, operation: LiveOperation, points: NewPoints | None
+    ) -> None:
+        self._moment = moment
+        self._host = host.name
+        self._host_uid = host.host_uid
+        self._session = session
+        self._points = points
+        self._total = operation.stored_points + (points.count if points else 0)
+
+    def show(self, state: OperationState) -> bool:
+        """Let the state tell it, an end excepted; return whether anything changed."""
+        record = state.record
+        changed = state.delivery is not Delivery.ACCEPTED
+        state.delivery = Delivery.ACCEPTED
+        state.host_uid = self._host_uid
+        if record.metric_points != self._total:
+            record.metric_points = self._total
+            if self._points is not None:
+                show_latest(record, self._points)
+            record.update_time.CopyFrom(self._moment.timestamp)
+            changed = True
+        return show_session_at(record, self._session, self._host, self._moment.timestamp) or changed
+
+    def again(self, state: OperationState) -> None:
+        """Let the state tell it, of a session that seemed to be lost."""
+        self.show(state)
+        no_loss(state)
+
+    def end(self, state: OperationState) -> None:
+        """Let the state tell it, the end included."""
+        self.again(state)
+        end_with_session(state.record, self._session, self._moment.now)

@@ -1,0 +1,50 @@
+"""What a host has told that is shown, and not in the store yet.
+
+Points are stored with the answer that brought them, and so is whatever cannot be told again. Progress is stored for all
+operations of a host together, every few seconds, with the cursor of the host's last answer. Until then the store has an
+older cursor, and after a crash the host tells everything since once more; points that the store has already are known
+by their numbers.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.operations.live_operation import LiveOperation
+
+STORE_EVERY_SECONDS: Final = 5.0
+
+
+@dataclass
+class Unstored:
+    """What is not stored yet of one host.
+
+    Attributes:
+        cursor: The host's cursor that the store has.
+        operations: Operations that have been told of since, by id.
+        stored_at: Monotonic time at which all was stored; None before.
+    """
+
+    cursor: bytes = b""
+    operations: dict[str, LiveOperation] = field(default_factory=dict)
+    stored_at: float | None = None
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time to store everything.
+
+        Args:
+            now: Monotonic time.
+        """
+        return not self.cursor or self.stored_at is None or now - self.stored_at >= STORE_EVERY_SECONDS
+
+    def stored(self, operations: dict[str, LiveOperation], cursor: bytes, now: float) -> None:
+        """Take note of what is stored.
+
+        Args:
+            operations: Operations that are, by id.
+            cursor: Cursor up to which everything is.
+            now: Monotonic time.
+        """
+        for operation_id in operations:
+            self.operations.pop(operation_id, None)
+        self.cursor = cursor
+        self.stored_at = now
