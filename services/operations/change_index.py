@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import Final
 
 from services.operations.live_operation import LiveOperation
 
-_RECENTLY_ENDED: Final = 256
+_RECENTLY_ENDED: Final = 1_000
 
 
 class ChangeIndex:
@@ -32,6 +32,10 @@ class ChangeIndex:
     def __len__(self) -> int:
         """Return how many operations are in memory."""
         return len(self._by_revision)
+
+    def __contains__(self, operation_id: object) -> bool:
+        """Tell whether an operation is in memory."""
+        return operation_id in self._by_revision
 
     def touch(self, operation: LiveOperation) -> None:
         """Take note that an operation has a new revision, and tell all listeners."""
@@ -73,13 +77,8 @@ class ChangeIndex:
         return found
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever there may be something new to show. It must be quick: some calls change thousands."""
+        """Call `listener` whenever there may be something new to show. It must be quick."""
         self._listeners.append(listener)
-
-    def notify(self) -> None:
-        """Say that there may be something new to show."""
-        for listener in self._listeners:
-            listener()
 
     @contextmanager
     def subscription(self) -> Iterator[asyncio.Event]:
@@ -90,6 +89,11 @@ class ChangeIndex:
             yield event
         finally:
             self._listeners.remove(event.set)
+
+    def notify(self) -> None:
+        """Say that there may be something new to show."""
+        for listener in self._listeners:
+            listener()
 
     def _before_last(self) -> Iterator[LiveOperation]:
         return islice(reversed(self._by_revision.values()), 1, None)

@@ -49,15 +49,19 @@ class LogRelay:
         self._limit = limit
         self._stopping = stopping
 
-    async def read(self, request: pb.ReadLogRequest) -> AsyncGenerator[pb.ReadLogResponse, None]:
+    async def read(self, request: pb.ReadLogRequest, *, client: str = "") -> AsyncGenerator[pb.ReadLogResponse, None]:
         """Yield the log in messages, as the host sends them, until it ends the stream or the server stops.
+
+        Args:
+            request: What is asked for.
+            client: Who asks.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND, SESSION_NOT_FOUND, WRONG_STATE, INVALID_REQUEST, TOO_MANY_WATCHES, or
                 HOST_UNREACHABLE, also in the middle: the reader goes on from its last offset later.
             PassedOnError: What the host refused.
         """
-        with self._limit.hold():
+        with self._limit.hold(client):
             operation = await self._registry.get(request.operation_id)
             state = operation.state if isinstance(operation, LiveOperation) else operation
             session_id = session_of(state, request.attempt)

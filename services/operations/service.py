@@ -37,6 +37,7 @@ from services.operations.store import Store
 from services.operations.trends.wiring import trends
 from services.operations.verification import Verification
 from services.operations.watching import Watching
+from services.operations.watching.wire import add_watch_handler
 from services.operations.wishes import Wishes
 
 
@@ -54,6 +55,7 @@ class OperationsService:
         self._settings = settings
         self._rng = random.Random(seed)
         self._open = AsyncExitStack()
+        self._watching: Watching | None = None
         self._registry: Registry | None = None
         self._requests: RequestsOnce | None = None
 
@@ -113,30 +115,25 @@ class OperationsService:
         creation = Creation(
             registry, requests, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
         )
-        watches = WatchLimit(settings.watch_limit)
+        watches = WatchLimit(settings.watch_limit, for_each_client=settings.watch_limit_of_client)
         inspection = Inspection(registry, hosts.by_name, following.pollers, presenter, clock)
         listing = Listing(registry, store.read, presenter)
+        watching = self._watching = Watching(
+            registry, store.read, presenter, demand, watches, context.stopping, clock, rng
+        )
         servicer = OperationsServicer(
             creation=creation,
             inspection=inspection,
             listing=listing,
             logs=LogRelay(registry, hosts.by_name, connections, watches, context.stopping),
-            watching=Watching(
-                registry,
-                store.read,
-                presenter,
-                demand,
-                watches,
-                context.stopping,
-                clock,
-                rng,
-            ),
+            watching=watching,
             histories=MetricHistories(registry, store.read),
             cancellation=cancellation,
             diagnosis=diagnosis,
             hosts=hosts,
             registration=registration,
         )
+        add_watch_handler(watching, server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
         long_running = LongRunning(inspection, listing, cancellation)
         waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)
@@ -162,6 +159,8 @@ class OperationsService:
             self._requests.refuse()
         if self._registry is not None:
             self._registry.index.notify()
+        if self._watching is not None:
+            self._watching.begin_stop()
 
     async def stop(self) -> None:
         """End polls and wishes, store what is under way, and close the store."""

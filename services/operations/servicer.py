@@ -2,20 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import grpc
-from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.host.v1.metrics_pb2 import MetricEncoding
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1 import operations_pb2_grpc
 
-from services.common.errors import FieldViolation, ServiceError
 from services.common.timestamps import to_timedelta
 from services.operations.cancellation import Cancellation
 from services.operations.creation import Creation
-from services.operations.filter_errors import requested_filter
 from services.operations.history.histories import MetricHistories
 from services.operations.history.query import MetricQuery
 from services.operations.hosts import Hosts
@@ -24,12 +20,9 @@ from services.operations.listing import Listing
 from services.operations.log_relay import LogRelay
 from services.operations.registration import Registration
 from services.operations.trends.diagnosis import Diagnosis
-from services.operations.watching import Watching, WatchQuery
+from services.operations.watching import Watching, requested_watch
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-_DEFAULT_HEARTBEAT: Final = timedelta(seconds=15)
-_SHORTEST_HEARTBEAT: Final = timedelta(milliseconds=100)
 
 
 class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
@@ -98,17 +91,12 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         )
 
     async def WatchOperations(  # noqa: N802 - the contract's name
-        self, request: pb.WatchOperationsRequest, _context: Context
+        self, request: pb.WatchOperationsRequest, context: Context
     ) -> AsyncIterator[pb.WatchOperationsResponse]:
-        """Stream operations as they change."""
-        query = WatchQuery(
-            after_revision=request.after_revision,
-            expression=requested_filter(request.filter),
-            operation_ids=frozenset(request.operation_ids),
-            heartbeat_seconds=_heartbeat(request).total_seconds(),
-        )
-        async for response in self._watching.watch(query):
-            yield response
+        """Stream operations as they change. `add_watch_handler` lets a server send the same without decoding it."""
+        async with aclosing(self._watching.watch(requested_watch(request), client=context.peer())) as responses:
+            async for response in responses:
+                yield pb.WatchOperationsResponse.FromString(response)
 
     async def QueryMetrics(  # noqa: N802 - the contract's name
         self, request: pb.QueryMetricsRequest, _context: Context
@@ -130,10 +118,10 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         return await self._diagnosis.diagnose(request)
 
     async def ReadLog(  # noqa: N802 - the contract's name
-        self, request: pb.ReadLogRequest, _context: Context
+        self, request: pb.ReadLogRequest, context: Context
     ) -> AsyncIterator[pb.ReadLogResponse]:
         """Stream an operation's log."""
-        async with aclosing(self._logs.read(request)) as parts:
+        async with aclosing(self._logs.read(request, client=context.peer())) as parts:
             async for part in parts:
                 yield part
 
@@ -162,15 +150,6 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         await self._registration.unregister(request.name)
         return pb.UnregisterHostResponse()
 
-
-def _heartbeat(request: pb.WatchOperationsRequest) -> timedelta:
-    if not request.HasField("heartbeat"):
-        return _DEFAULT_HEARTBEAT
-    heartbeat = to_timedelta(request.heartbeat)
-    if heartbeat < _SHORTEST_HEARTBEAT:
-        fields = [FieldViolation("heartbeat", "at least 0.1 s")]
-        raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields, detail="heartbeat: at least 0.1 s.")
-    return heartbeat
 
 
 def _metric_query(request: pb.QueryMetricsRequest) -> MetricQuery:

@@ -47,6 +47,14 @@ class OperationsSettings(ServerSettings):
         default=0.02, description="Pause between two polls while somebody watches or waits."
     )
 
+    # Watches.
+    watch_limit: int = Field(
+        default=2_000, ge=1, le=100_000, description="Most watches that can be open at the same time."
+    )
+    watch_limit_of_client: int = Field(
+        default=200, ge=1, le=100_000, description="Most watches that one connection can have open at the same time."
+    )
+
     # Liveness.
     lost_grace_seconds: Grace = Field(
         default=60.0, description="Time after which an operation fails whose host does not know its session any more."

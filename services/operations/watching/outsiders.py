@@ -7,7 +7,7 @@ _ALWAYS_KEPT: Final = 10_000
 
 
 class Outsiders:
-    """Keeps since when operations have been outside of a filter, so that leaving it is told once and not at each change.
+    """Keeps since when operations have been outside of a filter, so that each is told to have left once only.
 
     Only of use for who has followed the feed since: somebody else may have seen the operation inside in between. What
     is not known here may be told once too often, which readers ignore.
@@ -17,7 +17,7 @@ class Outsiders:
         self._since: dict[str, int] = {}
 
     def outside_at(self, operation_id: str, revision: int) -> bool:
-        """Tell whether an operation is known to have been outside at `revision` and at each stop of the feed after it."""
+        """Tell whether an operation has been outside at `revision`, and at each stop of the feed after it."""
         since = self._since.get(operation_id)
         return since is not None and since <= revision
 

@@ -22,6 +22,8 @@ class ShownPoints(NamedTuple):
     incarnation: str
     series: Sequence[MetricSeries]
     values: int
+    operation: LiveOperation | None = None
+    """Whose they are, where they come from memory."""
 
 
 class RecentPoints:
@@ -44,7 +46,13 @@ class RecentPoints:
     def take(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
         """Take points that are stored, before their revision is shown."""
         shown = ShownPoints(
-            revision, operation.id, operation.record.attempt, points.incarnation, points.series, points.count
+            revision,
+            operation.id,
+            operation.record.attempt,
+            points.incarnation,
+            points.series,
+            points.count,
+            operation,
         )
         if self._points and self._points[-1].revision > revision:
             place = next(place for place, other in enumerate(self._points) if other.revision > revision)

@@ -1,0 +1,142 @@
+"""Serves watches."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.common.watches import WatchLimit
+from services.operations.demand import Demand
+from services.operations.presenter import Presenter
+from services.operations.registry import Registry
+from services.operations.store_reader import StoreReader
+from services.operations.watching.catch_up import CatchUp
+from services.operations.watching.encoded_operations import EncodedOperations
+from services.operations.watching.feed import Feed
+from services.operations.watching.feeds import Feeds
+from services.operations.watching.messages import bookmark
+from services.operations.watching.news import RecentNews
+from services.operations.watching.pieces import Reader
+from services.operations.watching.query import WatchQuery
+from services.operations.watching.recent_points import RecentPoints
+
+LIFE_SECONDS: Final = (300.0, 600.0)
+"""How long a watch lives: at least, and at most."""
+
+
+class Watching:
+    """Serves watches.
+
+    Args:
+        registry: The operations.
+        reader: Questions to the store.
+        presenter: Tells operations.
+        demand: Is told that somebody watches.
+        limit: Most watches at the same time.
+        stopping: Set when the server stops.
+        clock: The time.
+        rng: Chooses how long a watch lives, so that watches that began together do not come back together.
+        life_seconds: Between which lengths it chooses.
+        points: Points of the last seconds; by default as many as fit into some megabytes.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        reader: StoreReader,
+        presenter: Presenter,
+        demand: Demand,
+        limit: WatchLimit,
+        stopping: asyncio.Event,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        life_seconds: tuple[float, float] = LIFE_SECONDS,
+        points: RecentPoints | None = None,
+    ) -> None:
+        recent = points if points is not None else RecentPoints(floor=registry.revisions.latest)
+        registry.on_points(recent.take)
+        self._registry = registry
+        self._demand = demand
+        self._limit = limit
+        self._stopping = stopping
+        self._clock = clock
+        self._rng = rng
+        self._life_seconds = life_seconds
+        self._catch_up = CatchUp(registry, recent, reader)
+        self._feeds = Feeds(registry, RecentNews(registry, recent), EncodedOperations(presenter, clock))
+
+    def begin_stop(self) -> None:
+        """Let all watches end themselves: the server stops."""
+        self._feeds.wake_all()
+
+    async def watch(self, query: WatchQuery, *, client: str = "") -> AsyncGenerator[bytes, None]:
+        """Yield serialized responses: what changed, a bookmark, and changes as they come.
+
+        Ends by itself after some minutes, and when the server stops.
+
+        Args:
+            query: What is asked for.
+            client: Who asks.
+
+        Raises:
+            ServiceError: REVISION_OUT_OF_RANGE or TOO_MANY_WATCHES.
+        """
+        self._check(query.after_revision)
+        with self._limit.hold(client), self._demand.hold(), self._feeds.follow(query.selection) as feed:
+            async with aclosing(self._follow(feed, query)) as messages:
+                async for message in messages:
+                    yield message
+
+    async def _follow(self, feed: Feed, query: WatchQuery) -> AsyncGenerator[bytes, None]:
+        now, heartbeat = self._clock.monotonic, query.heartbeat_seconds
+        end = now() + self._rng.uniform(*self._life_seconds)
+        position, seen = self._begin(feed, query.after_revision), -1
+        reader = Reader(knows_nothing=query.after_revision == 0)
+        bookmark_at = float("-inf")  # the first bookmark closes the snapshot
+        while True:
+            if (step := feed.step(seen)) is not None:
+                for message in step.messages:
+                    yield message.data
+                    bookmark_at = now() + heartbeat
+                position, seen = step.up_to, seen + 1
+            elif seen != feed.count:
+                seen, target = feed.count, feed.head
+                news = self._catch_up.messages(query.selection, feed.pieces, reader, after=position, up_to=target)
+                async with aclosing(news) as messages:
+                    async for message in messages:
+                        yield message.data
+                        if reader.follows:
+                            bookmark_at = now() + heartbeat
+                position, reader = target, Reader(follows=True)
+            else:
+                position = feed.head
+            if now() >= bookmark_at:
+                yield bookmark(position)
+                bookmark_at = now() + heartbeat
+            if self._stopping.is_set() or now() >= end:
+                return
+            if seen == feed.count:
+                await feed.wait(min(bookmark_at, end) - now())
+
+    def _begin(self, feed: Feed, after_revision: int) -> int:
+        """Return where a watch begins, which the feed has reached then."""
+        position = min(after_revision, self._registry.revisions.visible)
+        if feed.head < position:
+            self._feeds.bring_up(feed)
+        return position
+
+    def _check(self, after_revision: int) -> None:
+        latest, oldest = self._registry.revisions.latest, self._registry.deleted.compacted
+        if 0 < after_revision < oldest or after_revision > latest:
+            raise ServiceError(
+                ErrorReason.ERROR_REASON_REVISION_OUT_OF_RANGE,
+                revision=after_revision,
+                oldest_revision=oldest,
+                latest_revision=latest,
+            )
