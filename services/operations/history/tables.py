@@ -75,6 +75,11 @@ class TableBuilder:
 
     _parts: dict[str, list[tuple[Table, int]]] = field(default_factory=dict)
 
+    @property
+    def any(self) -> bool:
+        """There are points."""
+        return bool(self._parts)
+
     def add(self, table: Table) -> None:
         """Append rows: of each series they come after those that are there."""
         if len(table.seqs):

@@ -23,9 +23,10 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from services.common.errors import ServiceError
 from services.operations.changes import Changes
 from services.operations.followed_host import FollowedHost
+from services.operations.history.histories import MetricHistories
+from services.operations.history.query import MetricQuery
 from services.operations.identifiers import derived_operation_id
 from services.operations.intake import Intake
-from services.operations.metric_history import MetricHistories, MetricQuery
 from services.operations.reading import Reading
 from services.operations.registry import Registry
 from services.operations.store import Store

@@ -2,10 +2,16 @@
 
 import math
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.operations.downsampling import kept_points
+from services.operations.history import downsampling
+
+
+def kept_points(values: list[float], most: int) -> list[int]:
+    return [int(place) for place in downsampling.kept_points(np.array(values), most)]
+
 
 VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=300)
 

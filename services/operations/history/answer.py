@@ -1,0 +1,75 @@
+"""Points as the answer to a query."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from services.operations.history.raw_rows import rows_bytes
+from services.operations.history.series_wire import series_bytes
+from services.operations.history.tables import Table
+from services.operations.history.wire import FieldStart, varint_bytes
+
+ANSWER_BYTES: Final = 7 * 2**19
+"""Most bytes of points in an answer: gRPC clients accept 4 MiB unless they are told otherwise."""
+
+_SERIES: Final = FieldStart(pb.QueryMetricsResponse, "series")
+_POINTS: Final = FieldStart(pb.MetricHistory, "points")
+_ROWS: Final = FieldStart(pb.MetricHistory, "rows")
+_NUMBER: Final = 8
+
+
+@dataclass(frozen=True)
+class JournalPoints:
+    """Points of one journal.
+
+    Attributes:
+        operation_id: The operation.
+        attempt: Its attempt.
+        incarnation: The journal.
+        tables: The points.
+        thinned: Series of which points were left out.
+    """
+
+    operation_id: str
+    attempt: int
+    incarnation: str
+    tables: list[Table]
+    thinned: frozenset[str] = field(default_factory=frozenset)
+
+
+def answer_of(found: Iterable[JournalPoints], *, raw_rows: bool) -> pb.QueryMetricsResponse:
+    """Return points as an answer, by journal and series."""
+    histories = _rows if raw_rows else _columns
+    return pb.QueryMetricsResponse.FromString(
+        b"".join(_SERIES.of(history) for points in found for history in histories(points))
+    )
+
+
+def bytes_of_a_point(table: Table, *, raw_rows: bool) -> int:
+    """Return how many bytes each point of a table takes in an answer, or a few less."""
+    if raw_rows:
+        return _NUMBER + -(-3 * _NUMBER // len(table.names))
+    furthest = max(abs(int(table.steps.min())), abs(int(table.steps.max())))
+    return 2 * _NUMBER + varint_bytes(2 * furthest) + varint_bytes(int(table.seqs[-1]))
+
+
+def _columns(points: JournalPoints) -> Iterator[bytes]:
+    every = [one for table in points.tables for one in series_bytes(table)]
+    for name, data in sorted(every):
+        yield _head(points, downsampled=name in points.thinned) + _POINTS.of(data)
+
+
+def _rows(points: JournalPoints) -> Iterator[bytes]:
+    for names, data in rows_bytes(points.tables):
+        yield _head(points, downsampled=not points.thinned.isdisjoint(names)) + _ROWS.of(data)
+
+
+def _head(points: JournalPoints, *, downsampled: bool) -> bytes:
+    return pb.MetricHistory(
+        operation_id=points.operation_id,
+        attempt=points.attempt,
+        incarnation=points.incarnation,
+        downsampled=downsampled,
+    ).SerializeToString()
