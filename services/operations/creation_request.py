@@ -1,6 +1,7 @@
 """What a request to create an operation may carry."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from services.common.identity import checked_request_id
 from services.common.timestamps import to_timedelta
 
 _LONGEST_NAME: Final = 200
-_MOST_LABELS: Final = 64
+MOST_LABELS: Final = 64
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _LONGEST_LABEL: Final = 255
 _MOST_NICENESS: Final = 19
@@ -26,7 +27,11 @@ def checked_request(request: pb.CreateOperationRequest) -> None:
         ServiceError: INVALID_REQUEST with all fields that are wrong.
     """
     checked_request_id(request.request_id)
-    violations = [*_name_violations(request), *_label_violations(request), *_option_violations(request)]
+    violations = [
+        *name_violations(request.display_name),
+        *label_violations(request.labels, "labels"),
+        *_option_violations(request),
+    ]
     if request.WhichOneof("spec") is None:
         violations.append(FieldViolation("spec", "set training or data_load"))
     violations += _stop_violations(request)
@@ -35,23 +40,29 @@ def checked_request(request: pb.CreateOperationRequest) -> None:
         raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=violations, detail=detail)
 
 
-def _name_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
-    name = request.display_name
+def name_violations(name: str) -> list[FieldViolation]:
+    """Tell what is wrong with a name for people."""
     if len(name) <= _LONGEST_NAME and name.isprintable():
         return []
     return [FieldViolation("display_name", f"at most {_LONGEST_NAME} printable characters")]
 
 
-def _label_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
-    if len(request.labels) > _MOST_LABELS:
-        return [FieldViolation("labels", f"at most {_MOST_LABELS} labels")]
+def label_violations(labels: Mapping[str, str], field: str) -> list[FieldViolation]:
+    """Tell what is wrong with labels.
+
+    Args:
+        labels: The labels.
+        field: Name of the field that has them.
+    """
+    if len(labels) > MOST_LABELS:
+        return [FieldViolation(field, f"at most {MOST_LABELS} labels")]
     violations = []
-    for key, value in sorted(request.labels.items()):
+    for key, value in sorted(labels.items()):
         if not _LABEL_KEY.fullmatch(key):
             rule = 'a key has up to 63 letters, digits, ".", "_", "/" and "-", and begins with a letter or digit'
-            violations.append(FieldViolation(f"labels[{key[:63]!r}]", rule))
+            violations.append(FieldViolation(f"{field}[{key[:63]!r}]", rule))
         elif len(value) > _LONGEST_LABEL or not value.isprintable():
-            violations.append(FieldViolation(f"labels[{key!r}]", f"at most {_LONGEST_LABEL} printable characters"))
+            violations.append(FieldViolation(f"{field}[{key!r}]", f"at most {_LONGEST_LABEL} printable characters"))
     return violations
 
 

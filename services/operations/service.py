@@ -16,9 +16,11 @@ from services.operations.creation import Creation
 from services.operations.demand import Demand
 from services.operations.following import Following
 from services.operations.history.histories import MetricHistories
+from services.operations.history.merging.merger import Merger
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.intake import Intake
+from services.operations.life_cycle import LifeCycle
 from services.operations.listing import Listing
 from services.operations.log_relay import LogRelay
 from services.operations.longrunning.facade import LongRunning
@@ -79,6 +81,8 @@ class OperationsService:
             expected_seconds=settings.poll_wait_seconds + settings.poll_max_interval_seconds,
         )
         self._open.push_async_callback(registry.commits.settled)
+        merger = Merger(registry, store)
+        self._open.push_async_callback(merger.close)
         connections = Connections(await store.reader_id())
         self._open.push_async_callback(connections.close)
         demand = Demand()
@@ -115,6 +119,19 @@ class OperationsService:
         creation = Creation(
             registry, requests, placement, wishes, presenter, demand, clock, settings.create_wait_seconds
         )
+        life_cycle = LifeCycle(
+            registry,
+            store.read,
+            requests,
+            hosts.by_name,
+            connections,
+            placement,
+            wishes,
+            presenter,
+            demand,
+            clock,
+            settings,
+        )
         watches = WatchLimit(settings.watch_limit, for_each_client=settings.watch_limit_of_client)
         inspection = Inspection(registry, hosts.by_name, following.pollers, presenter, clock)
         listing = Listing(registry, store.read, presenter)
@@ -132,6 +149,7 @@ class OperationsService:
             diagnosis=diagnosis,
             hosts=hosts,
             registration=registration,
+            life_cycle=life_cycle,
         )
         add_watch_handler(watching, server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
@@ -144,12 +162,15 @@ class OperationsService:
         self._open.push_async_callback(losses.close)
         self._open.push_async_callback(following.stop)
         self._open.push_async_callback(requests.close)
+        self._open.push_async_callback(life_cycle.stop)
         hosts.on_open(wishes.try_again)
         board.start()
         following.start()
+        merger.start()
         self._open.push_async_callback(registration.close)
         registration.start()
         wishes.resume()
+        life_cycle.start()
         losses.resume()
         return [operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name, long_running_name]
 

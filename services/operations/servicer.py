@@ -7,7 +7,6 @@ from typing import Any
 import grpc
 from ktrdr.host.v1.metrics_pb2 import MetricEncoding
 from ktrdr.operations.v1 import operations_pb2 as pb
-from ktrdr.operations.v1 import operations_pb2_grpc
 
 from services.common.timestamps import to_timedelta
 from services.operations.cancellation import Cancellation
@@ -16,6 +15,8 @@ from services.operations.history.histories import MetricHistories
 from services.operations.history.query import MetricQuery
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
+from services.operations.life_cycle import LifeCycle
+from services.operations.life_cycle_methods import LifeCycleMethods
 from services.operations.listing import Listing
 from services.operations.log_relay import LogRelay
 from services.operations.registration import Registration
@@ -25,7 +26,7 @@ from services.operations.watching import Watching, requested_watch
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
+class OperationsServicer(LifeCycleMethods):
     """Serves the registry.
 
     Args:
@@ -38,6 +39,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         diagnosis: Looks for trends in their metrics.
         hosts: The hosts.
         registration: Hosts that announce themselves.
+        life_cycle: What happens to operations that have ended.
         logs: Passes their logs on.
     """
 
@@ -53,8 +55,10 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         diagnosis: Diagnosis,
         hosts: Hosts,
         registration: Registration,
+        life_cycle: LifeCycle,
         logs: LogRelay,
     ) -> None:
+        self.life_cycle = life_cycle
         self._creation = creation
         self._inspection = inspection
         self._listing = listing
@@ -149,7 +153,6 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         """Follow a registered host no longer."""
         await self._registration.unregister(request.name)
         return pb.UnregisterHostResponse()
-
 
 
 def _metric_query(request: pb.QueryMetricsRequest) -> MetricQuery:

@@ -68,6 +68,23 @@ class OperationsSettings(ServerSettings):
         default=2.0, description="Longest time that the creator of an operation waits for the host's answer."
     )
 
+    # Retention.
+    keep_days: int = Field(
+        default=365, ge=1, le=36_500, description="Days after which an operation that has ended is deleted here."
+    )
+    keep_operations: int = Field(
+        default=1_000_000, ge=1, description="Most operations that have ended; beyond it the oldest are deleted here."
+    )
+    tombstone_days: int = Field(
+        default=7,
+        ge=1,
+        le=36_500,
+        description="Days for which deletions are remembered: a watch can be resumed for so long.",
+    )
+    session_removal_interval_seconds: Seconds = Field(
+        default=30.0, description="Time between two tries to remove sessions of deleted operations from their hosts."
+    )
+
     # Trends.
     trends: ConfiguredThresholds = Field(
         default=DEFAULT_THRESHOLDS,

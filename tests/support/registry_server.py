@@ -143,6 +143,7 @@ async def registry_server(
         "poll_min_interval_seconds": 0.05,
         "poll_max_interval_seconds": 0.2,
         "create_wait_seconds": 0.5,
+        "session_removal_interval_seconds": 0.1,
         "lost_grace_seconds": 0.2,
         "grace_seconds": 0.5,
     }

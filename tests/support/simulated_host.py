@@ -71,6 +71,8 @@ class SimulatedHost(
         options: Options of all start calls so far, None where there were none.
         keeps_tombstones: Sessions that were removed are told as they ended, where they are asked for by id.
         cancels: Session ids of all cancel calls so far.
+        deletes: Session ids of all calls to remove one so far.
+        training_starts: All requests to start a training so far.
         log_reads: All reads of logs so far.
         log_refusals: What the next reads of logs are refused with.
         ends_logs: Logs that are followed end at once, as those of a host that stops do.
@@ -99,6 +101,8 @@ class SimulatedHost(
         self.tombstones: dict[str, Session] = {}
         self.keeps_tombstones = False
         self.cancels: list[str] = []
+        self.deletes: list[str] = []
+        self.training_starts: list[training_pb2.StartTrainingRequest] = []
         self.log_reads: list[host_pb2.ReadLogRequest] = []
         self.log_refusals: list[status_pb2.Status] = []
         self.ends_logs = False
@@ -240,6 +244,22 @@ class SimulatedHost(
         assert session is not None
         return host_pb2.CancelSessionResponse(session=session.message)
 
+    async def DeleteSession(  # noqa: N802 - the contract's name
+        self, request: host_pb2.DeleteSessionRequest, context: Context
+    ) -> host_pb2.DeleteSessionResponse:
+        self.deletes.append(request.session_id)
+        session = self.sessions.get(request.session_id)
+        if session is not None and session.message.state not in ENDED:
+            await _abort(
+                context, ServiceError(ErrorReason.ERROR_REASON_WRONG_STATE, state="RUNNING", detail="").status()
+            )
+        if session is not None:
+            self.remove(request.session_id)
+        elif request.session_id not in self.tombstones:
+            reason = ErrorReason.ERROR_REASON_SESSION_NOT_FOUND
+            await _abort(context, ServiceError(reason, session_id=request.session_id).status())
+        return host_pb2.DeleteSessionResponse(session=self.tombstones[request.session_id])
+
     async def ReadLog(  # noqa: N802 - the contract's name
         self, request: host_pb2.ReadLogRequest, context: Context
     ) -> AsyncIterator[host_pb2.ReadLogResponse]:
@@ -262,6 +282,7 @@ class SimulatedHost(
         self, request: training_pb2.StartTrainingRequest, context: Context
     ) -> training_pb2.StartTrainingResponse:
         self.options.append(request.options if request.HasField("options") else None)
+        self.training_starts.append(request)
         session = await self._started(request.session_id, request.attempt, request.labels, request.spec, context)
         return training_pb2.StartTrainingResponse(session=session)
 
