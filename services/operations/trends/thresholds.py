@@ -1,5 +1,6 @@
 """Thresholds of the rules, as configuration and requests name them."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Self
 
@@ -67,13 +68,20 @@ def parse_thresholds(value: object) -> object:
     """Return the table that `NAME=VALUE` texts stand for: one with commas, or several. A table is left as it is.
 
     Raises:
-        ValueError: A text is written in another way.
+        ValueError: A text is written in another way, or there is no such threshold.
     """
+    table = value
     if isinstance(value, str):
-        return _table(value.split(","))
-    if isinstance(value, list | tuple):
-        return _table(value)
-    return value
+        table = _table(value.split(","))
+    elif isinstance(value, list | tuple):
+        table = _table(value)
+    for name in table if isinstance(table, Mapping) else ():
+        if name not in Thresholds.model_fields:
+            meant = difflib.get_close_matches(str(name), Thresholds.model_fields, n=1)
+            advice = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(Thresholds.model_fields)}"
+            message = f"there is no threshold {name}; {advice}"
+            raise ValueError(message)
+    return table
 
 
 def _table(words: Iterable[object]) -> dict[str, Any]:
