@@ -1,0 +1,1 @@
+"""Small blocks of points become few large ones, while nobody is disturbed."""
