@@ -32,7 +32,8 @@ class Overfitting:
         self._thresholds = thresholds
         self._train = Smoothed()
         self._val = Smoothed()
-        self._best, self._best_step, self._train_at_best = math.inf, 0, math.nan
+        self._lowest, self._lowest_step = math.inf, 0
+        self._best, self._train_at_best = math.inf, math.nan
         self._in_a_row = 0
 
     def take_training(self, point: Point) -> None:
@@ -44,10 +45,12 @@ class Overfitting:
         """Look at the next validation loss, after the training loss of the same epoch."""
         if not math.isfinite(point.value) or math.isnan(self._train.value):
             return
+        if point.value < self._lowest:
+            self._lowest, self._lowest_step = point.value, point.step
         self._val.take(point.value)
         val, train = self._val.value, self._train.value
         if val < self._best:
-            self._best, self._best_step, self._train_at_best = val, point.step, train
+            self._best, self._train_at_best = val, train
             self._in_a_row = 0
             self.episode.end()
             return
@@ -63,9 +66,9 @@ class Overfitting:
         self._in_a_row += 1
         if self._in_a_row >= rules.overfitting_epochs or self.episode.active:
             critical = rise > rules.overfitting_critical_rise * scale
-            facts = (self._best, self._best_step, val, self._train_at_best, train, rise / scale, fall)
+            facts = (self._lowest, self._lowest_step, val, self._train_at_best, train, rise / scale, fall)
             severity = SEVERITY_CRITICAL if critical else SEVERITY_WARNING
-            self.episode.hold(point, facts, from_step=self._best_step, severity=severity)
+            self.episode.hold(point, facts, from_step=self._lowest_step, severity=severity)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found."""
@@ -76,8 +79,9 @@ class Overfitting:
         rule = f"{self.episode.series} more than {percent(rules.overfitting_rise)} and {_NOISE_FACTOR:.0f} usual jumps "
         rule += f"above its lowest in {rules.overfitting_epochs} epochs in a row, while the training loss has fallen "
         rule += f"by {percent(rules.overfitting_fall)} since"
-        evidence = f"{self.episode.series} from {figure(best)} at epoch {step:.0f} to {figure(val)} at {to_step} "
-        evidence += f"(+{percent(rise)}); training loss from {figure(train_then)} to {figure(train)}; medians of three"
+        evidence = f"{self.episode.series} from {figure(best)} at epoch {step:.0f} to {figure(val)} at {to_step}; "
+        evidence += f"training loss from {figure(train_then)} to {figure(train)} meanwhile; medians of three: "
+        evidence += f"+{percent(rise)} and -{percent(fall)}"
         figures = {
             "best": best,
             "best_step": step,
