@@ -36,7 +36,7 @@ from services.operations.requests_once import RequestsOnce
 from services.operations.servicer import OperationsServicer
 from services.operations.settings import OperationsSettings
 from services.operations.store import Store
-from services.operations.trends.wiring import trends
+from services.operations.trends.wiring import late_verdicts, trends
 from services.operations.verification import Verification
 from services.operations.watching import Watching
 from services.operations.watching.wire import add_watch_handler
@@ -164,7 +164,7 @@ class OperationsService:
         self._open.push_async_callback(requests.close)
         self._open.push_async_callback(life_cycle.stop)
         hosts.on_open(wishes.try_again)
-        board.start()
+        board.start(late_verdicts(registry, store.read, life_cycle.amendment, clock, settings))
         following.start()
         merger.start()
         self._open.push_async_callback(registration.close)

@@ -19,6 +19,7 @@ from services.operations.trends.attempt_trends import Mark
 from services.operations.trends.closing import closing_verdicts, new_trends
 from services.operations.trends.entry import Entry, marks_of
 from services.operations.trends.idleness import idle_seconds, resume_stall
+from services.operations.trends.late import LateVerdicts
 from services.operations.trends.replay import BlockReader, replay
 from services.operations.trends.series_names import SeriesNames
 from services.operations.trends.stopping import Canceller, reason_to_stop, stop
@@ -79,11 +80,18 @@ class TrendBoard:
         self._entries: dict[str, Entry] = {}
         self._touched: dict[str, Entry] = {}
         self._behind: dict[str, Entry] = {}
+        self._judged: set[tuple[str, int]] = set()
+        self._late: LateVerdicts | None = None
         self._anyone_behind = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin: what was found before a restart is worked out again in the background."""
+    def start(self, late: LateVerdicts) -> None:
+        """Begin: what was found before a restart is worked out again in the background.
+
+        Args:
+            late: Looks at attempts that end before this has looked at them.
+        """
+        self._late = late
         for operation in self._registry.live.values():
             if operation.stored_points:
                 self._leave_behind(self._enter(operation, ready=False))
@@ -91,6 +99,7 @@ class TrendBoard:
         self._registry.on_end(self._forget)
         self._spawn(self._look_again_and_again())
         self._spawn(self._catch_up())
+        self._spawn(late.run())
 
     async def close(self) -> None:
         """Look at nothing any more."""
@@ -129,6 +138,7 @@ class TrendBoard:
             trends = new_trends(operation.record, self._thresholds, self._names)
         if sum(each.count for each in last) > _MOST_AT_ONCE:
             return None
+        self._judged.add((operation.id, operation.record.attempt))
         return closing_verdicts(trends, last, operation.record, completed=completed, end_ns=end_ns)
 
     def _note(self, operation: LiveOperation, points: NewPoints, _revision: int) -> None:
@@ -146,6 +156,11 @@ class TrendBoard:
         if entry is not None and entry.operation is operation:
             for entries in (self._entries, self._touched, self._behind):
                 entries.pop(operation.id, None)
+        attempt = operation.id, operation.record.attempt
+        if attempt in self._judged:
+            self._judged.discard(attempt)
+        elif operation.stored_points and self._late is not None:
+            self._late.add(*attempt)
 
     def _enter(self, operation: LiveOperation, *, ready: bool) -> Entry:
         now = self._clock.monotonic()

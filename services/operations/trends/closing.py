@@ -6,6 +6,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1.trends_pb2 import Verdict
 
 from services.operations.new_points import NewPoints
+from services.operations.operation_state import State
 from services.operations.trends.attempt_trends import AttemptTrends
 from services.operations.trends.entry import take
 from services.operations.trends.series_names import SeriesNames
@@ -30,6 +31,20 @@ def idle_at_end(trends: AttemptTrends, record: pb.Operation, *, completed: bool,
     if completed or record.type == pb.OPERATION_TYPE_DATA_LOAD:
         return 0.0
     return max(0.0, (end_ns - trends.last_ns) / 1e9) if end_ns and trends.last_ns else 0.0
+
+
+def idle_of_ended(record: pb.Operation, attempt: int, trends: AttemptTrends) -> float:
+    """Return how many seconds nothing came before the end of an attempt; see `idle_at_end`.
+
+    Args:
+        record: The operation, whose attempt has ended.
+        attempt: Number of the attempt.
+        trends: What was looked at.
+    """
+    past = next((each for each in record.past_attempts if each.attempt == attempt), None)
+    ended = record if past is None else past
+    completed = ended.state == State.STATE_COMPLETED
+    return idle_at_end(trends, record, completed=completed, end_ns=ended.end_time.ToNanoseconds())
 
 
 def closing_verdicts(

@@ -9,11 +9,10 @@ from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, VerdictKind
 
 from services.common.errors import FieldViolation, ServiceError
 from services.operations.live_operation import LiveOperation
-from services.operations.operation_state import State
 from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import AttemptTrends
 from services.operations.trends.board import TrendBoard
-from services.operations.trends.closing import idle_at_end, new_trends
+from services.operations.trends.closing import idle_of_ended, new_trends
 from services.operations.trends.replay import BlockReader, replay
 from services.operations.trends.series_names import SeriesNames
 from services.operations.trends.thresholds import Thresholds
@@ -62,7 +61,7 @@ class Diagnosis:
         if attempt == record.attempt and isinstance(operation, LiveOperation) and not operation.state.ended:
             idle = self._idle(operation, trends)
         else:
-            idle = _idle_at_end(record, attempt, trends)
+            idle = idle_of_ended(record, attempt, trends)
         return pb.DiagnoseOperationResponse(
             verdicts=trends.verdicts(idle, request.kinds),
             attempt=attempt,
@@ -76,13 +75,6 @@ class Diagnosis:
             return idle
         stalls = [each for each in operation.record.verdicts if each.kind == VERDICT_KIND_STALLED and each.active]
         return max(0.0, (stalls[0].last_seen.ToNanoseconds() - trends.last_ns) / 1e9) if stalls else 0.0
-
-
-def _idle_at_end(record: pb.Operation, attempt: int, trends: AttemptTrends) -> float:
-    past = next((each for each in record.past_attempts if each.attempt == attempt), None)
-    ended = record if past is None else past
-    completed = ended.state == State.STATE_COMPLETED
-    return idle_at_end(trends, record, completed=completed, end_ns=ended.end_time.ToNanoseconds())
 
 
 def _check(request: pb.DiagnoseOperationRequest, latest_attempt: int) -> None:

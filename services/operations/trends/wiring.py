@@ -9,6 +9,7 @@ from services.operations.registry import Registry
 from services.operations.settings import OperationsSettings
 from services.operations.trends.board import TrendBoard
 from services.operations.trends.diagnosis import Diagnosis
+from services.operations.trends.late import Amender, LateVerdicts
 from services.operations.trends.replay import BlockReader
 from services.operations.trends.stopping import Canceller
 
@@ -24,7 +25,7 @@ def trends(
     clock: Clock,
     settings: OperationsSettings,
 ) -> tuple[TrendBoard, Diagnosis]:
-    """Return what looks at operations at work, and what looks at old ones.
+    """Return what looks at operations at work, and what looks at whole histories.
 
     Args:
         registry: The operations.
@@ -47,3 +48,18 @@ def trends(
         refresh_seconds=_REFRESH_INTERVALS * settings.trend_interval_seconds,
     )
     return board, Diagnosis(registry, reader, board, settings.trends, names)
+
+
+def late_verdicts(
+    registry: Registry, reader: BlockReader, amender: Amender, clock: Clock, settings: OperationsSettings
+) -> LateVerdicts:
+    """Return what looks at attempts that ended too early for the board.
+
+    Args:
+        registry: The operations.
+        reader: Questions to the store.
+        amender: Changes operations that have ended.
+        clock: The time.
+        settings: Thresholds and series.
+    """
+    return LateVerdicts(registry, reader, amender, settings.trends, settings.trend_names, clock)
