@@ -1,14 +1,17 @@
 """Merge blocks in the background."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from services.common.errors import ServiceError
 from services.operations.changes import Changes
+from services.operations.history.block_layout import UnknownLayoutError
 from services.operations.history.merging.blocks import JournalKey, Merge, blocks_of, merged, sizes_of
 from services.operations.history.merging.earlier import EarlierJournals
 from services.operations.history.merging.plan import MOST_BLOCKS, groups_to_merge
@@ -18,6 +21,8 @@ from services.operations.store import Store
 
 _logger = structlog.get_logger()
 
+_UNREADABLE: Final = (DecodeError, UnknownLayoutError, ValueError, struct.error)
+"""What comes of blocks that something else than this software has written: they stay as they are."""
 _SHARE: Final = 0.1
 """Most of its time that it is at work."""
 _AFTER_FAILURE_SECONDS: Final = 60.0
@@ -101,7 +106,10 @@ class Merger:
         for group in groups_to_merge(await sizes_of(self._store.read, journal), growing=growing):
             blocks = await blocks_of(self._store.read, journal, group)
             if len(blocks) == len(group):
-                merges.append(await asyncio.to_thread(merged, journal, blocks))
+                try:
+                    merges.append(await asyncio.to_thread(merged, journal, blocks))
+                except _UNREADABLE:
+                    _logger.exception("metrics_unreadable", first_seq=blocks[0].first_seq, **journal._asdict())
             count += len(group)
             if count >= MOST_BLOCKS:
                 break

@@ -1,5 +1,7 @@
 """Which blocks are merged: few are left, and no point is written again and again."""
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +50,7 @@ def test_what_has_ended_becomes_full_blocks(sizes: list[int]) -> None:
     left, _ = settle(blocks_of(sizes), growing=False)
     assert sum(block.points for block in left) == sum(sizes)
     small = [block.points < FULL_POINTS for block in left]
-    assert not any(one and other for one, other in zip(small, small[1:], strict=False)), "small neighbours are left"
+    assert not any(one and other for one, other in itertools.pairwise(small)), "small neighbours are left"
 
 
 @settings(deadline=None)
