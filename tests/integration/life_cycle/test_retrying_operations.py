@@ -124,6 +124,12 @@ async def test_an_old_attempt_that_resurfaces_is_stopped_and_changes_nothing(tmp
     ):
         created = await registry.create(host="one")
         message = one.sessions[created.session_id].message
+        one.write(created.session_id, 0, loss=9.0)
+
+        async def told() -> bool:
+            return (await registry.get(created.id)).metric_points == 1
+
+        await eventually(told)
         one.remove(created.session_id)
         await registry.state_reached(created.id, State.STATE_FAILED)
         tried = await retry(registry, created.id, host="two")
