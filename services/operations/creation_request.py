@@ -78,8 +78,12 @@ def _option_violations(request: pb.CreateOperationRequest) -> list[FieldViolatio
 
 def _stop_violations(request: pb.CreateOperationRequest) -> list[FieldViolation]:
     known = set(VerdictKind.values()) - {VerdictKind.VERDICT_KIND_UNSPECIFIED}
+    every = VerdictKind.VERDICT_KIND_BEST_EPOCH
+    found_in_all = "is found in every training; VERDICT_KIND_PLATEAU stops one that gets no better"
     return [
-        FieldViolation(f"stop_on[{place}]", "is no kind of verdict that is known here")
+        FieldViolation(
+            f"stop_on[{place}]", found_in_all if kind == every else "is no kind of verdict that is known here"
+        )
         for place, kind in enumerate(request.stop_on)
-        if kind not in known
+        if kind not in known or kind == every
     ]

@@ -15,6 +15,8 @@ from ktrdr_client.cli.complete_operations import complete_operations
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
+from ktrdr_client.cli.named_operations import Ids, Name
+from ktrdr_client.cli.ops_diagnose import diagnose
 from ktrdr_client.cli.ops_logs import parse_log_level, show_log
 from ktrdr_client.cli.ops_metrics import show_metrics
 from ktrdr_client.cli.ops_table import detail_lines, parse_order, print_operations
@@ -27,16 +29,6 @@ from ktrdr_client.states import is_final, state_name
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, follow, wait for and cancel operations.")
 
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="ID",
-        help="Id, the beginning of one, or last.",
-        show_default=False,
-        autocompletion=complete_operations,
-    ),
-]
-Name = Annotated[str | None, typer.Option(help="The operation of this name.")]
 Filter = Annotated[str, typer.Option("--filter", metavar="EXPR", help="state = RUNNING AND type = TRAINING")]
 
 
@@ -210,6 +202,9 @@ async def logs(
             tail=tail,
             attempt=attempt,
         )
+
+
+command(app, "diagnose")(diagnose)
 
 
 @command(app, "cancel")

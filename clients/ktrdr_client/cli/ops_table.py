@@ -11,6 +11,7 @@ from ktrdr_client.cli.invocation import UsageProblem
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, fact, summary_lines
 from ktrdr_client.cli.tables import Column
+from ktrdr_client.cli.verdict_lines import verdict_lines
 from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title, work_words
 from ktrdr_client.cli.worker_lines import worker_lines
 from ktrdr_client.states import is_final, type_name
@@ -95,6 +96,7 @@ def detail_lines(operation: Operation) -> list[Text]:
     if operation.labels:
         lines.append(fact("labels", " ".join(f"{key}={value}" for key, value in sorted(operation.labels.items()))))
     lines += _metric_lines(operation)
+    lines += verdict_lines(operation.verdicts, operation.stop_on)
     return lines
 
 

@@ -9,7 +9,8 @@ import typer
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command
 from ktrdr_client.cli.exit_codes import ExitCode
-from ktrdr_client.cli.invocation import Invocation
+from ktrdr_client.cli.invocation import Invocation, UsageProblem
+from ktrdr_client.cli.ops_diagnose import parse_verdict_words
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.start import finish_or_detach
@@ -43,9 +44,17 @@ async def train(
     memory: Memory = None,
     niceness: Niceness = None,
     time_limit: TimeLimit = None,
+    stop_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VERDICT", help="Cancel it when this is found in its metrics: nan,divergence."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--detach", help="Follow it to its end, or only start it.")] = True,
 ) -> ExitCode:
     """Train a strategy: show phases, epochs and losses as they come, and what it brought in the end."""
+    reasons = parse_verdict_words(stop_on or [], "--stop-on")
+    if "best-epoch" in reasons:
+        message = "--stop-on best-epoch: every training has a best epoch; plateau stops it when it gets no better"
+        raise UsageProblem(message)
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     async with AsyncClient(invocation.server) as client:
         operation = await client.create_training(
@@ -61,6 +70,7 @@ async def train(
             memory=memory,
             niceness=niceness,
             time_limit=time_limit,
+            stop_on=reasons,
         )
         return await finish_or_detach(client, operation, invocation, Printer(invocation), wait=wait)
 
