@@ -111,7 +111,6 @@ class AttemptTrends:
 
     def _take(self, row: Row) -> None:
         self.points += len(row.values)
-        self._stalled.take(row.step, row.time_ns)
         chosen: Chosen = {}
         for name, value in row.values:
             part = self._names.part(name)
@@ -123,6 +122,8 @@ class AttemptTrends:
                 self._not_finite.take(name, point)
             if role is not Role.NONE and (role not in chosen or rank < chosen[role][0]):
                 chosen[role] = rank, name, point
+        ends_epoch = any(role is not Role.STEP_LOSS for role in chosen)
+        self._stalled.take(row.step, row.time_ns, ends_epoch=ends_epoch)
         if chosen:
             self._curves.take(chosen)
 

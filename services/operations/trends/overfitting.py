@@ -11,10 +11,10 @@ from services.operations.trends.rows import Point
 from services.operations.trends.smoothing import Smoothed
 from services.operations.trends.thresholds import Thresholds
 
-_NOISE_FACTOR: Final = 3.0
+_NOISE_FACTOR: Final = 4.0
 """The rise has to be that many times the usual jump from one epoch to the next. For a flat curve with normal noise of
-deviation s, the usual jump is about 0.95 s, the lowest of many medians of three about 1.7 s below the middle, and so
-another median would have to be more than 1 s above the middle, several times in a row."""
+deviation s, the usual jump is 0.95 s, and a median of five deviates by 0.54 s: the lowest of hundreds is about 1.5 s below
+the middle, so another would have to be more than 2.3 s, four of its deviations, above it."""
 
 
 class Overfitting:
@@ -33,6 +33,7 @@ class Overfitting:
         self._train = Smoothed()
         self._val = Smoothed()
         self._lowest, self._lowest_step = math.inf, 0
+        self._turn, self._turn_step = math.inf, 0
         self._best, self._train_at_best = math.inf, math.nan
         self._in_a_row = 0
 
@@ -51,6 +52,7 @@ class Overfitting:
         val, train = self._val.value, self._train.value
         if val < self._best:
             self._best, self._train_at_best = val, train
+            self._turn, self._turn_step = self._lowest, self._lowest_step
             self._in_a_row = 0
             self.episode.end()
             return
@@ -66,9 +68,9 @@ class Overfitting:
         self._in_a_row += 1
         if self._in_a_row >= rules.overfitting_epochs or self.episode.active:
             critical = rise > rules.overfitting_critical_rise * scale
-            facts = (self._lowest, self._lowest_step, val, self._train_at_best, train, rise / scale, fall)
+            facts = (self._turn, self._turn_step, val, self._train_at_best, train, rise / scale, fall)
             severity = SEVERITY_CRITICAL if critical else SEVERITY_WARNING
-            self.episode.hold(point, facts, from_step=self._lowest_step, severity=severity)
+            self.episode.hold(point, facts, from_step=self._turn_step, severity=severity)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found."""
@@ -80,7 +82,7 @@ class Overfitting:
         rule += f"above its lowest in {rules.overfitting_epochs} epochs in a row, while the training loss has fallen "
         rule += f"by {percent(rules.overfitting_fall)} since"
         evidence = f"{self.episode.series} from {figure(best)} at epoch {step:.0f} to {figure(val)} at {to_step}; "
-        evidence += f"training loss from {figure(train_then)} to {figure(train)} meanwhile; medians of three: "
+        evidence += f"training loss from {figure(train_then)} to {figure(train)} meanwhile; medians of five: "
         evidence += f"+{percent(rise)} and -{percent(fall)}"
         figures = {
             "best": best,

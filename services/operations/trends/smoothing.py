@@ -4,20 +4,21 @@ import math
 from collections import deque
 from typing import Final
 
-_NOISE_WINDOW: Final = 7
+_WINDOW: Final = 5
+_NOISE_WINDOW: Final = 21
 
 
 class Smoothed:
-    """The median of the last three values, and how much the curve jumps from one to the next.
+    """The median of the last five values, and how much the curve jumps from one to the next.
 
-    A median ignores single outliers, and follows a turn of the curve one value late. The noise is the median of the
-    last seven jumps, so that the fall at the beginning of a training does not count for long.
+    A median ignores single outliers, and follows a turn of the curve two values late. The noise is the median of the
+    last jumps, so that the fall at the beginning of a training does not count for long.
     """
 
     __slots__ = ("_jumps", "_last", "value")
 
     def __init__(self) -> None:
-        self._last: deque[float] = deque(maxlen=3)
+        self._last: deque[float] = deque(maxlen=_WINDOW)
         self._jumps: deque[float] = deque(maxlen=_NOISE_WINDOW)
         self.value = math.nan
 

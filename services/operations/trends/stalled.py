@@ -11,8 +11,10 @@ from services.operations.trends.rows import Point
 from services.operations.trends.thresholds import Thresholds
 
 _LEAST_GAPS: Final = 5
-_FORGET: Final = 0.02
-"""How fast the usual gap shrinks, by gap: after a few hundred short ones the last long one no longer counts."""
+_COMES_AGAIN: Final = 20.0
+"""A long gap is usual while it comes again within about that many times its length."""
+_UNTIL_AN_EPOCH: Final = 10.0
+"""The least time is that many times as long before a whole epoch was seen: how long its evaluation takes is not known."""
 
 
 class Stalled:
@@ -36,6 +38,7 @@ class Stalled:
         self._keeps = keeps
         self._gaps = 0
         self._usual = 0.0
+        self._epoch_seen = False
         self._last: Point | None = None
 
     @property
@@ -48,10 +51,17 @@ class Stalled:
         """Longest gap that is usual enough; infinite while too few were seen."""
         if self._gaps < _LEAST_GAPS:
             return math.inf
-        return max(self._thresholds.stalled_seconds, self._thresholds.stalled_gaps * self._usual)
+        least = self._thresholds.stalled_seconds * (1.0 if self._epoch_seen else _UNTIL_AN_EPOCH)
+        return max(least, self._thresholds.stalled_gaps * self._usual)
 
-    def take(self, step: int, time_ns: int) -> None:
-        """Look at the next row."""
+    def take(self, step: int, time_ns: int, *, ends_epoch: bool) -> None:
+        """Look at the next row.
+
+        Args:
+            step: Its step.
+            time_ns: Its time, nanoseconds since the Unix epoch.
+            ends_epoch: It tells of a whole epoch.
+        """
         last, self._last = self._last, Point(step, 0.0, time_ns)
         if last is None:
             return
@@ -61,9 +71,13 @@ class Stalled:
         if gap > limit:
             if self._keeps:
                 self._set(self.episode, last, gap)
-            gap = min(gap, 2 * usual)  # should this be the new rhythm, it is learnt in some steps
+            gap = limit  # should this be the new rhythm, it is learnt in some steps
         self._gaps += 1
-        self._usual = gap if gap > usual else usual + _FORGET * (gap - usual)
+        self._epoch_seen = self._epoch_seen or ends_epoch
+        if gap >= usual:
+            self._usual = gap
+        else:
+            self._usual += min(1.0, gap / (_COMES_AGAIN * usual)) * (gap - usual)
 
     def open(self, idle_seconds: float) -> Episode | None:
         """Return the stall that holds now.
@@ -84,7 +98,8 @@ class Stalled:
             return
         usual, limit, last_seconds, *gap = episode.facts
         rules = self._thresholds
-        rule = f"no point for {rules.stalled_gaps:.3g} times the usual gap, and {rules.stalled_seconds:.3g} s"
+        rule = f"no point for {rules.stalled_gaps:.3g} times the usual gap, and for {rules.stalled_seconds:.3g} s "
+        rule += f"({_UNTIL_AN_EPOCH * rules.stalled_seconds:.3g} s in the first epoch)"
         if episode.active:
             evidence = f"nothing has come after {episode.from_step} for more than {figure(limit)} s"
         else:
