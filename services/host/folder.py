@@ -50,6 +50,11 @@ class SessionFolder:
         return self.path / "interrupted.json"
 
     @property
+    def inputs_record(self) -> Path:
+        """The datasets that the session reads: written by the worker as soon as it knows them."""
+        return self.path / "inputs.json"
+
+    @property
     def keeper_lock(self) -> Path:
         """Locked for as long as the keeper lives, from before it was started."""
         return self.path / "keeper.lock"
@@ -93,6 +98,11 @@ class SessionFolder:
     def settled_record(self) -> Path:
         """The final state: written by the host."""
         return self.path / "settled.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """States of the work that another session can go on from."""
+        return self.path / "checkpoints"
 
     @property
     def artifacts(self) -> Path:

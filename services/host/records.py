@@ -218,6 +218,26 @@ class ResultRecord(Record):
     error: ErrorRecord | None = None
 
 
+class InputRecord(Record):
+    """A dataset, as it was when the session read it.
+
+    Attributes:
+        fingerprint: Digest of all of it.
+        name: Its name for people.
+        bars: Bars that were read of it.
+    """
+
+    fingerprint: str
+    name: str
+    bars: int
+
+
+class InputsRecord(Record):
+    """inputs.json: the datasets that the session reads."""
+
+    inputs: list[InputRecord]
+
+
 class SettledRecord(Record):
     """settled.json: the final state of the session.
 

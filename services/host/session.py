@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf import any_pb2
-from ktrdr.host.v1.session_pb2 import CancelStage, HostKind, Session, SessionOptions
+from ktrdr.host.v1.session_pb2 import CancelStage, DatasetUse, HostKind, Session, SessionOptions
 from ktrdr_bridge import Position
 
 from services.host.folder import SessionFolder
 from services.host.records import SessionRecord, SettledRecord
 from services.host.runner import Liveness, WorkerView
+from services.host.session_inputs import read_inputs
 from services.host.session_journal import NOWHERE, SessionJournal
 from services.host.snapshot import LiveMessage, Snapshot, final_snapshot
 from services.host.stop_cause import HOST_STOP
@@ -63,6 +64,8 @@ class HostedSession:
         self._holds = 0
         self._changed: set[HostedSession] | None = None
         self._told_version = -1
+        self._inputs: list[DatasetUse] = []
+        self._inputs_as_of: str | None = None
         self._live: LiveMessage | None = None
         self._snapshot: Snapshot | None = None
 
@@ -213,15 +216,21 @@ class HostedSession:
         if self._snapshot is not None and (self._told_version == self.version or self._settled is not None):
             return self._snapshot
         journal, self._told_version = self.journal(), self.version
+        read = None if journal is None else journal.read()
+        if read is not None and read.progress.phase != self._inputs_as_of:
+            # Once a phase, and not at each look: a worker begins the next phase when it has written down its inputs.
+            self._inputs_as_of = read.progress.phase
+            if (inputs := read_inputs(self.folder)) != self._inputs:
+                self._inputs, self._live = inputs, None
         if self._live is None:
             begun = self._start_time is not None
             self._live = LiveMessage(
                 self._describe(), next_stage_at=self._next_stage_at if begun else None, ends_at=self.ends_at
             )
-        if journal is None:
+        if read is None:
             self._snapshot = self._live.alone(self._wait_reason())
         else:
-            self._snapshot = self._live.with_journal(journal.read())
+            self._snapshot = self._live.with_journal(read)
         return self._snapshot
 
     def report_to(self, changed: "set[HostedSession] | None") -> None:
@@ -250,6 +259,7 @@ class HostedSession:
             devices=self._devices,
             display_name=self.display_name,
             attached=self.attached,
+            inputs=self._inputs,
         )
         if self.record.options:
             message.options.CopyFrom(self.options)

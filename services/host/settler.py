@@ -15,6 +15,7 @@ from services.host.host_identity import HostIdentity
 from services.host.progress import set_progress, set_thinning
 from services.host.records import SettledRecord
 from services.host.session import HostedSession
+from services.host.session_inputs import read_inputs
 from services.host.settlement import Settlement, judge
 
 _RETRY_SECONDS: Final = 1.0
@@ -123,6 +124,8 @@ class Settler:
             message.recording_stopped = not read.recording
             set_thinning(message, read.thinning)
         message.journal_damage = read.damage
+        del message.inputs[:]
+        message.inputs.extend(read_inputs(session.folder))
         message.worker_pid = 0
         if message.HasField("start_time"):
             message.worker_liveness = Session.WORKER_LIVENESS_ENDED

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from traceback import clear_frames
 from types import FrameType, TracebackType
@@ -9,6 +10,7 @@ from typing import Final, Self
 
 import structlog
 from google.protobuf.message import Message
+from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr_bridge import AliveLock, Bridge, Cancelled, hold_alive_lock, request_stop
 
 from services.common.errors import ServiceError, reason_name
@@ -16,6 +18,7 @@ from services.host.end_reason import CANNOT_WRITE
 from services.host.exhaustion import exhaustion
 from services.host.folder import SessionFolder
 from services.host.outcome import reserve_outcome, write_cancelled, write_completed, write_failed
+from services.host.session_inputs import write_inputs
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.session_log.worker_log import WorkerLog
 
@@ -94,6 +97,14 @@ class WorkerSession:
     def partial_result(self, result: Message) -> None:
         """Keep what has been produced so far, for the case that the work is cancelled or fails."""
         self._partial = result
+
+    def record_inputs(self, inputs: Sequence[DatasetUse]) -> None:
+        """Record the datasets that the work reads, all that are known; they are told with the next phase.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        write_inputs(self._files, inputs)
 
     def complete(self, result: Message) -> None:
         """Record the result, durably. The last thing to do.

@@ -5,11 +5,13 @@ from ktrdr.training.v1.training_pb2 import TrainingSpec
 
 from services.host.worker import WorkerSession
 from services.training_host.bars.chosen import chosen_bars
+from services.training_host.bars.loaded import LoadedBars
 from services.training_host.failures import strategy_invalid
 from services.training_host.result import training_result
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.effective import effective_text
 from services.training_host.strategy.fault import StrategyInvalid
+from services.training_host.strategy.strategy import Strategy
 from services.training_host.training_run import TrainingRun
 
 MODEL_FOLDER = "model"
@@ -35,11 +37,18 @@ def train_session(session: WorkerSession, *, ib_host: str, threads: int) -> None
     except StrategyInvalid as error:
         # Checked at the start already; a newer host may have adopted an older one's session.
         raise strategy_invalid(error.faults) from None
+    load_bars = chosen_bars(spec, ib_host=ib_host, progress=session.bridge)
+
+    def recorded_bars(strategy: Strategy) -> LoadedBars:
+        loaded = load_bars(strategy)
+        session.record_inputs([loaded.dataset])
+        return loaded
+
     model = TrainingRun(
         strategy=strategy,
         strategy_text=effective_text(spec.strategy, overrides),
         overrides=overrides,
-        load_bars=chosen_bars(spec, ib_host=ib_host, progress=session.bridge),
+        load_bars=recorded_bars,
         folder=session.artifacts / MODEL_FOLDER,
         session_id=session.folder.name,
         progress=session.bridge,

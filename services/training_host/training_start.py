@@ -20,6 +20,8 @@ from services.training_host.strategy.strategy import Strategy
 KIND: Final = "training"
 """Kind of a training's session."""
 
+_CANNOT_GO_ON: Final = "What is there was not written by this version of the trainer, which cannot go on from it."
+
 
 class TrainingStart:
     """Checks what is asked, and hands it to the host's sessions.
@@ -37,8 +39,11 @@ class TrainingStart:
         """Accept a training; idempotent by session id and request id.
 
         Raises:
-            ServiceError: INVALID_REQUEST or STRATEGY_INVALID with the fields at fault; what Sessions.start raises.
+            ServiceError: INVALID_REQUEST or STRATEGY_INVALID with the fields at fault; CHECKPOINT_NOT_FOUND; what
+                Sessions.start raises.
         """
+        if request.checkpoint_session_id:
+            await self._require_checkpoint(request.checkpoint_session_id)
         # Parsing takes milliseconds to tenths of a second, which the event loop does not have.
         strategy = await asyncio.to_thread(check_spec, request.spec)
         device = strategy.training.device
@@ -54,6 +59,17 @@ class TrainingStart:
             options=request.options if request.HasField("options") else None,
             default_gpus=1 if self._devices.total and device != "cpu" else 0,
         )
+
+    async def _require_checkpoint(self, session_id: str) -> None:
+        """Refuse to go on from what is not there: to begin anew instead would be another training."""
+        try:
+            folder = self._sessions.find(session_id).folder.checkpoints
+        except ServiceError:
+            detail = "This host has no such session."
+        else:
+            has_any = await asyncio.to_thread(lambda: folder.is_dir() and any(folder.iterdir()))
+            detail = _CANNOT_GO_ON if has_any else "It has written none."
+        raise ServiceError(ErrorReason.ERROR_REASON_CHECKPOINT_NOT_FOUND, session_id=session_id, detail=detail)
 
 
 def check_spec(spec: TrainingSpec) -> Strategy:

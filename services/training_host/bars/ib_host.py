@@ -11,11 +11,13 @@ from typing import Final
 import grpc
 import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
+from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1 import bars_pb2, ib_pb2, ib_pb2_grpc
 
 from services.common.channel import client_options
 from services.common.timestamps import to_timestamp
 from services.training_host.bars.bar_size import BAR_SIZES
+from services.training_host.bars.dataset_name import dataset_name
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.bars.refusal import status_code, translated
 from services.training_host.bars.table import NotBars, bars_from_table
@@ -85,7 +87,8 @@ class IbHostBars:
             raise bar_source_unavailable(self.address, "It answers with something other than bars") from None
         if not len(bars):
             raise bars_missing(strategy.symbol, strategy.training_data, _coverage(dataset))
-        return LoadedBars(bars, f"IB host {self.address}, dataset version {dataset.version}", dataset.key.source)
+        use = DatasetUse(fingerprint=dataset.fingerprint, name=dataset_name(dataset.key), bars=len(bars))
+        return LoadedBars(bars, f"IB host {self.address}, dataset version {dataset.version}", dataset.key.source, use)
 
     def _receive(self, stream: Iterator[ib_pb2.StreamBarsResponse]) -> tuple[bars_pb2.Dataset | None, list[bytes]]:
         dataset, rows, pieces = None, 0, []

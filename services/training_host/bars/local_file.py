@@ -1,10 +1,12 @@
 """Bars from a file on this machine."""
 
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1.bars_pb2 import Source
 
 from services.training_host.bars.loaded import LoadedBars
@@ -28,6 +30,7 @@ def load_local_file(path: Path, strategy: Strategy) -> LoadedBars:
     if not path.is_file():
         raise bar_source_unavailable(str(path), "There is no such file on the training host's machine")
     try:
+        fingerprint = _fingerprint(path)
         stored = bars_from_table(_table(path), symbol=strategy.symbol, timeframe=strategy.timeframe)
     except NotBars as error:
         raise bar_source_unavailable(str(path), f"Problem: {error}") from None
@@ -39,7 +42,13 @@ def load_local_file(path: Path, strategy: Strategy) -> LoadedBars:
         has = f"has bars from {stored.time(0):%Y-%m-%d} to {stored.time(-1):%Y-%m-%d}" if len(stored) else "has none"
         detail = f"{path} {has}, none between {data.start_date} and {data.end_date}"
         raise bars_missing(strategy.symbol, data, detail)
-    return LoadedBars(bars, str(path), Source.SOURCE_UNSPECIFIED)
+    use = DatasetUse(fingerprint=fingerprint, name=str(path), bars=len(bars))
+    return LoadedBars(bars, str(path), Source.SOURCE_UNSPECIFIED, use)
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _table(path: Path) -> pa.Table:

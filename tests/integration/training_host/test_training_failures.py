@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1.bars_pb2 import Source
 from ktrdr_bridge import Bridge
 
@@ -30,7 +31,7 @@ def run(bridge: Bridge, folder: Path, bars: Bars, **overrides: str) -> TrainedMo
         strategy=strategy,
         strategy_text="",
         overrides=changes,
-        load_bars=lambda _: LoadedBars(bars, "memory", Source.SOURCE_UNSPECIFIED),
+        load_bars=lambda _: LoadedBars(bars, "memory", Source.SOURCE_UNSPECIFIED, DatasetUse(name="memory")),
         folder=folder,
         session_id="s",
         progress=bridge,
