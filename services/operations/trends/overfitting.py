@@ -13,7 +13,7 @@ from services.operations.trends.thresholds import Thresholds
 
 _NOISE_FACTOR: Final = 4.0
 """The rise has to be that many times the usual jump from one epoch to the next. For a flat curve with normal noise of
-deviation s, the usual jump is 0.95 s, and a median of five deviates by 0.54 s: the lowest of hundreds is about 1.5 s below
+deviation s, the usual jump is 0.95 s, and a median of five deviates by 0.54 s: the lowest of many is about 1.5 s below
 the middle, so another would have to be more than 2.3 s, four of its deviations, above it."""
 
 

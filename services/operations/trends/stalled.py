@@ -14,7 +14,7 @@ _LEAST_GAPS: Final = 5
 _COMES_AGAIN: Final = 20.0
 """A long gap is usual while it comes again within about that many times its length."""
 _UNTIL_AN_EPOCH: Final = 10.0
-"""The least time is that many times as long before a whole epoch was seen: how long its evaluation takes is not known."""
+"""The least time is that many times as long before a whole epoch was seen: its evaluation may take any time."""
 
 
 class Stalled:

@@ -239,14 +239,14 @@ def test_learning_however_slow_or_noisy_is_seen(seed: int) -> None:
     assert "NO_LEARNING" not in kinds(slow)
     noisy = trends_of(lambda e: {"train_loss": (0.4 + 0.6 * 0.9**e) * (1 + rng.gauss(0, 0.05))}, 40)
     assert "NO_LEARNING" not in kinds(noisy)
-    assert "NO_LEARNING" not in kinds(trends_of(lambda e: {"train_loss": 0.693}, 9), active=False)  # too early to tell
+    assert "NO_LEARNING" not in kinds(trends_of(lambda _: {"train_loss": 0.693}, 9), active=False)  # too early to tell
 
 
 # Stalled.
 
 
 def test_a_stall_that_is_open_and_one_that_is_over() -> None:
-    trends = trends_of(healthy, 20, seconds=lambda e: 20.0)
+    trends = trends_of(healthy, 20, seconds=lambda _: 20.0)
     assert trends.patience_seconds == 100.0
     assert "STALLED" not in kinds(trends)
     (verdict,) = trends.verdicts(101.0, [pb.VERDICT_KIND_STALLED])
