@@ -138,6 +138,8 @@ class Intake:
             operation.answer_creator(None)
             return OperationUpdate(operation, told.again, points)  # evidence is as durable when it is taken back
         self._registry.show(operation, told.show)
+        if session.inputs:
+            self._registry.tell_inputs(operation)
         operation.answer_creator(None)
         return OperationUpdate(operation, None, points)
 

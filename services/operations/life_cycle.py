@@ -15,6 +15,8 @@ from services.operations.deletion.retention import Bounds, Retention
 from services.operations.deletion.session_removal import SessionRemoval
 from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost
+from services.operations.lineage.lineage import Lineage
+from services.operations.lineage.lineage_reader import LineageReader
 from services.operations.placement import Placement
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
@@ -93,15 +95,18 @@ class LifeCycle:
             timedelta(days=settings.keep_days), settings.keep_operations, timedelta(days=settings.tombstone_days)
         )
         self._retention = Retention(registry, deletions, turns, clock, bounds, _RETENTION_EVERY_SECONDS)
+        self._lineage = Lineage(registry, LineageReader(reader), self.amendment)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to remove sessions and to keep within bounds."""
+        """Begin to remove sessions, to keep within bounds, and to link operations with what they read."""
+        self._lineage.resume()
+        self._tasks.append(asyncio.create_task(self._lineage.run(), name="lineage"))
         self._tasks.append(asyncio.create_task(self._removal.run(), name="removal of sessions"))
         self._tasks.append(asyncio.create_task(self._retention.run(), name="retention"))
 
     async def stop(self) -> None:
-        """End both."""
+        """End all that."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -28,8 +28,8 @@ from services.operations.store import Store
 from services.operations.store_reader import StoredBlock
 from services.operations.stored_change import StoredChange
 
-EndListener = Callable[[LiveOperation], None]
-"""Called with an operation that has ended."""
+OperationListener = Callable[[LiveOperation], None]
+"""Called with an operation of which something has come to be known."""
 
 PointsListener = Callable[[LiveOperation, NewPoints, int], None]
 """Called with an operation, new points of its latest attempt, and the revision at which they are shown."""
@@ -61,7 +61,8 @@ class Registry:
         self.sessions: dict[tuple[str, str], LiveOperation] = {}
         self.deleted = Deletions()
         self._points_listeners: list[PointsListener] = []
-        self._end_listeners: list[EndListener] = []
+        self._end_listeners: list[OperationListener] = []
+        self._input_listeners: list[OperationListener] = []
 
     @classmethod
     async def load(cls, store: Store, clock: Clock) -> Self:
@@ -163,7 +164,16 @@ class Registry:
         for listener in self._points_listeners:
             listener(operation, points, revision)
 
-    def on_end(self, listener: EndListener) -> None:
+    def on_inputs(self, listener: OperationListener) -> None:
+        """Call `listener` with an operation at work each time its host tells what it reads. It must be quick."""
+        self._input_listeners.append(listener)
+
+    def tell_inputs(self, operation: LiveOperation) -> None:
+        """Tell all listeners that the host has told what an operation reads."""
+        for listener in self._input_listeners:
+            listener(operation)
+
+    def on_end(self, listener: OperationListener) -> None:
         """Call `listener` with each operation that ends, as soon as the end is stored. It must be quick."""
         self._end_listeners.append(listener)
 

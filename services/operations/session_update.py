@@ -10,6 +10,7 @@ from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1.training_pb2 import TrainingResult, TrainingSpec
 
+from services.operations.lineage.datasets import add_inputs
 from services.operations.strategy_name import strategy_name
 from services.operations.worker_view import clear_worker, show_worker
 
@@ -61,6 +62,8 @@ def show_session_at(record: pb.Operation, session: Session, host: str, now: Time
     changed = _show_state(record, session) or changed
     changed = _show_texts(record, session, host) or changed
     changed = show_worker(record, session) or changed
+    if session.inputs:
+        changed = add_inputs(record, session.inputs) or changed
     if changed:
         record.update_time.CopyFrom(now)
     return changed
