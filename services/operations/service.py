@@ -15,6 +15,7 @@ from services.operations.connections import Connections
 from services.operations.creation import Creation
 from services.operations.demand import Demand
 from services.operations.following import Following
+from services.operations.history.handler import add_history_handler
 from services.operations.history.histories import MetricHistories
 from services.operations.history.merging.merger import Merger
 from services.operations.hosts import Hosts
@@ -134,17 +135,18 @@ class OperationsService:
         )
         watches = WatchLimit(settings.watch_limit, for_each_client=settings.watch_limit_of_client)
         inspection = Inspection(registry, hosts.by_name, following.pollers, presenter, clock)
-        listing = Listing(registry, store.read, presenter)
+        listing = Listing(registry, store.ended, presenter)
         watching = self._watching = Watching(
             registry, store.read, presenter, demand, watches, context.stopping, clock, rng
         )
+        histories = MetricHistories(registry, store.read)
         servicer = OperationsServicer(
             creation=creation,
             inspection=inspection,
             listing=listing,
             logs=LogRelay(registry, hosts.by_name, connections, watches, context.stopping),
             watching=watching,
-            histories=MetricHistories(registry, store.read),
+            histories=histories,
             cancellation=cancellation,
             diagnosis=diagnosis,
             hosts=hosts,
@@ -152,6 +154,7 @@ class OperationsService:
             life_cycle=life_cycle,
         )
         add_watch_handler(watching, server)
+        add_history_handler(histories, server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
         long_running = LongRunning(inspection, listing, cancellation)
         waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)

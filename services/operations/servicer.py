@@ -5,14 +5,13 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from ktrdr.host.v1.metrics_pb2 import MetricEncoding
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.timestamps import to_timedelta
 from services.operations.cancellation import Cancellation
 from services.operations.creation import Creation
+from services.operations.history.handler import requested_history
 from services.operations.history.histories import MetricHistories
-from services.operations.history.query import MetricQuery
 from services.operations.hosts import Hosts
 from services.operations.inspection import Inspection
 from services.operations.life_cycle import LifeCycle
@@ -89,9 +88,12 @@ class OperationsServicer(LifeCycleMethods):
     async def ListOperations(  # noqa: N802 - the contract's name
         self, request: pb.ListOperationsRequest, _context: Context
     ) -> pb.ListOperationsResponse:
-        """List operations, newest first."""
+        """List operations, newest first unless asked otherwise."""
         return await self._listing.page(
-            page_size=request.page_size, page_token=request.page_token, filter_text=request.filter
+            page_size=request.page_size,
+            page_token=request.page_token,
+            filter_text=request.filter,
+            order_by=request.order_by,
         )
 
     async def WatchOperations(  # noqa: N802 - the contract's name
@@ -105,8 +107,8 @@ class OperationsServicer(LifeCycleMethods):
     async def QueryMetrics(  # noqa: N802 - the contract's name
         self, request: pb.QueryMetricsRequest, _context: Context
     ) -> pb.QueryMetricsResponse:
-        """Read the history of metrics."""
-        return await self._histories.query(_metric_query(request))
+        """Read the history of metrics. `add_history_handler` lets a server send the same without decoding it."""
+        return pb.QueryMetricsResponse.FromString(await self._histories.query(requested_history(request)))
 
     async def CancelOperation(  # noqa: N802 - the contract's name
         self, request: pb.CancelOperationRequest, _context: Context
@@ -153,20 +155,3 @@ class OperationsServicer(LifeCycleMethods):
         """Follow a registered host no longer."""
         await self._registration.unregister(request.name)
         return pb.UnregisterHostResponse()
-
-
-def _metric_query(request: pb.QueryMetricsRequest) -> MetricQuery:
-    return MetricQuery(
-        operation_id=request.operation_id,
-        operation_ids=tuple(request.operation_ids),
-        series=tuple(request.series),
-        attempt=request.attempt,
-        after_seq=request.after_seq if request.HasField("after_seq") else -1,
-        before_seq=request.before_seq if request.HasField("before_seq") else None,
-        from_step=request.from_step if request.HasField("from_step") else None,
-        to_step=request.to_step if request.HasField("to_step") else None,
-        max_points=request.max_points,
-        page_size=request.page_size,
-        page_token=request.page_token,
-        raw_rows=request.metric_encoding == MetricEncoding.METRIC_ENCODING_ROWS,
-    )

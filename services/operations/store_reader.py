@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.operations import schema
 from services.operations.deletion.tombstones import Tombstone
-from services.operations.filters import Expression
-from services.operations.filters.selection import condition_of
 from services.operations.new_points import JournalPositions
 from services.operations.operation_state import OperationState
 
@@ -59,13 +57,6 @@ class StoredBlock(NamedTuple):
     ordinal: int
     incarnation: str
     data: bytes
-
-
-class Place(NamedTuple):
-    """Place of an operation in lists: newest first, then by id."""
-
-    created_us: int
-    operation_id: str
 
 
 class StoreReader:
@@ -139,15 +130,6 @@ class StoreReader:
         """Return one operation, live or ended."""
         rows = await self._all(_with_spec().where(schema.operations.c.id == operation_id))
         return OperationState.from_row(rows[0]) if rows else None
-
-    async def ended_before(self, place: Place | None, expression: Expression, limit: int) -> list[OperationState]:
-        """Return ended operations after a place in the order of lists."""
-        table = schema.operations
-        query = _with_spec().where(table.c.terminal.is_(True), condition_of(expression))
-        if place is not None:
-            query = query.where(tuple_(table.c.created_us, table.c.id) < (place.created_us, place.operation_id))
-        rows = await self._all(query.order_by(table.c.created_us.desc(), table.c.id.desc()).limit(limit))
-        return [OperationState.from_row(row) for row in rows]
 
     async def ended_after(self, revision: int, up_to: int, limit: int) -> list[OperationState]:
         """Return ended operations with a revision above `revision` and not above `up_to`, by revision."""
@@ -223,6 +205,16 @@ class StoreReader:
         """Return the rows of a question as tuples, which costs less where they are many."""
         async with self._engine.connect() as connection:
             return (await connection.execute(query)).all()
+
+    async def fetch(self, sql: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement in SQLite's own words: for large rows, and for questions asked all the time.
+
+        One hop to the thread of the connection and back, where an expression takes several and has to be put together.
+        """
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            rows: list[tuple[Any, ...]] = await driver.execute_fetchall(sql, values)
+            return rows
 
     async def _all(self, query: Executable) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:

@@ -35,10 +35,10 @@ class StoredHistories:
     merger: Merger
     told: dict[tuple[str, int], list[Point]] = field(default_factory=dict)
 
-    @property
-    def histories(self) -> MetricHistories:
-        """What is tested."""
-        return MetricHistories(self.registry, self.store.read)
+    async def query(self, query: MetricQuery) -> pb.QueryMetricsResponse:
+        """Return what a query finds."""
+        answer = await MetricHistories(self.registry, self.store.read).query(query)
+        return pb.QueryMetricsResponse.FromString(answer)
 
     async def operation(self, operation_id: str, *, attempt: int = 1) -> LiveOperation:
         """Add an operation at work."""
@@ -90,7 +90,7 @@ class StoredHistories:
         token = ""
         while True:
             query = MetricQuery(operation_id, attempt=attempt, page_size=page_size, page_token=token)
-            page = await self.histories.query(query)
+            page = await self.query(query)
             found += points_of_answer(page)
             token = page.next_page_token
             if not token:

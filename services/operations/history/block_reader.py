@@ -8,15 +8,36 @@ already it leaves out.
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, func, select
-
-from services.operations import schema
 from services.operations.history.journal import Journal
 from services.operations.store_reader import StoreReader
 
 _NEVER_MET: Final = 1_000_000
 """Place of journals that the store has points of, but no row: after all others, by their first revision."""
 
+_JOURNALS: Final = """
+    SELECT first.incarnation, journals.ordinal, blocks.revision
+    FROM (
+        SELECT incarnation, min(first_seq) AS first_seq FROM metric_blocks
+        WHERE operation_id = ?1 AND attempt = ?2 GROUP BY incarnation
+    ) AS first
+    JOIN metric_blocks AS blocks
+    ON blocks.operation_id = ?1 AND blocks.attempt = ?2
+    AND blocks.incarnation = first.incarnation AND blocks.first_seq = first.first_seq
+    LEFT JOIN journals
+    ON journals.operation_id = ?1 AND journals.attempt = ?2 AND journals.incarnation = first.incarnation
+    """
+_BLOCKS: Final = """
+    SELECT last_seq, data FROM metric_blocks
+    WHERE operation_id = ?1 AND attempt = ?2 AND incarnation = ?3
+    AND first_seq >= coalesce((
+        SELECT max(first_seq) FROM metric_blocks
+        WHERE operation_id = ?1 AND attempt = ?2 AND incarnation = ?3 AND first_seq <= ?4
+    ), 0)
+    AND last_seq >= ?4 AND first_seq < ?5
+    ORDER BY first_seq LIMIT ?6
+    """
+"""Blocks do not overlap: the first one that counts is the last one that begins at the start or before."""
+_NO_END: Final = 2**63 - 1
 _FIRST_BLOCKS: Final = 4
 _MOST_BLOCKS: Final = 2_000
 
@@ -50,18 +71,7 @@ class BlockReader:
 
     async def journals(self, operation_id: str, attempt: int) -> list[Journal]:
         """Return the journals of an attempt that the store has points of, in their order."""
-        blocks, journals = schema.metric_blocks, schema.journals
-        mine = blocks.c.operation_id == operation_id, blocks.c.attempt == attempt
-        found = select(blocks.c.incarnation, func.min(blocks.c.first_seq).label("first_seq"))
-        first = found.where(*mine).group_by(blocks.c.incarnation).subquery()
-        same = blocks.c.incarnation == first.c.incarnation, blocks.c.first_seq == first.c.first_seq
-        met = journals.c.operation_id == operation_id, journals.c.attempt == attempt
-        query = (
-            select(first.c.incarnation, journals.c.ordinal, blocks.c.revision)
-            .join(blocks, and_(*mine, *same))
-            .join(journals, and_(*met, journals.c.incarnation == first.c.incarnation), isouter=True)
-        )
-        rows = await self._reader.tuples(query)
+        rows = await self._reader.fetch(_JOURNALS, (operation_id, attempt))
         placed = sorted(
             (_NEVER_MET + revision if ordinal is None else ordinal, incarnation)
             for incarnation, ordinal, revision in rows
@@ -94,19 +104,7 @@ class BlockReader:
             end: Only blocks that have rows below it; None for all.
             limit: Most blocks.
         """
-        blocks = schema.metric_blocks
-        key = (
-            blocks.c.operation_id == journal.operation_id,
-            blocks.c.attempt == journal.attempt,
-            blocks.c.incarnation == journal.incarnation,
-        )
-        # Blocks do not overlap: the first one that counts is the last one that begins at `start` or before.
-        holding = select(func.max(blocks.c.first_seq)).where(*key, blocks.c.first_seq <= start).scalar_subquery()
-        query = (
-            select(blocks.c.last_seq, blocks.c.data)
-            .where(*key, blocks.c.first_seq >= func.coalesce(holding, 0), blocks.c.last_seq >= start)
-            .order_by(blocks.c.first_seq)
-            .limit(limit)
-        )
-        rows = await self._reader.tuples(query if end is None else query.where(blocks.c.first_seq < end))
+        end = _NO_END if end is None else end
+        values = (journal.operation_id, journal.attempt, journal.incarnation, start, end, limit)
+        rows = await self._reader.fetch(_BLOCKS, values)
         return Blocks([data for _, data in rows], rows[-1][0]) if rows else None

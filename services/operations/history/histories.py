@@ -8,7 +8,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
-from services.operations.history.answer import answer_of
+from services.operations.history.answer import encoded
 from services.operations.history.block_reader import BlockReader
 from services.operations.history.blocks import tables_of_blocks
 from services.operations.history.journal import Journal
@@ -61,8 +61,8 @@ class MetricHistories:
         self._registry = registry
         self._reader = BlockReader(reader)
 
-    async def query(self, query: MetricQuery) -> pb.QueryMetricsResponse:
-        """Return a page of points, or of curves with points left out.
+    async def query(self, query: MetricQuery) -> bytes:
+        """Return a page of points, or of curves with points left out, as the bytes of a `QueryMetricsResponse`.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND, INVALID_REQUEST or PAGE_TOKEN_INVALID.
@@ -71,12 +71,13 @@ class MetricHistories:
         place = _decoded(query)
         attempts = await self._attempts(query, place)
         read = self._overview if query.max_points else self._page
-        response, next_place = await read(query, attempts, place)
+        collected, next_place = await read(query, attempts, place)
+        rest = pb.QueryMetricsResponse()
         if len(query.ids) == 1:
-            response.attempt = attempts[0]
+            rest.attempt = attempts[0]
         if next_place is not None:
-            response.next_page_token = encode_page_token(query.binding, list(next_place))
-        return response
+            rest.next_page_token = encode_page_token(query.binding, list(next_place))
+        return await _work(collected.size, encoded, collected.points, rest, query.raw_rows)
 
     async def _attempts(self, query: MetricQuery, place: _Place) -> Sequence[int]:
         """Return the attempt that is meant of each operation, 0 of those that the page begins after."""
@@ -95,40 +96,31 @@ class MetricHistories:
             await self._registry.commits.settled()
         return attempts
 
-    async def _page(
-        self, query: MetricQuery, attempts: Sequence[int], place: _Place
-    ) -> tuple[pb.QueryMetricsResponse, _Place | None]:
+    async def _page(self, query: MetricQuery, attempts: Sequence[int], place: _Place) -> tuple[Page, _Place | None]:
         selection = Selection.of(query)
         page = Page(selection, min(query.page_size or DEFAULT_POINTS, MOST_POINTS), raw_rows=query.raw_rows)
-        next_place, size = None, 0
         async for index, journal in self._journals(query, attempts, place):
             begun = (index, journal.ordinal) == (place.operation, place.ordinal)
             page.begin(journal, max(selection.first_seq, place.seq if begun else 0))
             async for blocks in self._reader.run(journal, page.seq, selection.end_seq, most_bytes=_PAGE_BYTES):
-                size += blocks.size
                 await _work(blocks.size, page.add, blocks.data, blocks.last_seq)
                 if page.full:
-                    next_place = _Place(index, journal.attempt, journal.ordinal, page.seq)
-                    break
-            if next_place is not None:
-                break
-        return await _work(size, lambda: answer_of(page.points(), raw_rows=query.raw_rows)), next_place
+                    return page, _Place(index, journal.attempt, journal.ordinal, page.seq)
+        return page, None
 
     async def _overview(
         self, query: MetricQuery, attempts: Sequence[int], place: _Place
-    ) -> tuple[pb.QueryMetricsResponse, _Place | None]:
-        overview, next_place, size = Overview(raw_rows=query.raw_rows), None, 0
+    ) -> tuple[Overview, _Place | None]:
+        overview = Overview(raw_rows=query.raw_rows)
         for index in range(place.operation, len(query.ids)):
             found, read = await self._attempt(query, query.ids[index], attempts[index])
-            size += read
             curves = await _work(read, curves_of, found, query.max_points)
             if index == place.operation:
                 curves = [curve for curve in curves if curve.place >= CurvePlace(place.ordinal, place.name)]
             left = overview.add(curves)
             if left is not None:
-                next_place = _Place(index, attempts[index], left.place.ordinal, 0, left.place.name)
-                break
-        return await _work(size, lambda: answer_of(overview.points(), raw_rows=query.raw_rows)), next_place
+                return overview, _Place(index, attempts[index], left.place.ordinal, 0, left.place.name)
+        return overview, None
 
     async def _attempt(
         self, query: MetricQuery, operation_id: str, attempt: int

@@ -67,20 +67,23 @@ class Overview:
 
     Args:
         raw_rows: The points are going to travel as raw rows.
+
+    Attributes:
+        size: Bytes that the points take, about.
     """
 
     def __init__(self, *, raw_rows: bool) -> None:
         self._raw_rows = raw_rows
-        self._bytes_left = ANSWER_BYTES
+        self.size = 0
         self._curves: list[Curve] = []
 
     def add(self, curves: Iterable[Curve]) -> Curve | None:
         """Add curves; return the first that did not fit, if any."""
         for curve in curves:
             size = curve.table.points * bytes_of_a_point(curve.table, raw_rows=self._raw_rows)
-            if size > self._bytes_left and self._curves:
+            if self.size + size > ANSWER_BYTES and self._curves:
                 return curve
-            self._bytes_left -= size
+            self.size += size
             self._curves.append(curve)
         return None
 

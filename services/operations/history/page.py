@@ -20,6 +20,7 @@ class Page:
         raw_rows: The points are going to travel as raw rows.
 
     Attributes:
+        size: Bytes of blocks that were looked at.
         full: Something did not fit.
         seq: Sequence number of the first row that is not taken.
     """
@@ -30,6 +31,7 @@ class Page:
         self._bytes_left = ANSWER_BYTES
         self._raw_rows = raw_rows
         self._journals: list[tuple[Journal, TableBuilder]] = []
+        self.size = 0
         self.full = False
         self.seq = 0
 
@@ -40,6 +42,7 @@ class Page:
 
     def add(self, blocks: Sequence[bytes], last_seq: int) -> None:
         """Add what is wanted and fits of blocks that follow each other, the last of which ends with `last_seq`."""
+        self.size += sum(map(len, blocks))
         tables = list(self._selection.of_tables(tables_of_blocks(blocks), start=self.seq))
         end = self._end(tables, last_seq + 1)
         builder = self._journals[-1][1]

@@ -1,15 +1,19 @@
 """Tables as raw rows: for readers that load them straight into an array."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 from ktrdr.host.v1.metrics_pb2 import MetricRows
 
 from services.operations.history.tables import Integers, Table
+from services.operations.history.wire import FieldStart, Parts
+
+_DATA: Final = FieldStart(MetricRows, "data")
 
 
-def rows_bytes(tables: Sequence[Table]) -> Iterator[tuple[Sequence[str], bytes]]:
-    """Yield the rows of each set of series, with their names, as the bytes of a `ktrdr.host.v1.MetricRows`.
+def rows_parts(tables: Sequence[Table]) -> Iterator[tuple[Sequence[str], Parts]]:
+    """Yield the rows of each set of series, with their names, as the parts of a `ktrdr.host.v1.MetricRows`.
 
     All series of an event have its step and time in common: where the tables disagree, the first one counts.
     """
@@ -19,10 +23,9 @@ def rows_bytes(tables: Sequence[Table]) -> Iterator[tuple[Sequence[str], bytes]]
         rows["seq"], rows["step"], rows["time"] = table.seqs, table.steps, table.times
         for place, column in enumerate(table.values):
             rows["values"][:, place] = column
-        yield (
-            table.names,
-            MetricRows(names=table.names, row_count=len(rows), data=rows.tobytes()).SerializeToString(),
-        )
+        parts = Parts(MetricRows(names=table.names, row_count=len(rows)).SerializeToString())
+        parts.add_column(_DATA, rows.data)
+        yield table.names, parts
 
 
 def _by_set_of_series(tables: Sequence[Table]) -> list[Table]:

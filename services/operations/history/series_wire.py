@@ -7,7 +7,7 @@ import numpy as np
 from ktrdr.host.v1.metrics_pb2 import MetricSeries
 
 from services.operations.history.tables import Table
-from services.operations.history.wire import FieldStart, varints, zigzag
+from services.operations.history.wire import FieldStart, Parts, varints, zigzag
 
 _SEQS: Final = FieldStart(MetricSeries, "seqs")
 _STEPS: Final = FieldStart(MetricSeries, "steps")
@@ -15,23 +15,22 @@ _VALUES: Final = FieldStart(MetricSeries, "values")
 _TIMES: Final = FieldStart(MetricSeries, "times")
 
 
-def series_bytes(table: Table) -> Iterator[tuple[str, bytes]]:
-    """Yield each series of a table, by name, as the bytes of a `ktrdr.host.v1.MetricSeries`."""
+def series_parts(table: Table) -> Iterator[tuple[str, Parts]]:
+    """Yield each series of a table, by name, as the parts of a `ktrdr.host.v1.MetricSeries`."""
     first = int(table.seqs[0]) if len(table.seqs) else 0
     contiguous = not len(table.seqs) or int(table.seqs[-1]) - first + 1 == len(table.seqs)
-    common = b"".join(
-        (
-            MetricSeries(first_seq=first).SerializeToString(),
-            b"" if contiguous else _SEQS.of(varints(table.seqs.astype(np.uint64))),
-            _STEPS.of(varints(zigzag(table.steps))),
-            _TIMES.of(table.times.astype("<i8", copy=False).tobytes()),
-        )
-    )
+    common = Parts(MetricSeries(first_seq=first).SerializeToString())
+    if not contiguous:
+        common.add_column(_SEQS, varints(table.seqs.astype(np.uint64)))
+    common.add_column(_STEPS, varints(zigzag(table.steps)))
+    common.add_column(_TIMES, np.ascontiguousarray(table.times, "<i8").data)
     for name, column in zip(table.names, table.values, strict=True):
-        values = _VALUES.of(column.astype("<f8", copy=False).tobytes())
-        yield name, b"".join((MetricSeries(name=name).SerializeToString(), common, values))
+        series = Parts(MetricSeries(name=name).SerializeToString())
+        series.add_all(common)
+        series.add_column(_VALUES, np.ascontiguousarray(column, "<f8").data)
+        yield name, series
 
 
 def to_series(tables: list[Table]) -> list[MetricSeries]:
     """Return the series of tables as messages, in the order of the tables."""
-    return [MetricSeries.FromString(data) for table in tables for _, data in series_bytes(table)]
+    return [MetricSeries.FromString(parts.joined()) for table in tables for _, parts in series_parts(table)]

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from services.operations.history.tables import Integers
 
+Part = bytes | memoryview
+"""Bytes, or the memory of an array of numbers, which are little-endian and next to each other."""
+
 _DELIMITED: Final = 2
 """Wire type of messages, texts, bytes and packed numbers."""
 _VARINT_BYTES: Final = 10
@@ -29,9 +32,55 @@ class FieldStart:
     def __init__(self, message: type[Message], field: str) -> None:
         self._tag = varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | _DELIMITED)
 
+    def before(self, size: int) -> bytes:
+        """Return what stands before a content of so many bytes."""
+        return self._tag + varint(size)
+
     def of(self, content: bytes) -> bytes:
         """Return the field with this content; nothing where there is none, as protobuf has it for packed numbers."""
-        return self._tag + varint(len(content)) + content if content else b""
+        return self.before(len(content)) + content if content else b""
+
+
+class Parts:
+    """Bytes of a message in parts: large ones are copied once only, when everything is put together.
+
+    Args:
+        *parts: The first ones.
+
+    Attributes:
+        parts: All of them.
+        size: Bytes of all of them.
+    """
+
+    def __init__(self, *parts: Part) -> None:
+        self.size = 0
+        self.parts: list[Part] = []
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Part) -> None:
+        """Append bytes."""
+        self.size += part.nbytes if isinstance(part, memoryview) else len(part)
+        self.parts.append(part)
+
+    def add_all(self, other: "Parts") -> None:
+        """Append the parts of another message."""
+        self.size += other.size
+        self.parts += other.parts
+
+    def add_field(self, field: FieldStart, other: "Parts") -> None:
+        """Append a message, or a column, as a field."""
+        self.add(field.before(other.size))
+        self.add_all(other)
+
+    def add_column(self, field: FieldStart, column: Part) -> None:
+        """Append a packed column of numbers; nothing where it is empty."""
+        if len(column):
+            self.add_field(field, Parts(column))
+
+    def joined(self) -> bytes:
+        """Return the bytes."""
+        return b"".join(self.parts)
 
 
 def varint(number: int) -> bytes:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -186,11 +186,12 @@ class World:
         )
 
 
-async def every_page(ask: Callable[[MetricQuery], object], query: MetricQuery) -> dict[str, list[float]]:
+async def every_page(ask: Callable[[MetricQuery], Awaitable[bytes]], query: MetricQuery) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"loss": [], "odd": []}
     token = ""
     while True:
-        response = await ask(MetricQuery(query.operation_id, page_size=query.page_size, page_token=token))  # type: ignore[misc]
+        page = MetricQuery(query.operation_id, page_size=query.page_size, page_token=token)
+        response = pb.QueryMetricsResponse.FromString(await ask(page))
         for history in response.series:
             found[history.points.name] += history.points.values
         token = response.next_page_token

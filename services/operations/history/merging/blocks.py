@@ -1,7 +1,7 @@
 """Read blocks that are to be merged, and write the one that they become."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Executable, delete, func, select, update
 
@@ -9,10 +9,11 @@ from services.operations import schema
 from services.operations.history import block_layout
 from services.operations.history.blocks import tables_of_blocks
 from services.operations.history.marks import MarkedBlock, marks_of
-from services.operations.history.merging.plan import BlockSize
+from services.operations.history.merging.plan import FULL_POINTS, MOST_BLOCKS, BlockSize
 from services.operations.store_reader import StoreReader
 
-_BLOCKS = schema.metric_blocks
+_BLOCKS: Final = schema.metric_blocks
+_SIZES_AT_ONCE: Final = 8 * MOST_BLOCKS
 
 
 class JournalKey(NamedTuple):
@@ -70,9 +71,13 @@ class Merge(NamedTuple):
 
 
 async def sizes_of(reader: StoreReader, journal: JournalKey) -> list[BlockSize]:
-    """Return the blocks of a journal, in order."""
-    query = select(_BLOCKS.c.first_seq, _BLOCKS.c.points).where(*journal.condition).order_by(_BLOCKS.c.first_seq)
-    return [BlockSize(*row) for row in await reader.tuples(query)]
+    """Return the blocks of a journal, in order, from the first one that is not full; the first thousands of them."""
+    small = select(func.min(_BLOCKS.c.first_seq)).where(*journal.condition, _BLOCKS.c.points < FULL_POINTS)
+    query = select(_BLOCKS.c.first_seq, _BLOCKS.c.points).where(
+        *journal.condition, _BLOCKS.c.first_seq >= small.scalar_subquery()
+    )
+    rows = await reader.tuples(query.order_by(_BLOCKS.c.first_seq).limit(_SIZES_AT_ONCE))
+    return [BlockSize(*row) for row in rows]
 
 
 async def blocks_of(reader: StoreReader, journal: JournalKey, group: Sequence[BlockSize]) -> list[Block]:

@@ -61,11 +61,13 @@ def _runs(blocks: Sequence[BlockSize], size: int) -> Iterator[Sequence[BlockSize
 def _groups(run: Sequence[BlockSize]) -> Iterator[Sequence[BlockSize]]:
     """Cut neighbours into groups that make a full block each, or as much as is merged at once."""
     group: list[BlockSize] = []
+    points = 0
     for block in run:
         group.append(block)
-        if len(group) == MOST_BLOCKS or sum(one.points for one in group) >= FULL_POINTS:
+        points += block.points
+        if len(group) == MOST_BLOCKS or points >= FULL_POINTS:
             if len(group) > 1:
                 yield group
-            group = []
+            group, points = [], 0
     if len(group) > 1:
         yield group

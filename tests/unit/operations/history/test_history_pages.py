@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.operations.history import block_layout
-from services.operations.history.answer import ANSWER_BYTES, answer_of
+from services.operations.history.answer import ANSWER_BYTES, encoded
 from services.operations.history.blocks import tables_of_blocks
 from services.operations.history.journal import Journal
 from services.operations.history.page import Page
@@ -24,6 +24,11 @@ from tests.support.metric_blocks import (
     points_of_rows,
     step_of,
 )
+
+
+def answer_of(page: Page, *, raw_rows: bool) -> pb.QueryMetricsResponse:
+    return pb.QueryMetricsResponse.FromString(encoded(page.points, pb.QueryMetricsResponse(), raw_rows))
+
 
 JOURNALS = (Journal("op", 1, 0, "x"), Journal("op", 1, 3, "y"))
 
@@ -92,7 +97,7 @@ def test_pages_give_each_wanted_point_once_and_split_no_row(
     while place is not None:
         page = Page(selection, room, raw_rows=raw_rows)
         place = fill(page, blocks, selection, *place)
-        points = points_of_answer(answer_of(page.points(), raw_rows=raw_rows))
+        points = points_of_answer(answer_of(page, raw_rows=raw_rows))
         assert len(points) <= room or len({(point[0], point[2]) for point in points}) == 1
         pages.append(points)
     told = [point for page in pages for point in page]
@@ -115,7 +120,7 @@ def test_a_page_ends_where_a_message_would_grow_too_large() -> None:
         page.begin(JOURNALS[0], 0)
         page.add([block_layout.encode([table])], int(far[-1]))
         assert page.full
-        answer = answer_of(page.points(), raw_rows=raw_rows)
+        answer = answer_of(page, raw_rows=raw_rows)
         assert ANSWER_BYTES * 0.9 < answer.ByteSize() < 4 * 2**20
         assert page.seq - points_of_answer(answer)[-1][2] == 2
 
@@ -125,7 +130,7 @@ def test_rows_of_each_set_of_series_come_together() -> None:
     page = Page(Selection(), 100, raw_rows=True)
     page.begin(JOURNALS[0], 0)
     page.add([block_of_rows(rows, first_seq=5)], 8)
-    answer = answer_of(page.points(), raw_rows=True)
+    answer = answer_of(page, raw_rows=True)
     assert [(list(one.rows.names), one.rows.row_count) for one in answer.series] == [
         (["a", "b"], 2),
         (["a"], 1),
@@ -140,4 +145,4 @@ def test_rows_of_each_set_of_series_come_together() -> None:
 
 
 def test_an_answer_without_points_is_empty() -> None:
-    assert answer_of([], raw_rows=False) == pb.QueryMetricsResponse()
+    assert answer_of(Page(Selection(), 1, raw_rows=False), raw_rows=False) == pb.QueryMetricsResponse()

@@ -146,12 +146,12 @@ async def test_pages_that_were_begun_before_a_merge_go_on_after_it(world: Stored
     operation = await world.operation("op")
     await world.write(operation, rows_of(300))
 
-    page = await world.histories.query(MetricQuery("op", page_size=101))
+    page = await world.query(MetricQuery("op", page_size=101))
     await world.end(operation)
     await world.merge_all()
     found = [point for one in page.series for point in one.points.values]
     while page.next_page_token:
-        page = await world.histories.query(MetricQuery("op", page_token=page.next_page_token))
+        page = await world.query(MetricQuery("op", page_token=page.next_page_token))
         found += [point for one in page.series for point in one.points.values]
     assert sorted(found) == sorted([float(place) for place in range(300)] + [0.5] * 300)
 

@@ -27,9 +27,9 @@ async def world(tmp_path: Path) -> AsyncIterator[StoredHistories]:
 
 
 async def pages(world: StoredHistories, **fields: Any) -> list[pb.QueryMetricsResponse]:
-    found = [await world.histories.query(MetricQuery(**fields))]
+    found = [await world.query(MetricQuery(**fields))]
     while token := found[-1].next_page_token:
-        found.append(await world.histories.query(MetricQuery(**fields, page_token=token)))
+        found.append(await world.query(MetricQuery(**fields, page_token=token)))
     return found
 
 
@@ -39,7 +39,7 @@ async def points(world: StoredHistories, **fields: Any) -> list[Point]:
 
 async def refused(world: StoredHistories, reason: "ErrorReason.ValueType", *named: str, **fields: Any) -> None:
     with pytest.raises(ServiceError) as failed:
-        await world.histories.query(MetricQuery(**fields))
+        await world.query(MetricQuery(**fields))
     assert failed.value.reason == reason
     assert [field.field for field in failed.value.fields] == list(named)
 
@@ -118,9 +118,9 @@ async def test_each_attempt_has_a_history_of_its_own(world: StoredHistories) -> 
 async def test_whoever_reads_on_stays_with_the_attempt_when_there_is_another(world: StoredHistories) -> None:
     operation = await world.operation("op")
     await world.write(operation, ROWS)
-    page = await world.histories.query(MetricQuery("op", page_size=10))
+    page = await world.query(MetricQuery("op", page_size=10))
     operation.record.attempt = 2
-    rest = await world.histories.query(MetricQuery("op", page_token=page.next_page_token))
+    rest = await world.query(MetricQuery("op", page_token=page.next_page_token))
     assert sorted([*points_of_answer(page), *points_of_answer(rest)]) == sorted(world.told["op", 1])
     assert rest.attempt == 1
 
@@ -185,7 +185,7 @@ async def test_what_makes_no_sense_is_refused(world: StoredHistories) -> None:
     await refused(world, unknown, operation_id="nobody")
     await refused(world, unknown, operation_ids=["op", "nobody"])
     invalid = ErrorReason.ERROR_REASON_PAGE_TOKEN_INVALID
-    token = (await world.histories.query(MetricQuery("op", page_size=5))).next_page_token
+    token = (await world.query(MetricQuery("op", page_size=5))).next_page_token
     assert token
     for fields in ({"series": ["loss"]}, {"after_seq": 1}, {"max_points": 5}, {"from_step": 0}, {"before_seq": 99}):
         await refused(world, invalid, operation_id="op", page_token=token, **fields)
