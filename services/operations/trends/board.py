@@ -18,7 +18,7 @@ from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import Mark
 from services.operations.trends.closing import closing_verdicts, new_trends
 from services.operations.trends.entry import Entry, marks_of
-from services.operations.trends.idleness import idle_seconds, resume_stall
+from services.operations.trends.idleness import idle_seconds, resume_stall, waits
 from services.operations.trends.late import LateVerdicts
 from services.operations.trends.replay import BlockReader, replay
 from services.operations.trends.series_names import SeriesNames
@@ -108,12 +108,22 @@ class TrendBoard:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def watched(self) -> int:
+        """Operations that are looked at."""
+        return len(self._entries)
+
+    @property
+    def behind(self) -> int:
+        """Operations of which not all is known that is stored."""
+        return sum(not entry.ready for entry in self._entries.values())
+
     def idle_seconds(self, operation: LiveOperation) -> float | None:
         """Return how long nothing has come from an operation that should have reported; None if that is not known."""
         entry = self._entries.get(operation.id)
         if entry is None or entry.operation is not operation:
             return None
-        return idle_seconds(entry, self._hosts, self._clock.monotonic())
+        return 0.0 if waits(operation) else idle_seconds(entry, self._hosts, self._clock.monotonic())
 
     def closing(
         self, operation: LiveOperation, points: NewPoints | None, *, completed: bool, end_ns: int
@@ -208,24 +218,27 @@ class TrendBoard:
         while True:
             await asyncio.sleep(self._interval_seconds)
             try:
-                await self._look()
+                await self.look()
             except StatusError as error:
                 _logger.warning("verdicts_not_stored", problem=str(error))
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Look once at every operation that has new points or is overdue, and tell what has changed."""
         touched, self._touched = self._touched, {}
         news: list[tuple[Entry, tuple[Mark, ...], list[Verdict]]] = []
         began = time.perf_counter()
         for operation_id, entry in list(self._entries.items()):
             now = self._clock.monotonic()
-            is_touched = operation_id in touched
+            waiting = waits(entry.operation)
+            if waiting:
+                entry.arrived_at = now
             overdue = now - entry.arrived_at > entry.trends.patience_seconds
-            if entry.ready and (is_touched or overdue):
+            if entry.ready and (operation_id in touched or overdue or (waiting and entry.stalled)):
                 if entry.waiting_count > _MANY_VALUES:
                     await self._look_in_thread(entry)
                 else:
                     entry.look()
-                if (found := self._news(entry, now, overdue=overdue)) is not None:
+                if (found := self._news(entry, now)) is not None:
                     news.append(found)
             if time.perf_counter() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
@@ -238,11 +251,12 @@ class TrendBoard:
         await asyncio.to_thread(entry.look)
         entry.ready = not entry.missed
 
-    def _news(self, entry: Entry, now: float, *, overdue: bool) -> tuple[Entry, tuple[Mark, ...], list[Verdict]] | None:
+    def _news(self, entry: Entry, now: float) -> tuple[Entry, tuple[Mark, ...], list[Verdict]] | None:
         """Return what has to be stored of an operation; show what need not be, and act on what is known."""
         operation, trends = entry.operation, entry.trends
         if not entry.ready or operation.state.ended:
             return None
+        overdue = now - entry.arrived_at > trends.patience_seconds
         idle = idle_seconds(entry, self._hosts, now) if overdue else 0.0
         if idle is None:
             return None  # nothing is known that would change anything

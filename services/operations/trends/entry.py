@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ktrdr.operations.v1.trends_pb2 import Verdict
+from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, Verdict
 
 from services.operations.live_operation import LiveOperation
 from services.operations.new_points import NewPoints
@@ -39,6 +39,11 @@ class Entry:
     waiting_count: int = 0
     marks: tuple[Mark, ...] = ()
     told_at: float = 0.0
+
+    @property
+    def stalled(self) -> bool:
+        """It is told to be stalled now."""
+        return any(kind == VERDICT_KIND_STALLED and active for kind, _, active, _ in self.marks)
 
     def add(self, points: NewPoints, now: float) -> None:
         """Take note of points that are stored. Too many at once are left to be read from the store.

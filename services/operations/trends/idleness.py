@@ -7,29 +7,32 @@ from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED
 
 from services.common.timestamps import to_timedelta
 from services.operations.followed_host import FollowedHost, owner_of
+from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import State
 from services.operations.trends.entry import Entry
 
 
+def waits(operation: LiveOperation) -> bool:
+    """Tell whether an operation has said that it waits for something: then nothing has to come."""
+    record = operation.record
+    return bool(record.wait_reason or record.progress.wait_reason)
+
+
 def idle_seconds(entry: Entry, hosts: Mapping[str, FollowedHost], now: float) -> float | None:
-    """Return how long nothing has come; None if that cannot be told now, because the host is out of sight.
+    """Return how long nothing has come; None if that says nothing now: out of sight, lost, or asked to stop.
 
     Time in which the host was out of sight does not count: only up to its last answer is it known that nothing came.
-    While the operation waits, or does not work at all, nothing has to come; the time begins anew afterwards. What the
-    worker has written beside points (progress) is a sign of life, too.
+    What the worker has written beside points (progress) is a sign of life, too.
 
     Args:
-        entry: The operation; what it waits for moves `arrived_at`.
+        entry: The operation.
         hosts: All hosts by name.
         now: Monotonic time.
     """
     operation = entry.operation
     record = operation.record
-    if record.state != State.STATE_RUNNING or record.wait_reason or record.progress.wait_reason:
-        entry.arrived_at = now
-        return 0.0
     host = owner_of(hosts, operation.state)
-    if host is None or host.last_success is None or record.HasField("loss"):
+    if host is None or host.last_success is None or record.HasField("loss") or record.state != State.STATE_RUNNING:
         return None
     idle = host.last_success - entry.arrived_at
     if record.progress.HasField("age") and operation.seen_at is not None:
