@@ -1,89 +1,150 @@
 """Lists of operations."""
 
+from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
-from services.common.timestamps import to_datetime
 from services.operations.filter_errors import requested_filter
 from services.operations.filters import Expression, matches
+from services.operations.lists.order import Order, OrderError, Place, parse_order
+from services.operations.lists.search import Answer, Question, search
+from services.operations.lists.snapshots import Snapshots
+from services.operations.lists.terminal import ended_among
 from services.operations.live_operation import LiveOperation
 from services.operations.message_size import MESSAGE_BYTES
-from services.operations.operation_state import OperationState, microseconds
+from services.operations.operation_state import OperationState
 from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
-from services.operations.store_reader import Place, StoreReader
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 500
 
+_Placed = tuple[Place, LiveOperation | OperationState]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a page begins, and what the first page has told of the whole list."""
+
+    revision: int
+    after: Place | None = None
+    total: int = 0
+    at_least: bool = False
+
 
 class Listing:
-    """Lists operations, newest first: those at work from memory, those that have ended from the store.
+    """Lists operations: those at work from memory, those that have ended from the store.
 
     Args:
         registry: The operations.
-        reader: Questions to the store.
+        ended: Those that have ended.
         presenter: Tells operations.
     """
 
-    def __init__(self, registry: Registry, reader: StoreReader, presenter: Presenter) -> None:
+    def __init__(self, registry: Registry, ended: Snapshots, presenter: Presenter) -> None:
         self._registry = registry
-        self._reader = reader
+        self._ended = ended
         self._presenter = presenter
 
-    async def page(self, *, page_size: int, page_token: str, filter_text: str) -> pb.ListOperationsResponse:
+    async def page(
+        self, *, page_size: int, page_token: str, filter_text: str, order_by: str = ""
+    ) -> pb.ListOperationsResponse:
         """Return a page of operations.
 
         Args:
-            page_size: Most operations, 0 for 50; more than 500 count as 500. The page may be shorter, to fit a message.
+            page_size: Most operations, 0 for 50; more than 500 count as 500. The page may be shorter, to fit a message,
+                or because no index serves the filter and looking on would take too long.
             page_token: Token of the page, empty for the first.
             filter_text: Which operations.
+            order_by: In which order, empty for the newest first.
 
         Raises:
             ServiceError: FILTER_INVALID, PAGE_TOKEN_INVALID or INVALID_REQUEST.
         """
         limit = checked_page_size(page_size)
-        expression = requested_filter(filter_text)
-        binding = f"operations\0{filter_text}"
-        revision, before = self._registry.revisions.visible, None
-        if page_token:
-            first_revision, created_us, operation_id = decode_page_token(binding, page_token, (int, int, str))
-            revision, before = int(first_revision), Place(int(created_us), str(operation_id))
-        found = await self._found(expression, before, limit + 1)
-        response = pb.ListOperationsResponse(revision=revision)
-        size, last = 0, Place(0, "")
+        expression, order = requested_filter(filter_text), _requested_order(order_by)
+        binding = f"operations\0{filter_text}\0{order_by}"
+        start = self._start(binding, page_token, order)
+        found, answer, total = await self._found(expression, order, start, limit + 1)
+        if answer.total is not None:
+            start = _Start(start.revision, start.after, total, answer.at_least)
+        response = pb.ListOperationsResponse(
+            revision=start.revision, total_size=start.total, total_size_is_lower_bound=start.at_least
+        )
+        goes_on, last = self._tell(found, limit, response)
+        last = last if goes_on else answer.reached
+        if last is not None:
+            position: list[int | str] = [start.revision, start.total, int(start.at_least), *last]
+            response.next_page_token = encode_page_token(binding, position)
+        return response
+
+    def _start(self, binding: str, page_token: str, order: Order) -> _Start:
+        if not page_token:
+            return _Start(self._registry.revisions.visible)
+        shape = (int, int, int, *order.types)
+        revision, total, at_least, *place = decode_page_token(binding, page_token, shape)
+        return _Start(int(revision), tuple(place), int(total), bool(at_least))
+
+    def _tell(self, found: list[_Placed], limit: int, response: pb.ListOperationsResponse) -> tuple[bool, Place | None]:
+        """Put operations into the response; return whether there are more, and the place of the last one."""
+        size, last = 0, None
         for place, operation in found:
             told = self._presenter.present(operation)
             size += told.ByteSize()
             if len(response.operations) == limit or (response.operations and size > MESSAGE_BYTES):
-                response.next_page_token = encode_page_token(binding, [revision, *last])
-                break
+                return True, last
             response.operations.append(told)
             last = place
-        return response
+        return False, last
 
     async def _found(
-        self, expression: Expression, before: Place | None, limit: int
-    ) -> list[tuple[Place, LiveOperation | OperationState]]:
+        self, expression: Expression, order: Order, start: _Start, limit: int
+    ) -> tuple[list[_Placed], Answer, int]:
+        """Return operations in order, what the store answered, and how many there are in all."""
         # Memory first: what ends in between is then in both, and never in neither.
-        live = [
-            (place, operation)
-            for place, operation in ((place_of(one.record), one) for one in self._registry.live.values())
-            if not operation.hidden and (before is None or place < before) and matches(expression, operation.record)
-        ]
-        ended = await self._reader.ended_before(before, expression, limit)
-        found: dict[Place, LiveOperation | OperationState] = dict(live)
-        found.update({place_of(state.record): state for state in ended})
-        return sorted(found.items(), key=lambda item: item[0], reverse=True)[:limit]
+        live = {one.id: one for one in self._registry.live.values() if not one.hidden}
+        live = {key: one for key, one in live.items() if matches(expression, one.record)}
+        question = Question(expression, order, start.after, limit, count=start.after is None)
+        try:
+            async with self._ended.take() as snapshot:
+                answer = await snapshot.ask(lambda connection: search(connection, question))
+                moved = [one.id for one in live.values() if one.staged or self._registry.live.get(one.id) is not one]
+                if moved:
+                    for operation_id in await snapshot.ask(lambda connection: ended_among(connection, moved)):
+                        del live[operation_id]
+        except OrderError as error:
+            raise _refusal(error) from error
+        after = None if start.after is None else order.sort_key(start.after)
+        reached = None if answer.reached is None else order.sort_key(answer.reached)
+        placed: list[tuple[tuple[object, ...], _Placed]] = []
+        for one in live.values():
+            place = order.place_of(one.record)
+            key = order.sort_key(place)
+            if (after is None or key > after) and (reached is None or key <= reached):
+                placed.append((key, (place, one)))
+        placed += [(order.sort_key(place), (place, state)) for place, state in answer.found]
+        first = nsmallest(limit, placed, key=lambda item: item[0])
+        return [item for _, item in first], answer, len(live) + (answer.total or 0)
 
 
-def place_of(record: pb.Operation) -> Place:
-    """Return the place of an operation in lists."""
-    return Place(microseconds(to_datetime(record.create_time)), record.id)
+def _requested_order(text: str) -> Order:
+    try:
+        return parse_order(text)
+    except OrderError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: OrderError) -> ServiceError:
+    return ServiceError(
+        ErrorReason.ERROR_REASON_INVALID_REQUEST,
+        fields=[FieldViolation("order_by", str(error))],
+        detail=f"order_by: {error}.",
+    )
 
 
 def checked_page_size(page_size: int, *, default: int = DEFAULT_PAGE, largest: int = LARGEST_PAGE) -> int:

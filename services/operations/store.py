@@ -6,14 +6,12 @@ writer.
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ktrdr.host.v1.errors_pb2 import ErrorReason
 from sqlalchemy import Table, delete, event, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from services.common.errors import ServiceError
 from services.operations import schema
 from services.operations.changes import Changes, Row
+from services.operations.lists.snapshots import Snapshots
+from services.operations.store_check import LongCheck
+from services.operations.store_errors import store_error
 from services.operations.store_file import prepare_file
 from services.operations.store_reader import StoreReader
 
@@ -31,7 +32,7 @@ _READER_NUMBER: Final = "reader_number"
 
 
 class Store:
-    """Writes transactions; `read` reads.
+    """Writes transactions; `read` reads, and `ended` gives snapshots for lists.
 
     Args:
         path: The file.
@@ -42,6 +43,9 @@ class Store:
         self._path = path
         self._engine = engine
         self.read = StoreReader(engine)
+        self.ended = Snapshots(path)
+        self._check: asyncio.Task[None] | None = None
+        self._long_check = LongCheck(path)
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -51,13 +55,20 @@ class Store:
             CannotStartError: The file is damaged, is something else, is newer than this software, or cannot be written.
                 The message names it and says what to do.
         """
-        await asyncio.to_thread(prepare_file, path)
+        whole_checked = await asyncio.to_thread(prepare_file, path)
         engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=_READERS + 1, max_overflow=0)
         event.listen(engine.sync_engine, "connect", _set_up)
-        return cls(path, engine)
+        store = cls(path, engine)
+        if not whole_checked:
+            store._check = asyncio.create_task(asyncio.to_thread(store._long_check.run), name="store check")
+        return store
 
     async def close(self) -> None:
         """Close all connections."""
+        self._long_check.stop()
+        if self._check is not None:
+            await self._check
+        self.ended.close()
         await self._engine.dispose()
 
     async def reader_id(self) -> str:
@@ -89,9 +100,7 @@ class Store:
             raise self._translated(error) from error
 
     def _translated(self, error: DBAPIError) -> ServiceError:
-        if isinstance(error.orig, sqlite3.OperationalError):
-            return ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path=str(self._path))
-        return ServiceError(ErrorReason.ERROR_REASON_STORE_CORRUPT, path=str(self._path))
+        return store_error(self._path, error.orig)
 
 
 async def _write(connection: AsyncConnection, changes: Changes) -> None:

@@ -1,28 +1,42 @@
 """Understand the text of a filter.
 
-The language is the part of AIP-160 that lists of operations need::
+The language is AIP-160 (https://google.aip.dev/160), without functions::
 
-    expression = part { "AND" part } | part { "OR" part }
-    part       = comparison | "(" expression ")"
-    comparison = field ( "=" | "!=" ) value
-    field      = "state" | "type" | "host" | "display_name" | "labels." key
-    value      = word | quoted text
+    filter      = [ expression ]
+    expression  = factor { [ "AND" ] factor }
+    factor      = term { "OR" term }
+    term        = [ "NOT" | "-" ] simple
+    simple      = restriction | "(" expression ")"
+    restriction = field comparator ( value | "(" values ")" ) | text
+    comparator  = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":"
 
-AIP-160 lets OR bind tighter than AND, which surprises most people: AND and OR side by side need parentheses here.
+As AIP-160 has it, OR binds tighter than AND: `a AND b OR c` is `a AND (b OR c)`. A text without a field is looked for
+in all texts of an operation.
 """
 
 from typing import Final
 
-from ktrdr.operations.v1 import operations_pb2 as pb
-
-from services.operations.filters.expression import AllOf, AnyOf, Comparison, Expression, Field
-from services.operations.filters.lexer import FilterSyntaxError, Token, TokenKind, tokens
+from services.operations.filters.expression import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Expression,
+    Field,
+    Not,
+    Operator,
+)
+from services.operations.filters.lexer import WILDCARD, FilterSyntaxError, Token, TokenKind, tokens, unquoted
+from services.operations.filters.values import ascii_lower, comparison
 
 __all__ = ["FilterSyntaxError", "parse_filter"]
 
 _LONGEST_FILTER: Final = 4_000
 _DEEPEST_NESTING: Final = 32
-_FIELDS: Final = "state, type, host, display_name and labels.KEY"
+_MOST_COMPARISONS: Final = 100
+_WORDS: Final = frozenset({"AND", "OR", "NOT"})
+_NAMED: Final = {field.value: field for field in Field if field not in {Field.LABEL, Field.ANY_TEXT}}
+_FIELDS: Final = ", ".join([*_NAMED, "labels.KEY"])
 
 
 def parse_filter(text: str) -> Expression:
@@ -43,36 +57,46 @@ class _Parser:
         self._tokens = found
         self._position = 0
         self._depth = 0
+        self._comparisons = 0
+        self._compared: tuple[Field, str, Token] | None = None  # within the parentheses of a value
 
     def parse(self) -> Expression:
         if self._peek().kind is TokenKind.END:
-            return AllOf()
+            return EVERYTHING
         expression = self._expression()
         if self._peek().kind is not TokenKind.END:
             raise self._unexpected("AND, OR or the end")
         return expression
 
     def _expression(self) -> Expression:
-        parts = [self._part()]
-        word = self._connective()
-        while connective := self._connective():
-            if connective != word:
-                raise FilterSyntaxError(
-                    self._peek().column, "AND and OR side by side: put parentheses around one of them"
-                )
+        factors = [self._factor()]
+        while True:
+            if self._word() == "AND":
+                self._position += 1
+            elif self._peek().kind in {TokenKind.END, TokenKind.CLOSE}:
+                return factors[0] if len(factors) == 1 else AllOf(tuple(factors))
+            factors.append(self._factor())
+
+    def _factor(self) -> Expression:
+        terms = [self._term()]
+        while self._word() == "OR":
             self._position += 1
-            parts.append(self._part())
-        if len(parts) == 1:
-            return parts[0]
-        return AllOf(tuple(parts)) if word == "AND" else AnyOf(tuple(parts))
+            terms.append(self._term())
+        return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
 
-    def _connective(self) -> str:
+    def _term(self) -> Expression:
         token = self._peek()
-        return token.text if token.kind is TokenKind.WORD and token.text in {"AND", "OR"} else ""
+        if self._word() == "NOT" or token.kind is TokenKind.MINUS:
+            self._position += 1
+            return Not(self._simple())
+        return self._simple()
 
-    def _part(self) -> Expression:
-        if self._peek().kind is not TokenKind.OPEN:
-            return self._comparison()
+    def _simple(self) -> Expression:
+        if self._peek().kind is TokenKind.OPEN:
+            return self._nested()
+        return self._restriction() if self._compared is None else self._compare(*self._compared)
+
+    def _nested(self) -> Expression:
         if self._depth == _DEEPEST_NESTING:
             raise FilterSyntaxError(self._peek().column, f"parentheses are nested more than {_DEEPEST_NESTING} deep")
         self._depth += 1
@@ -84,51 +108,78 @@ class _Parser:
         self._depth -= 1
         return inner
 
-    def _comparison(self) -> Comparison:
-        field, label = self._field()
-        operator = self._peek()
-        if operator.kind not in {TokenKind.EQUAL, TokenKind.NOT_EQUAL}:
-            raise self._unexpected("= or !=")
-        self._position += 1
+    def _restriction(self) -> Expression:
         token = self._peek()
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or self._connective():
-            raise self._unexpected("a value")
-        self._position += 1
-        return Comparison(field, label, operator.kind is TokenKind.EQUAL, _value(field, token))
-
-    def _field(self) -> tuple[Field, str]:
-        token = self._peek()
-        if token.kind is not TokenKind.WORD or self._connective():
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or self._word():
             raise self._unexpected("a field")
         self._position += 1
-        name, dot, key = token.text.partition(".")
-        if name == Field.LABEL.value and key:
-            return Field.LABEL, key
-        known = {field.value: field for field in Field if field is not Field.LABEL}
-        if dot or name not in known:
-            raise FilterSyntaxError(token.column, f"unknown field {token.text!r}; the fields are {_FIELDS}")
-        return known[name], ""
+        comparator = self._peek()
+        if comparator.kind is not TokenKind.COMPARATOR:
+            return self._any_text(token)
+        self._position += 1
+        if token.text == Field.LABEL.value and comparator.text == ":" and token.kind is TokenKind.WORD:
+            return self._has_label()
+        field, key = _field(token)
+        if self._peek().kind is not TokenKind.OPEN:
+            return self._compare(field, key, comparator)
+        self._compared = field, key, comparator
+        values = self._nested()
+        self._compared = None
+        return values
+
+    def _compare(self, field: Field, key: str, comparator: Token) -> Expression:
+        return comparison(field, key, comparator, self._value())
+
+    def _has_label(self) -> Expression:
+        token = self._value()
+        if WILDCARD in token.text:
+            raise FilterSyntaxError(token.column, "name the label: labels:KEY, or labels.KEY:*")
+        return Comparison(Field.LABEL, Operator.PRESENT, "", token.text)
+
+    def _any_text(self, token: Token) -> Expression:
+        following = self._peek()
+        if token.kind is TokenKind.WORD:
+            if following.kind is TokenKind.OPEN and following.column == token.column + len(token.text):
+                raise FilterSyntaxError(token.column, "there are no functions here")
+            if token.text in _NAMED or token.text.partition(".")[0] == Field.LABEL.value:
+                raise self._unexpected("=, !=, <, <=, >, >= or :")
+            if token.text.upper() in _WORDS:
+                raise FilterSyntaxError(token.column, f"write {token.text.upper()} in capital letters")
+        self._count(token)
+        text = token.text.replace(WILDCARD, "*")
+        return Comparison(Field.ANY_TEXT, Operator.CONTAINS, ascii_lower(text))
+
+    def _value(self) -> Token:
+        token = self._peek()
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or self._word():
+            raise self._unexpected("a value")
+        self._position += 1
+        self._count(token)
+        return token
+
+    def _count(self, token: Token) -> None:
+        self._comparisons += 1
+        if self._comparisons > _MOST_COMPARISONS:
+            raise FilterSyntaxError(token.column, f"a filter has at most {_MOST_COMPARISONS} comparisons")
+
+    def _word(self) -> str:
+        token = self._peek()
+        return token.text if token.kind is TokenKind.WORD and token.text in _WORDS else ""
 
     def _peek(self) -> Token:
         return self._tokens[self._position]
 
     def _unexpected(self, wanted: str) -> FilterSyntaxError:
         token = self._peek()
-        found = token.text if token.kind is TokenKind.END else repr(token.text)
+        found = token.text if token.kind is TokenKind.END else repr(token.text.replace(WILDCARD, "*"))
         return FilterSyntaxError(token.column, f"expected {wanted}, found {found}")
 
 
-def _value(field: Field, token: Token) -> str | int:
-    if field is Field.STATE:
-        return _enum_value(token, "STATE_", dict(pb.Operation.State.items()))
-    if field is Field.TYPE:
-        return _enum_value(token, "OPERATION_TYPE_", dict(pb.OperationType.items()))
-    return token.text
-
-
-def _enum_value(token: Token, prefix: str, values: dict[str, int]) -> int:
-    known = {name.removeprefix(prefix): number for name, number in values.items() if number}
-    number = known.get(token.text.upper())
-    if number is None:
-        raise FilterSyntaxError(token.column, f"unknown value {token.text!r}; the values are {', '.join(known)}")
-    return number
+def _field(token: Token) -> tuple[Field, str]:
+    name, dot, key = token.text.partition(".")
+    if token.kind is TokenKind.WORD:
+        if name == Field.LABEL.value and key:
+            return Field.LABEL, unquoted(key) if key[0] in "\"'" else key
+        if not dot and name in _NAMED:
+            return _NAMED[name], ""
+    raise FilterSyntaxError(token.column, f"unknown field {token.text!r}; the fields are {_FIELDS}")
