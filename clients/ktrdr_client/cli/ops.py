@@ -16,9 +16,12 @@ from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
 from ktrdr_client.cli.named_operations import Ids, Name
+from ktrdr_client.cli.ops_delete import delete
 from ktrdr_client.cli.ops_diagnose import diagnose
+from ktrdr_client.cli.ops_label import label
 from ktrdr_client.cli.ops_logs import parse_log_level, show_log
 from ktrdr_client.cli.ops_metrics import show_metrics
+from ktrdr_client.cli.ops_retry import retry
 from ktrdr_client.cli.ops_table import detail_lines, parse_order, print_operations
 from ktrdr_client.cli.ops_watch import watch_all
 from ktrdr_client.cli.printer import Printer, message_values
@@ -205,6 +208,9 @@ async def logs(
 
 
 command(app, "diagnose")(diagnose)
+command(app, "retry")(retry)
+command(app, "label")(label)
+command(app, "delete")(delete)
 
 
 @command(app, "cancel")

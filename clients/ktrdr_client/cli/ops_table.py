@@ -7,6 +7,7 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
 from ktrdr_client.cli.display import trouble
+from ktrdr_client.cli.history_lines import attempt_lines, input_lines, note_lines
 from ktrdr_client.cli.invocation import UsageProblem
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, fact, summary_lines
@@ -95,6 +96,9 @@ def detail_lines(operation: Operation) -> list[Text]:
             lines.append(fact(label, f"{text} UTC"))
     if operation.labels:
         lines.append(fact("labels", " ".join(f"{key}={value}" for key, value in sorted(operation.labels.items()))))
+    lines += note_lines(operation)
+    lines += input_lines(operation)
+    lines += attempt_lines(operation)
     lines += _metric_lines(operation)
     lines += verdict_lines(operation.verdicts, operation.stop_on)
     return lines
