@@ -65,7 +65,7 @@ class LogRelay:
             operation = await self._registry.get(request.operation_id)
             state = operation.state if isinstance(operation, LiveOperation) else operation
             session_id = session_of(state, request.attempt)
-            host = self._owner(state)
+            host = self._owner(state, request.attempt)
             asked = host_pb2.ReadLogRequest(
                 session_id=session_id,
                 offset=request.offset,
@@ -93,11 +93,12 @@ class LogRelay:
             except HostCallError as error:
                 raise _unreachable(host, error.problem) from None
 
-    def _owner(self, state: OperationState) -> str:
-        host = owner_of(self._hosts, state)
+    def _owner(self, state: OperationState, attempt: int) -> str:
+        past = past_attempt(state.record, attempt)
+        host = owner_of(self._hosts, state) if past is None else self._hosts.get(past.host)
         if host is not None and host.name in self._connections:
             return host.name
-        name = state.record.host
+        name = state.record.host if past is None else past.host
         raise _unreachable(name, unfollowed(name))
 
     async def _until_stopped(
@@ -142,12 +143,22 @@ def session_of(state: OperationState, attempt: int) -> str:
     if attempt > record.attempt:
         fields = [FieldViolation("attempt", f"0 for the latest, or 1 to {record.attempt}")]
         raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields)
+    past = past_attempt(record, attempt)
+    if past is not None and past.session_id and past.host:
+        return past.session_id
+    if past is not None:
+        raise _too_early(state)
     named = parse_session_id(record.session_id)
     if 0 < attempt < record.attempt and named is not None and named.operation_id == record.id:
         return session_id_of(record.id, attempt)
     if state.delivery is Delivery.NEW or not record.session_id:
         raise _too_early(state)
     return record.session_id
+
+
+def past_attempt(record: pb.Operation, attempt: int) -> pb.AttemptRecord | None:
+    """Return what is kept of an attempt before the latest; None if nothing is."""
+    return next((past for past in record.past_attempts if past.attempt == attempt), None)
 
 
 def _too_early(state: OperationState) -> ServiceError:

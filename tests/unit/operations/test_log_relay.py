@@ -34,3 +34,13 @@ def test_a_session_that_was_started_on_a_host_keeps_its_name() -> None:
 def test_an_attempt_that_there_never_was_is_refused() -> None:
     with pytest.raises(ServiceError, match="1 to 3"):
         session_of(operation(f"{ID}-3", attempt=3), 4)
+
+
+def test_past_attempts_have_the_sessions_that_they_had() -> None:
+    retried = operation(f"{ID}-3", attempt=3)
+    retried.record.past_attempts.add(attempt=1, session_id="my-run", host="gpu")
+    retried.record.past_attempts.add(attempt=2, session_id=f"{ID}-2")  # it was cancelled before any host had it
+
+    assert session_of(retried, 1) == "my-run"
+    with pytest.raises(ServiceError, match="No host has it yet"):
+        session_of(retried, 2)
