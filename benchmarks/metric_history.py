@@ -146,9 +146,9 @@ def count_of(world: World) -> int:
         return int(connection.execute("SELECT count(*) FROM metric_blocks").fetchone()[0])
 
 
-async def measure(folder: Path, findings: Findings) -> None:
+async def measure(merged_folder: Path, small_folder: Path, findings: Findings) -> None:
     """Write histories, merge some, and read them."""
-    async with world_in(folder / "merged") as merged, world_in(folder / "small") as small:
+    async with world_in(merged_folder) as merged, world_in(small_folder) as small:
         for number in range(COMPARED):
             operation = await merged.operation(f"op{number}")
             await merged.write(operation, small_blocks(ROWS, seed=number))
@@ -218,8 +218,8 @@ def main() -> int:
     options = parser.parse_args()
     findings = Findings("metric_history")
     findings.head()
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), findings))
+    with tempfile.TemporaryDirectory() as merged, tempfile.TemporaryDirectory() as small:
+        asyncio.run(measure(Path(merged), Path(small), findings))
     return findings.write(options.json)
 
 

@@ -91,7 +91,6 @@ def long_history(points: int) -> list[Block]:
 @asynccontextmanager
 async def world_in(folder: Path) -> AsyncIterator[World]:
     """Open a store while the block runs."""
-    folder.mkdir()
     path = folder / "operations.sqlite3"
     store = await Store.open(path)
     try:

@@ -13,6 +13,7 @@ All numbers are little-endian. A block begins with a byte 0, which no protobuf m
 
 import struct
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ _NAME: Final = struct.Struct("<H")
 _SEQS_LISTED: Final = 1
 _STEPS_LISTED: Final = 2
 _WIDTH: Final = 8
+_COUNTED: Final = 2**20
 
 
 class UnknownLayoutError(Exception):
@@ -130,4 +132,17 @@ def _distance(column: Integers) -> int | None:
 
 
 def _line(first: int, distance: int, rows: int) -> Integers:
+    if distance == 1 and 0 <= first <= _COUNTED - rows:
+        return _counted()[first : first + rows]
+    end = first + distance * rows
+    if distance and -(2**63) <= end < 2**63:
+        return np.arange(first, end, distance, dtype=np.int64)
     return first + distance * np.arange(rows, dtype=np.int64)
+
+
+@cache
+def _counted() -> Integers:
+    """Return the numbers from 0 on, made once: most sequence numbers and steps are a part of them."""
+    numbers = np.arange(_COUNTED, dtype=np.int64)
+    numbers.setflags(write=False)
+    return numbers

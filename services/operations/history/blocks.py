@@ -4,7 +4,7 @@ There are two forms: the small blocks that answers of hosts leave behind are pro
 possible; the large ones that these are merged into are columns (see `block_layout`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -39,13 +39,19 @@ def unpack(data: bytes) -> list[MetricSeries]:
     return list(Session.FromString(data).metrics)
 
 
+def tables_in(blocks: Sequence[bytes]) -> Iterator[Table]:
+    """Yield the points of blocks that follow each other, of either form."""
+    for merged, run in groupby(blocks, key=lambda data: data.startswith(block_layout.MARK)):
+        if merged:
+            for data in run:
+                yield from block_layout.decode(data)
+        else:
+            yield from fresh_tables(list(run))
+
+
 def tables_of_blocks(blocks: Sequence[bytes]) -> list[Table]:
     """Return the points of blocks that follow each other, of either form, put together."""
-    return joined(
-        table
-        for merged, run in groupby(blocks, key=lambda data: data.startswith(block_layout.MARK))
-        for table in ([one for data in run for one in block_layout.decode(data)] if merged else fresh_tables([*run]))
-    )
+    return joined(tables_in(blocks))
 
 
 def rows_between(data: bytes, marks: bytes | None, revision: int, after: int, up_to: int) -> list[MetricSeries]:
@@ -63,5 +69,5 @@ def rows_between(data: bytes, marks: bytes | None, revision: int, after: int, up
         return []
     if shown.everything:
         return unpack(data)
-    parts = (table.between(shown.first_seq, shown.end_seq) for table in tables_of_blocks([data]))
+    parts = (table.between(shown.first_seq, shown.end_seq) for table in tables_in([data]))
     return to_series([part for part in parts if len(part.seqs)])

@@ -26,28 +26,31 @@ def kept_points(values: Numbers, most: int) -> Integers:
     if count <= most:
         return np.arange(count)
     if most < _SMALLEST:
-        wanted = dict.fromkeys([count - 1, 0, *_extremes(values[1:-1], 1).tolist()])
+        wanted = dict.fromkeys([count - 1, 0, *_extremes(values[None, 1:-1], 1).tolist()])
         return np.array(sorted(list(wanted)[:most]), np.int64)
     kept_of_a_stretch = 3 if np.isnan(values).any() else 2
-    inner = _extremes(values[1:-1], (most - 2) // kept_of_a_stretch)
-    return np.unique(np.concatenate([[0, count - 1], inner]))
+    inner = values[1:-1]
+    stretches = (most - 2) // kept_of_a_stretch
+    width = -(-len(inner) // stretches)
+    even = len(inner) // width * width  # what is left makes one stretch more, shorter than the others
+    found = [np.array([0, count - 1]), _extremes(inner[:even].reshape(-1, width), 1)]
+    if even < len(inner):
+        found.append(_extremes(inner[None, even:], 1 + even))
+    return np.unique(np.concatenate(found))
 
 
-def _extremes(values: Numbers, stretches: int) -> Integers:
+def _extremes(stretches: Numbers, start: int) -> Integers:
     """Return the positions of the highest value, the lowest and the first NaN of each stretch, where there are any.
 
-    The positions count from the point before `values`.
+    Args:
+        stretches: A row for each.
+        start: Position of the first value.
     """
-    if not len(values):
+    if not stretches.size:
         return np.empty(0, np.int64)
-    width = -(-len(values) // stretches)
-    filled = np.full(-(-len(values) // width) * width, np.nan)
-    filled[: len(values)] = values
-    grid = filled.reshape(-1, width)
-    nan = np.isnan(grid)
-    nan.reshape(-1)[len(values) :] = False  # what fills the last stretch up is no point
-    ends = np.fmax.reduce(grid, axis=1), np.fmin.reduce(grid, axis=1)
-    found = [(grid == extreme[:, None], ~np.isnan(extreme)) for extreme in ends]
+    nan = np.isnan(stretches)
+    ends = np.fmax.reduce(stretches, axis=1), np.fmin.reduce(stretches, axis=1)
+    found = [(stretches == extreme[:, None], ~np.isnan(extreme)) for extreme in ends]
     found.append((nan, nan.any(axis=1)))
-    starts = np.arange(len(grid), dtype=np.int64) * width + 1
+    starts = np.arange(len(stretches), dtype=np.int64) * stretches.shape[1] + start
     return np.concatenate([(starts + where.argmax(axis=1))[present] for where, present in found])

@@ -10,13 +10,13 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from services.common.errors import FieldViolation, ServiceError
 from services.operations.history.answer import encoded
 from services.operations.history.block_reader import BlockReader
-from services.operations.history.blocks import tables_of_blocks
+from services.operations.history.blocks import tables_in
 from services.operations.history.journal import Journal
 from services.operations.history.overview import CurvePlace, Overview, curves_of
 from services.operations.history.page import Page
 from services.operations.history.query import DEFAULT_POINTS, MOST_POINTS, MetricQuery, refuse
 from services.operations.history.selection import Selection
-from services.operations.history.tables import Table, joined
+from services.operations.history.tables import Table
 from services.operations.live_operation import LiveOperation
 from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.registry import Registry
@@ -25,8 +25,9 @@ from services.operations.store_reader import StoreReader
 _PAGE_BYTES: Final = 4 * 2**20
 _OVERVIEW_BYTES: Final = 16 * 2**20
 """Bytes of blocks to read at once, about."""
-_AT_ONCE_BYTES: Final = 32 * 2**10
-"""Bytes of blocks that are worked on in the event loop; for more the work moves to a thread."""
+_AT_ONCE_BYTES: Final = 2**20
+"""Bytes of blocks that are worked on in the event loop, which takes a millisecond or two; for more the work moves to a
+thread."""
 
 _Result = TypeVar("_Result")
 
@@ -134,7 +135,7 @@ class MetricHistories:
                 tables += await _work(blocks.size, _selected, selection, blocks.data, start)
                 start = blocks.last_seq + 1
                 size += blocks.size
-            found.append((journal, await _work(size, joined, tables)))
+            found.append((journal, tables))
         return found, size
 
     async def _journals(
@@ -147,7 +148,7 @@ class MetricHistories:
 
 
 def _selected(selection: Selection, blocks: Sequence[bytes], start: int) -> list[Table]:
-    return list(selection.of_tables(tables_of_blocks(blocks), start=start))
+    return list(selection.of_tables(tables_in(blocks), start=start))
 
 
 async def _work(size: int, work: Callable[..., _Result], *arguments: object) -> _Result:

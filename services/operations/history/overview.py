@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from services.operations.history.answer import ANSWER_BYTES, JournalPoints, bytes_of_a_point
 from services.operations.history.downsampling import kept_points
 from services.operations.history.journal import Journal
-from services.operations.history.tables import Table
+from services.operations.history.tables import Table, joined
 
 MOST_POINTS_OF_A_CURVE: Final = 100_000
 """So many fit into an answer in any case."""
@@ -44,22 +46,42 @@ def curves_of(found: Sequence[tuple[Journal, Sequence[Table]]], most: int) -> li
     """Return the curves of an attempt in their order, with at most `most` points of each series.
 
     The journals of an attempt share them by their length; each keeps one point at least.
+
+    Args:
+        found: The points of each journal, as tables that follow each other.
+        most: Most points of a series.
     """
     most = min(most, MOST_POINTS_OF_A_CURVE)
-    totals: dict[str, int] = {}
-    for _, tables in found:
-        for table in tables:
-            for name in table.names:
-                totals[name] = totals.get(name, 0) + len(table.seqs)
-    curves = []
+    parts: dict[tuple[Journal, str], list[Table]] = {}
     for journal, tables in found:
         for table in tables:
             for name, values in zip(table.names, table.values, strict=True):
-                alone = table._replace(names=(name,), values=(values,))
-                kept = kept_points(values, max(1, most * len(values) // totals[name]))
-                thinned = len(kept) < len(values)
-                curves.append(Curve(journal, alone.rows(kept) if thinned else alone, thinned))
+                parts.setdefault((journal, name), []).append(table._replace(names=(name,), values=(values,)))
+    totals: dict[str, int] = {}
+    for (_, name), tables in parts.items():
+        totals[name] = totals.get(name, 0) + _rows(tables)
+    curves = [
+        _curve(journal, tables, max(1, most * _rows(tables) // totals[name]))
+        for (journal, name), tables in parts.items()
+    ]
     return sorted(curves, key=lambda curve: curve.place)
+
+
+def _rows(tables: Iterable[Table]) -> int:
+    return sum(len(table.seqs) for table in tables)
+
+
+def _curve(journal: Journal, tables: Sequence[Table], most: int) -> Curve:
+    """Return what is to be kept of a curve: only its values are put together, the rest is taken where it is."""
+    if _rows(tables) <= most:
+        return Curve(journal, joined(tables)[0], thinned=False)
+    kept = kept_points(np.concatenate([table.values[0] for table in tables]), most)
+    chosen, start = [], 0
+    for table in tables:
+        end = start + len(table.seqs)
+        chosen.append(table.rows(kept[kept.searchsorted(start) : kept.searchsorted(end)] - start))
+        start = end
+    return Curve(journal, joined(chosen)[0], thinned=True)
 
 
 class Overview:

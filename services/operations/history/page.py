@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.operations.history.answer import ANSWER_BYTES, JournalPoints, bytes_of_a_point
-from services.operations.history.blocks import tables_of_blocks
+from services.operations.history.blocks import tables_in
 from services.operations.history.journal import Journal
 from services.operations.history.selection import Selection
 from services.operations.history.tables import Table, TableBuilder
@@ -43,7 +43,7 @@ class Page:
     def add(self, blocks: Sequence[bytes], last_seq: int) -> None:
         """Add what is wanted and fits of blocks that follow each other, the last of which ends with `last_seq`."""
         self.size += sum(map(len, blocks))
-        tables = list(self._selection.of_tables(tables_of_blocks(blocks), start=self.seq))
+        tables = list(self._selection.of_tables(tables_in(blocks), start=self.seq))
         end = self._end(tables, last_seq + 1)
         builder = self._journals[-1][1]
         for table in tables:

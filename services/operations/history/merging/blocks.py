@@ -13,7 +13,19 @@ from services.operations.history.merging.plan import FULL_POINTS, MOST_BLOCKS, B
 from services.operations.store_reader import StoreReader
 
 _BLOCKS: Final = schema.metric_blocks
-_SIZES_AT_ONCE: Final = 8 * MOST_BLOCKS
+_SIZES: Final = """
+    SELECT first_seq, points FROM metric_blocks
+    WHERE operation_id = ?1 AND attempt = ?2 AND incarnation = ?3 AND first_seq >= (
+        SELECT min(first_seq) FROM metric_blocks
+        WHERE operation_id = ?1 AND attempt = ?2 AND incarnation = ?3 AND points < ?4
+    )
+    ORDER BY first_seq LIMIT ?5
+    """
+_CONTENTS: Final = """
+    SELECT first_seq, last_seq, points, revision, marks, data FROM metric_blocks
+    WHERE operation_id = ?1 AND attempt = ?2 AND incarnation = ?3 AND first_seq BETWEEN ?4 AND ?5
+    ORDER BY first_seq
+    """
 
 
 class JournalKey(NamedTuple):
@@ -71,20 +83,15 @@ class Merge(NamedTuple):
 
 
 async def sizes_of(reader: StoreReader, journal: JournalKey) -> list[BlockSize]:
-    """Return the blocks of a journal, in order, from the first one that is not full; the first thousands of them."""
-    small = select(func.min(_BLOCKS.c.first_seq)).where(*journal.condition, _BLOCKS.c.points < FULL_POINTS)
-    query = select(_BLOCKS.c.first_seq, _BLOCKS.c.points).where(
-        *journal.condition, _BLOCKS.c.first_seq >= small.scalar_subquery()
-    )
-    rows = await reader.tuples(query.order_by(_BLOCKS.c.first_seq).limit(_SIZES_AT_ONCE))
+    """Return the blocks of a journal, in order, from the first one that is not full; not all if they are many."""
+    rows = await reader.fetch(_SIZES, (*journal, FULL_POINTS, 2 * MOST_BLOCKS))
     return [BlockSize(*row) for row in rows]
 
 
 async def blocks_of(reader: StoreReader, journal: JournalKey, group: Sequence[BlockSize]) -> list[Block]:
     """Return the blocks of a group."""
-    wanted = _BLOCKS.c.first_seq.between(group[0].first_seq, group[-1].first_seq)
-    query = select(*(_BLOCKS.c[name] for name in Block._fields)).where(*journal.condition, wanted)
-    return [Block(*row) for row in await reader.tuples(query.order_by(_BLOCKS.c.first_seq))]
+    rows = await reader.fetch(_CONTENTS, (*journal, group[0].first_seq, group[-1].first_seq))
+    return [Block(*row) for row in rows]
 
 
 def merged(journal: JournalKey, blocks: Sequence[Block]) -> Merge:
