@@ -18,6 +18,7 @@ from services.operations.filters.expression import (
     Value,
 )
 from services.operations.filters.values import ascii_lower
+from services.operations.lineage.datasets import datasets_left, datasets_read
 
 _ORDER: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
     Operator.LESS: operator.lt,
@@ -103,9 +104,8 @@ def _texts(operation: pb.Operation) -> Iterator[str]:
     yield from operation.labels.values()
 
 
-def _datasets(operation: pb.Operation) -> Iterator[str]:
-    yield from (used.dataset.fingerprint for used in operation.inputs)
-    yield from (load.dataset.fingerprint for load in operation.data_load_result.loads if load.dataset.fingerprint)
+def _datasets(operation: pb.Operation) -> list[str]:
+    return [*datasets_read(operation), *datasets_left(operation)]
 
 
 def _data_operations(operation: pb.Operation) -> Iterator[str]:
