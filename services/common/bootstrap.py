@@ -37,6 +37,8 @@ class ServiceContext:
     stopping: asyncio.Event
     """Set as soon as the server begins to stop: watches end themselves."""
     logger: structlog.typing.FilteringBoundLogger
+    port: int
+    """Port that the server listens on."""
 
 
 class Service(Protocol):
@@ -119,7 +121,9 @@ async def running_server(
     health = HealthServicer()
     logger = structlog.get_logger().bind(service=service.name)
     stopping = stopping or asyncio.Event()
-    context = ServiceContext(settings=settings, clock=clock or SystemClock(), stopping=stopping, logger=logger)
+    context = ServiceContext(
+        settings=settings, clock=clock or SystemClock(), stopping=stopping, logger=logger, port=port
+    )
     started = False
     try:
         names = await _start(service, server, context)

@@ -14,6 +14,7 @@ from services.common.clock import Clock
 from services.common.files import FolderLock
 from services.common.timestamps import to_timestamp
 from services.common.watches import WatchLimit
+from services.host.announcement import Announcement, announcement_of
 from services.host.attached.attached_sessions import AttachedSessions
 from services.host.disk_space import DiskSpace
 from services.host.execution import Execution
@@ -87,6 +88,7 @@ class Host:
         self._started = False
         self._disk = DiskSpace(settings.folder, clock)
         self._description: host_pb2.Host | None = None
+        self._announcement: Announcement | None = None
 
     def register(self, server: grpc.aio.Server) -> str:
         """Serve HostService on `server`.
@@ -130,6 +132,16 @@ class Host:
         self._output.start()
         self._started = True
 
+    def announce(self, port: int) -> None:
+        """Begin to announce the host to an operations service, if the settings name one.
+
+        Args:
+            port: Where the host's server listens.
+        """
+        self._announcement = announcement_of(self._settings, self._identity.host_uid, port)
+        if self._announcement is not None:
+            self._announcement.start()
+
     async def begin_stop(self) -> None:
         """Take no new sessions; watches end themselves and whoever waits for a change is answered."""
         self.sessions.begin_stop()
@@ -151,6 +163,8 @@ class Host:
             await self.sessions.stop()
             self.status.close()
         await self.retention.stop()
+        if self._announcement is not None:
+            await self._announcement.stop()
         self._lock.release()
 
     def describe(self) -> host_pb2.Host:

@@ -1,12 +1,15 @@
 """Settings that every host has."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from services.common.settings import ServerSettings
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.worker import DEFAULT_JOURNAL_BYTES
+
+AnnounceAddress = Annotated[str, StringConstraints(pattern=r"^((\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5})?$")]
+"""HOST:PORT, or nothing."""
 
 
 class HostSettings(ServerSettings):
@@ -65,6 +68,29 @@ class HostSettings(ServerSettings):
         ge=1024**2,
         le=64 * 1024**3,
         description="Size of a session's journal beyond which its points are thinned.",
+    )
+    announce_to: AnnounceAddress = Field(
+        default="",
+        description="Operations service to announce this host to, so that it need not be configured there.",
+        json_schema_extra={"metavar": "HOST:PORT"},
+    )
+    announce_as: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$",
+        description="Name to announce; the server's own by default.",
+        json_schema_extra={"metavar": "NAME"},
+    )
+    announce_address: AnnounceAddress = Field(
+        default="",
+        description="Address at which the operations service reaches this host; the one that it listens on by default.",
+        json_schema_extra={"metavar": "HOST:PORT"},
+    )
+    announce_lease_seconds: float = Field(
+        default=60.0,
+        ge=1,
+        le=86_400,
+        description="Time that the operations service follows this host without hearing of it; it is announced again "
+        "after a third of it.",
     )
     log_bytes: int = Field(
         default=DEFAULT_LOG_BYTES,

@@ -94,6 +94,7 @@ class IbHostService:
         self._heartbeat = Heartbeat(connection, requests, clock=clock, interval_seconds=settings.heartbeat_seconds)
         # The folder first: a second host on it must be refused before it has taken a client id of the gateway.
         await host.start()
+        host.announce(context.port)
         await connection.start()
         await self._heartbeat.start()
         return names

@@ -75,6 +75,7 @@ class TrainingHostService:
         servicer = TrainingHostServicer(TrainingStart(self._host.sessions, self._devices.pool))
         training_pb2_grpc.add_TrainingHostServiceServicer_to_server(servicer, server)
         await self._host.start()
+        self._host.announce(context.port)
         self._devices.start()
         return [FULL_NAME, host_service]
 

@@ -49,9 +49,10 @@ class ProbeHost:
     def __init__(self, settings: HostSettings, runner: SessionRunner | None = None) -> None:
         self.host = make_host(settings, runner)
 
-    async def start(self, server: grpc.aio.Server, _context: ServiceContext) -> Sequence[str]:
+    async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
         name = self.host.register(server)
         await self.host.start()
+        self.host.announce(context.port)
         return [name]
 
     async def begin_stop(self) -> None:

@@ -139,6 +139,7 @@ async def registry_server(
         **settings: Other settings.
     """
     fast: dict[str, Any] = {
+        "port": 0,
         "poll_wait_seconds": 2.0,
         "poll_min_interval_seconds": 0.05,
         "poll_max_interval_seconds": 0.2,
@@ -147,7 +148,7 @@ async def registry_server(
         "lost_grace_seconds": 0.2,
         "grace_seconds": 0.5,
     }
-    configured = OperationsSettings(home=home, port=0, hosts=hosts, **(fast | settings))  # type: ignore[arg-type]  # parsed
+    configured = OperationsSettings(home=home, hosts=hosts, **(fast | settings))  # type: ignore[arg-type]  # parsed
     service = OperationsService(configured, seed=7)
     async with running_server(service, configured, clock=clock) as server, open_channel(server.address) as channel:
         stub = cast("OperationsServiceAsyncStub", operations_pb2_grpc.OperationsServiceStub(channel))

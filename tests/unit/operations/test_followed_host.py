@@ -20,7 +20,8 @@ State = pb.HostRecord.State
         (99.0, 1, State.STATE_UP, pb.LIVENESS_FRESH),
         (99.0, 2, State.STATE_STALE, pb.LIVENESS_STALE),
         (99.0, 3, State.STATE_UNREACHABLE, pb.LIVENESS_UNREACHABLE),
-        (59.0, 0, State.STATE_UP, pb.LIVENESS_STALE),
+        (56.5, 0, State.STATE_UP, pb.LIVENESS_FRESH),
+        (55.5, 0, State.STATE_STALE, pb.LIVENESS_STALE),
         (19.0, 0, State.STATE_UNREACHABLE, pb.LIVENESS_UNREACHABLE),
     ],
 )
