@@ -29,6 +29,7 @@ class TrainingCalls:
     """What tests ask a training host for."""
 
     channel: grpc.aio.Channel
+    address: str
     trainings: "training_pb2_grpc.TrainingHostServiceAsyncStub"
     host: "host_pb2_grpc.HostServiceAsyncStub"
 
@@ -77,6 +78,7 @@ async def served_training_host(home: Path, **settings: Any) -> AsyncIterator[Tra
     ):
         yield TrainingCalls(
             channel,
+            server.address,
             cast("training_pb2_grpc.TrainingHostServiceAsyncStub", training_pb2_grpc.TrainingHostServiceStub(channel)),
             cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel)),
         )

@@ -59,7 +59,7 @@ async def test_a_store_that_fails_is_tried_again(world: TrendWorld) -> None:
     async def full(_: Changes) -> None:
         raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path="store")
 
-    world.store.write = full  # type: ignore[method-assign]  # a fault, put where the disk would have it
+    world.store.write = full  # type: ignore[assignment, method-assign]  # a fault, put where the disk would have it
     with pytest.raises(ServiceError):
         await world.board.look()
     assert not world.record.verdicts
