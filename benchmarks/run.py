@@ -11,7 +11,15 @@ import sys
 import time
 from pathlib import Path
 
-BENCHMARKS = ("bridge", "training_slowdown", "status_latency", "status_scale", "session_logs", "registry_scale", "metric_history")
+BENCHMARKS = (
+    "bridge",
+    "training_slowdown",
+    "status_latency",
+    "status_scale",
+    "session_logs",
+    "registry_scale",
+    "metric_history",
+)
 
 
 def main() -> int:
