@@ -55,8 +55,9 @@ async def test_operation_history_and_session_are_gone_and_stay_so(tmp_path: Path
 
 async def test_what_its_host_keeps_is_not_found_again(tmp_path: Path) -> None:
     async with simulated_host() as host:
-        host.add("by-hand", state=Session.State.STATE_COMPLETED)
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        host.add("by-hand")
+        host.finish("by-hand")
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
             ended = await completed(registry, host)
             found = await registry.state_reached((await registry.found("by-hand")).id, State.STATE_COMPLETED)
             for one in (ended, found):
@@ -65,7 +66,7 @@ async def test_what_its_host_keeps_is_not_found_again(tmp_path: Path) -> None:
             await polled(host)
             assert await registry.all() == []
             assert not host.deletes
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
             await polled(host)
             assert await registry.all() == []
             assert set(host.sessions) == {ended.session_id, "by-hand"}
@@ -73,12 +74,12 @@ async def test_what_its_host_keeps_is_not_found_again(tmp_path: Path) -> None:
 
 async def test_the_session_goes_when_its_host_is_back(tmp_path: Path) -> None:
     async with simulated_host() as host:
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
             ended = await completed(registry, host)
             await host.stop()
             await delete(registry, ended.id)
         await host.start()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
             await eventually(lambda: ended.session_id not in host.sessions)
             assert await is_gone(registry, ended.id)
             await polled(host)

@@ -149,7 +149,7 @@ async def test_an_old_attempt_that_resurfaces_is_stopped_and_changes_nothing(tmp
 async def test_ended_sessions_of_past_attempts_are_not_found_again_by_a_reader_that_begins_anew(tmp_path: Path) -> None:
     async with simulated_host() as host:
         host.add("by-hand", labels={"of": "a script"})
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
             before = await failed(registry, host)
             tried = await retry(registry, before.id)
             host.finish(tried.session_id)
