@@ -11,6 +11,7 @@ from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.words import metric_words, progress_words, state_text, title
 from ktrdr_client.metrics import Metrics
 from ktrdr_client.states import is_final, liveness_name, type_name
+from ktrdr_client.times import duration_text
 
 
 class Display(Protocol):
@@ -112,7 +113,15 @@ def trouble(operation: Operation) -> str:
     liveness = liveness_name(operation)
     if is_final(operation) or liveness in {"", "FRESH"}:
         return ""
+    if liveness == "LOST":
+        return f"lost: {operation.loss.evidence} {_grace_words(operation)}"
     return f"host {operation.host} does not answer ({liveness.lower()}); the work may go on there"
+
+
+def _grace_words(operation: Operation) -> str:
+    left = operation.loss.grace_left.ToTimedelta()
+    when = f"in {duration_text(left)}" if left else "as soon as that is certain"
+    return f"It fails {when} unless it is seen again."
 
 
 def heading(operation: Operation) -> str:

@@ -1,6 +1,7 @@
 """`ktrdr hosts`: the hosts that the operations service follows."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
@@ -9,7 +10,7 @@ from ktrdr.operations.v1.operations_pb2 import HostRecord
 from rich.text import Text
 
 from ktrdr_client.async_client import AsyncClient
-from ktrdr_client.cli.command import command, default_command
+from ktrdr_client.cli.command import command, default_command, parse_timeout
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import fact
@@ -20,7 +21,7 @@ from ktrdr_client.sizes import size_text
 from ktrdr_client.states import host_kind_name, host_state_name
 from ktrdr_client.times import duration_text
 
-app = typer.Typer(add_completion=False, help="List hosts, and take them out of service.")
+app = typer.Typer(add_completion=False, help="List hosts, register them, and take them out of service.")
 _COLUMNS: Final = (
     Column("NAME"),
     Column("KIND"),
@@ -28,8 +29,10 @@ _COLUMNS: Final = (
     Column("ADDRESS"),
     Column("BUSY", align="right"),
     Column("SEEN", align="right"),
+    Column("LEASE", align="right"),
     Column("NOTE", flexible=True),
 )
+_LEASE: Final = timedelta(hours=24)
 _STYLES: Final = {"UP": "green", "NEW": "yellow", "STALE": "yellow", "UNREACHABLE": "bold red"}
 
 
@@ -79,6 +82,50 @@ async def drain(
         _print(printer, [record])
 
 
+@command(app, "register")
+async def register(
+    invocation: Invocation,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name to follow the host under.")],
+    address: Annotated[
+        str, typer.Argument(metavar="HOST:PORT", help="Its address, as the operations service reaches it.")
+    ],
+    lease: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=parse_timeout, metavar="TIME", help="How long to follow it, unless it announces itself: 24h at most."
+        ),
+    ] = None,
+    uid: Annotated[str, typer.Option(metavar="ID", help="Its identity; nothing else is taken for it then.")] = "",
+) -> None:
+    """Follow a host from now on. A host started with --announce-to does this by itself."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        answer = await client.register_host(name, address, host_uid=uid, lease=_LEASE if lease is None else lease)
+    record, granted = answer.host, duration_text(answer.lease.ToTimedelta())
+    if record.source == HostRecord.SOURCE_CONFIGURED:
+        printer.message(f"{record.name} is followed at {record.address}, as the operations service is configured")
+    else:
+        printer.message(
+            f"{record.name} is followed at {record.address} for {granted}\n"
+            f"  see:   ktrdr hosts get {record.name}\n  undo:  ktrdr hosts forget {record.name}"
+        )
+    if printer.format is not OutputFormat.TABLE:
+        _print(printer, [record])
+
+
+@command(app, "forget")
+async def forget(
+    invocation: Invocation,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of registered hosts.")],
+) -> None:
+    """Follow registered hosts no longer; what runs there goes on, and is followed again when they are."""
+    printer = Printer(invocation)
+    async with AsyncClient(invocation.server) as client:
+        for name in names:
+            await client.unregister_host(name)
+            printer.message(f"{name} is followed no longer; what runs there goes on")
+
+
 default_command(app, list_)
 
 
@@ -105,13 +152,30 @@ def _row(record: HostRecord) -> list[str | Text]:
     busy = f"{host.running_sessions}/{host.slots}" if host.slots else ""
     busy += f" +{host.queued_sessions}" if host.queued_sessions else ""
     styled = Text(state, style=_STYLES.get(state, ""))
-    return [record.name, host_kind_name(record.kind), styled, record.address, busy, _seen(record), _note(record)]
+    return [
+        record.name,
+        host_kind_name(record.kind),
+        styled,
+        record.address,
+        busy,
+        _seen(record),
+        _lease(record),
+        _note(record),
+    ]
 
 
 def _seen(record: HostRecord) -> str:
     if not record.HasField("last_success_age"):
         return "never"
     return duration_text(record.last_success_age.ToTimedelta())
+
+
+def _lease(record: HostRecord) -> str:
+    """Return how long a registered host is followed without another announcement; nothing for a configured one."""
+    if record.source != HostRecord.SOURCE_REGISTERED:
+        return ""
+    left = record.lease_left.ToTimedelta()
+    return duration_text(left) if left else "over"
 
 
 def _note(record: HostRecord) -> str:
@@ -131,6 +195,7 @@ def _detail_lines(record: HostRecord) -> list[Text]:
     lines = [Text.assemble(record.name, "  ", (state, _STYLES.get(state, "")))]
     lines.append(fact("kind", host_kind_name(record.kind) or "not known yet"))
     lines.append(fact("address", record.address))
+    lines.append(fact("followed", _followed(record)))
     lines.append(fact("seen", _seen(record) if _seen(record) == "never" else f"{_seen(record)} ago"))
     if record.HasField("poll_interval"):
         lines.append(fact("asked every", duration_text(record.poll_interval.ToTimedelta())))
@@ -144,6 +209,14 @@ def _detail_lines(record: HostRecord) -> list[Text]:
             lines.append(fact("disk", _disk_words(host.disk)))
         lines += [fact("device", _device_words(device)) for device in host.devices]
     return lines
+
+
+def _followed(record: HostRecord) -> str:
+    if record.source != HostRecord.SOURCE_REGISTERED:
+        return "by the configuration of the operations service"
+    if not record.lease_left.ToTimedelta():
+        return "registered; its lease is over: it gets nothing new, and is let go when nothing of its own is at work"
+    return f"registered; for {_lease(record)} without another announcement"
 
 
 def _session_lines(host: Host) -> list[Text]:

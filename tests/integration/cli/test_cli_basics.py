@@ -34,7 +34,7 @@ async def test_help_lists_every_command_and_comes_at_once(ktrdr: Ktrdr) -> None:
     [
         *(f"ops {verb}" for verb in ("list", "get", "wait", "watch", "metrics", "cancel")),
         *(f"data {verb}" for verb in ("load", "find", "list", "show")),
-        *(f"hosts {verb}" for verb in ("list", "get", "drain")),
+        *(f"hosts {verb}" for verb in ("list", "get", "drain", "register", "forget")),
         "up", "train", "gateway", "version", "completion", "strategy", "serve operations",
     ],
 )  # fmt: skip
