@@ -5,9 +5,9 @@ history finds the same.
 """
 
 import copy
-import math
 from collections.abc import Collection, Iterator
-from typing import Self
+from math import isfinite
+from typing import Final, Self
 
 from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, Verdict, VerdictKind
 
@@ -18,6 +18,9 @@ from services.operations.trends.rows import Point, Row
 from services.operations.trends.series_names import Role, SeriesNames
 from services.operations.trends.stalled import Stalled
 from services.operations.trends.thresholds import Thresholds
+
+_NONE: Final = Role.NONE
+_STEPS: Final = Role.STEP_LOSS
 
 Mark = tuple["VerdictKind.ValueType", str, bool, int]
 """What of a verdict is told at once when it changes: kind, series, active, severity."""
@@ -109,21 +112,32 @@ class AttemptTrends:
         """
         return [each.verdict() for each in self.findings(idle_seconds) if not kinds or each.kind in kinds]
 
+    def take_row(self, incarnation: str, row: Row) -> None:
+        """Look at the next row of a journal, unless it was looked at."""
+        if incarnation != self._incarnation:
+            self._incarnation, self._next_seq = incarnation, 0
+        if row.seq >= self._next_seq:
+            self._next_seq = row.seq + 1
+            self._take(row)
+
     def _take(self, row: Row) -> None:
-        self.points += len(row.values)
+        _, step, time_ns, values = row
+        self.points += len(values)
+        part_of, episodes = self._names.part, self._not_finite.episodes
         chosen: Chosen = {}
-        for name, value in row.values:
-            part = self._names.part(name)
+        ends_epoch = False
+        for name, value in values:
+            part = part_of(name)
             if part is None:
                 continue
             role, rank = part
-            point = Point(row.step, value, row.time_ns)
-            if not math.isfinite(value) or name in self._not_finite.episodes:
+            point = Point(step, value, time_ns)
+            if not isfinite(value) or name in episodes:
                 self._not_finite.take(name, point)
-            if role is not Role.NONE and (role not in chosen or rank < chosen[role][0]):
+            if role is not _NONE and (role not in chosen or rank < chosen[role][0]):
                 chosen[role] = rank, name, point
-        ends_epoch = any(role is not Role.STEP_LOSS for role in chosen)
-        self._stalled.take(row.step, row.time_ns, ends_epoch=ends_epoch)
+                ends_epoch = ends_epoch or role is not _STEPS
+        self._stalled.take(step, time_ns, ends_epoch=ends_epoch)
         if chosen:
             self._curves.take(chosen)
 

@@ -24,6 +24,8 @@ _LEARNED: Final = (Role.TRAIN_LOSS, Role.VAL_LOSS)
 """What tells whether a training learns, the preferred one first."""
 _LOOKING_ORDER: Final = (Role.TRAIN_LOSS, Role.VAL_LOSS, Role.VAL_ACCURACY, Role.STEP_LOSS)
 """Overfitting compares a validation loss with the training loss of the same epoch."""
+_STEPS: Final = Role.STEP_LOSS
+_UNKNOWN: Final = 1_000_000
 
 Chosen = dict[Role, tuple[int, str, Point]]
 """For each role that a row has a series for: the rank of the series, its name, and its point."""
@@ -66,18 +68,22 @@ class Curves:
 
     def take(self, chosen: Chosen) -> None:
         """Look at what a row has for each role."""
+        ranks, last_steps = self._ranks, self._last_steps
         for role, (rank, name, point) in chosen.items():
-            known = self._ranks.get(role, rank + 1)
-            goes_back = known == rank and role is not Role.STEP_LOSS and point.step < self._last_steps[role]
-            if rank <= known:
-                self._last_steps[role] = point.step
+            known = ranks.get(role, _UNKNOWN)
+            if rank > known:
+                continue
+            goes_back = rank == known and role is not _STEPS and point.step < last_steps[role]
+            last_steps[role] = point.step
             if rank < known or goes_back:
-                self._ranks[role], self._names[role] = rank, name
+                ranks[role], self._names[role] = rank, name
                 self._begin(role)
-        for role in _LOOKING_ORDER:
-            if role in chosen and chosen[role][0] == self._ranks[role]:
-                for look in self._looking[role]:
-                    look(chosen[role][2])
+        for role in _LOOKING_ORDER if len(chosen) > 1 else chosen:
+            if role in chosen:
+                rank, _, point = chosen[role]
+                if rank == ranks[role]:
+                    for look in self._looking[role]:
+                        look(point)
 
     def rules(self) -> list[Rule]:
         """Return all rules."""

@@ -9,7 +9,7 @@ from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, Verdict
 from services.operations.live_operation import LiveOperation
 from services.operations.new_points import NewPoints
 from services.operations.trends.attempt_trends import AttemptTrends, Mark
-from services.operations.trends.rows import rows_of
+from services.operations.trends.rows import Row, rows_of
 
 _MOST_WAITING: Final = 20_000
 
@@ -74,4 +74,10 @@ def marks_of(verdicts: Iterable[Verdict]) -> tuple[Mark, ...]:
 
 def take(trends: AttemptTrends, points: NewPoints) -> None:
     """Let trends look at points."""
-    trends.take(points.incarnation, rows_of(points.series, trends.next_seq(points.incarnation)))
+    series = points.series
+    if points.first_seq == points.last_seq:  # one row, as mostly: every series has one point
+        first = series[0]
+        row = Row(points.first_seq, first.steps[0], first.times[0], [(one.name, one.values[0]) for one in series])
+        trends.take_row(points.incarnation, row)
+    else:
+        trends.take(points.incarnation, rows_of(series, trends.next_seq(points.incarnation)))

@@ -57,10 +57,9 @@ class Overfitting:
             self.episode.end()
             return
         rules, scale = self._thresholds, max(abs(self._best), 1e-12)
-        rise = val - self._best
+        rise, slack = val - self._best, 0.5 if self.episode.active else 1.0  # a little takes nothing back
         fall = (self._train_at_best - train) / max(abs(self._train_at_best), 1e-12)
-        slack = 0.5 if self.episode.active else 1.0  # what is found is not taken back for a little
-        rises = rise > slack * max(rules.overfitting_rise * scale, _NOISE_FACTOR * self._val.noise)
+        rises = rise > slack * rules.overfitting_rise * scale and rise > slack * _NOISE_FACTOR * self._val.noise
         if not rises or fall < slack * rules.overfitting_fall:
             self._in_a_row = 0
             self.episode.end()
