@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from ktrdr_client import AsyncClient
+from ktrdr_client.metrics import to_pandas
 
 from tests.support.finished_operations import history, running_training
 from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
@@ -71,3 +72,44 @@ async def test_an_operation_without_metrics_has_an_empty_frame(served: tuple[Sim
     metrics = await client.metrics(ID)
     assert not metrics
     assert list(metrics.to_pandas().columns) == ["step", "time"]
+
+
+async def test_two_journals_have_rows_of_their_own_in_a_frame(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.history[ID] = [
+        history("rows", [1.0, 2.0]),
+        history("gaps", [0.0]),
+        history("rows", [3.0], incarnation="b" * 32),
+        history("gaps", [1.0], incarnation="b" * 32),
+    ]
+    metrics = await client.metrics(ID)
+    assert list(metrics["rows"].journals) == [0, 0, 1]
+    frame = metrics.to_pandas()
+    assert list(frame.index) == [(0, 0), (0, 1), (1, 0)]
+    assert frame["rows"].tolist() == [1.0, 2.0, 3.0]
+    assert frame["gaps"].isna().tolist() == [False, True, False]
+
+
+async def test_a_series_is_an_array_of_records(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    registry.history[ID] = [history("train_loss", [0.9, math.nan], first_seq=5)]
+    metrics = await client.metrics(ID)
+    records = metrics.to_numpy()["train_loss"]
+    assert records["seq"].tolist() == [5, 6]
+    assert records["step"].tolist() == list(metrics["train_loss"].steps)
+    assert records["value"].tolist()[0] == 0.9
+    assert str(records["time"].dtype) == "datetime64[ns]"
+    assert records["time"].astype("int64").tolist() == list(metrics["train_loss"].times_ns)
+
+
+async def test_several_operations_are_one_frame_of_points(served: tuple[SimulatedRegistry, AsyncClient]) -> None:
+    registry, client = served
+    await registry.put(running_training("op0000000001"))
+    registry.history[ID] = [history("train_loss", [0.9, 0.8])]
+    registry.history["op0000000001"] = [history("train_loss", [0.7])]
+    compared = await client.compare_metrics(["op0000000001", ID])
+    frame = to_pandas(compared.values())
+    assert frame["operation_id"].tolist() == ["op0000000001", ID, ID]
+    assert frame["value"].tolist() == [0.7, 0.9, 0.8]
+    assert list(frame.columns) == ["operation_id", "attempt", "series", "journal", "seq", "step", "time", "value"]
+    assert to_pandas([]).empty
