@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from ktrdr.operations.v1 import operations_pb2 as pb
-
 from ktrdr_client.cli.display import trouble
+
 from tests.support.ktrdr_command import Ktrdr
 from tests.support.registry_server import registry_server
 from tests.support.simulated_host import simulated_host
