@@ -156,7 +156,7 @@ class OperationsService:
         add_watch_handler(watching, server)
         add_history_handler(histories, server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(servicer, server)
-        long_running = LongRunning(inspection, listing, cancellation)
+        long_running = LongRunning(inspection, listing, cancellation, life_cycle.deletion)
         waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)
         long_running_name = serve_long_running(server, long_running, waiting)
         self._open.push_async_callback(wishes.close)

@@ -8,29 +8,35 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import ServiceError
 from services.operations.cancellation import Cancellation
+from services.operations.deletion.deletion import Deletion
 from services.operations.inspection import Inspection
 from services.operations.listing import Listing
 from services.operations.longrunning.names import (
     OperationName,
     check_collection,
+    check_whole,
     parse_name,
 )
 from services.operations.longrunning.translation import earlier_attempt, long_running
 
 
 class LongRunning:
-    """Tells, lists and cancels operations by their names in the stock contract.
+    """Tells, lists, cancels and deletes operations by their names in the stock contract.
 
     Args:
         inspection: Tells one.
         listing: Lists them.
         cancellation: Asks them to stop.
+        deletion: Removes them.
     """
 
-    def __init__(self, inspection: Inspection, listing: Listing, cancellation: Cancellation) -> None:
+    def __init__(
+        self, inspection: Inspection, listing: Listing, cancellation: Cancellation, deletion: Deletion
+    ) -> None:
         self._inspection = inspection
         self._listing = listing
         self._cancellation = cancellation
+        self._deletion = deletion
 
     async def get(self, name: str) -> Any:
         """Return a `google.longrunning.Operation`.
@@ -71,6 +77,17 @@ class LongRunning:
         _, is_latest = await self._record(parsed)
         if is_latest:
             await self._cancellation.cancel(parsed.operation_id, reason="", urgent=False)
+
+    async def delete(self, name: str) -> None:
+        """Remove an operation that has ended, with all its attempts, and its sessions from their hosts.
+
+        Raises:
+            ServiceError: OPERATION_NOT_FOUND, WRONG_STATE while it has not ended, or INVALID_REQUEST: the text is no
+                name, or that of a single attempt.
+        """
+        parsed = parse_name(name)
+        check_whole(parsed)
+        await self._deletion.delete(parsed.operation_id, keep_sessions=False)
 
     async def _record(self, name: OperationName) -> tuple[pb.Operation, bool]:
         """Return what a name stands for, and whether that is the latest attempt."""

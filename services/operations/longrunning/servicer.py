@@ -42,12 +42,18 @@ class LongRunningServicer(operations_pb2_grpc.OperationsServicer):  # type: igno
         await self._long_running.cancel(request.name)
         return Empty()
 
+    async def DeleteOperation(self, request: Any, _context: Context) -> Empty:  # noqa: N802 - the contract's name
+        """Remove an operation that has ended."""
+        await self._long_running.delete(request.name)
+        return Empty()
+
     async def WaitOperation(self, request: Any, context: Context) -> Any:  # noqa: N802 - the contract's name
         """Wait until an operation has ended, or the time is over."""
         return await self._waiting.wait(
             request.name,
             timeout_seconds=to_timedelta(request.timeout).total_seconds() if request.HasField("timeout") else None,
             time_left_seconds=context.time_remaining(),
+            client=context.peer(),
         )
 
 

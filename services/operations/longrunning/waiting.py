@@ -45,13 +45,16 @@ class Waiting:
         self._stopping = stopping
         self._clock = clock
 
-    async def wait(self, name: str, *, timeout_seconds: float | None, time_left_seconds: float | None) -> Any:
+    async def wait(
+        self, name: str, *, timeout_seconds: float | None, time_left_seconds: float | None, client: str
+    ) -> Any:
         """Return a `google.longrunning.Operation` once it is done, or as it is when the time is over.
 
         Args:
             name: Its name.
             timeout_seconds: Longest time to wait; None for as long as the call may last.
             time_left_seconds: Time until the call is ended; None if it may last for ever.
+            client: Who waits, for the limit of each client.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND, INVALID_REQUEST or TOO_MANY_WATCHES.
@@ -59,7 +62,7 @@ class Waiting:
         parsed = parse_name(name)
         end = self._clock.monotonic() + _longest_wait(timeout_seconds, time_left_seconds)
         # Subscribed before the first look: a change in between is not missed.
-        with self._limit.hold(), self._demand.hold(), self._registry.index.subscription() as changed:
+        with self._limit.hold(client), self._demand.hold(), self._registry.index.subscription() as changed:
             while True:
                 changed.clear()
                 if not self._goes_on(parsed) and (told := await self._long_running.get(name)).done:
