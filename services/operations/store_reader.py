@@ -1,12 +1,13 @@
 """Questions to the store. Each is one short statement, answered beside whatever is being written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ktrdr.host.v1.session_pb2 import HostKind
 from sqlalchemy import Executable, Row, RowMapping, Select, and_, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.operations import schema
 from services.operations.deletion.tombstones import Tombstone
@@ -201,6 +202,13 @@ class StoreReader:
         """Return the rows of a question that another part of the registry puts together."""
         return await self._all(query)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator["Snapshot"]:
+        """Open one state of the store: whatever is written or merged meanwhile, all questions are about that state."""
+        async with self._engine.connect() as connection:
+            await connection.exec_driver_sql("BEGIN")  # the driver begins none by itself before it writes
+            yield Snapshot(connection)
+
     async def tuples(self, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
         """Return the rows of a question as tuples, which costs less where they are many."""
         async with self._engine.connect() as connection:
@@ -220,6 +228,21 @@ class StoreReader:
         async with self._engine.connect() as connection:
             result = await connection.execute(query)
             return result.mappings().all()
+
+
+class Snapshot:
+    """One state of the store.
+
+    Args:
+        connection: A connection that has begun a transaction.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def rows(self, query: Executable) -> Sequence[RowMapping]:
+        """Return the rows of a question."""
+        return (await self._connection.execute(query)).mappings().all()
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:

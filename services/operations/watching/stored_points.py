@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, func, select, tuple_
 
 from services.operations.blocks import unpack
 from services.operations.schema import metric_blocks
-from services.operations.store_reader import StoreReader
+from services.operations.store_reader import Snapshot, StoreReader
 from services.operations.watching.recent_points import ShownPoints
 
 _BLOCKS: Final = 200
@@ -69,10 +69,11 @@ async def points_between(
     if operation_ids:
         above.append(metric_blocks.c.operation_id.in_(operation_ids))
     within = [*above, revision <= up_to]
-    beyond = await reader.rows(select(revision).where(*within).order_by(revision).offset(blocks).limit(1))
-    reach = int(beyond[0]["revision"]) if beyond else up_to
-    whole = await reader.rows(select(metric_blocks).where(*above, revision <= reach).order_by(revision))
-    rows = [*whole, *await _reaching_into(reader, after, reach, above)]
+    async with reader.snapshot() as state:  # as small blocks become merged ones all the time
+        beyond = await state.rows(select(revision).where(*within).order_by(revision).offset(blocks).limit(1))
+        reach = int(beyond[0]["revision"]) if beyond else up_to
+        whole = await state.rows(select(metric_blocks).where(*above, revision <= reach).order_by(revision))
+        rows = [*whole, *await _reaching_into(state, after, reach, above)]
     return PointsPage(
         reach,
         [_shown(row) for row in rows if row["marks"] is None],
@@ -80,18 +81,16 @@ async def points_between(
     )
 
 
-async def _reaching_into(
-    reader: StoreReader, after: int, reach: int, above: list[ColumnElement[bool]]
-) -> list[RowMapping]:
+async def _reaching_into(state: Snapshot, after: int, reach: int, above: list[ColumnElement[bool]]) -> list[RowMapping]:
     """Return merged blocks that end beyond `reach` and have points up to it."""
     first_mark = func.substr(metric_blocks.c.marks, 1, _ONE_MARK).label("first_mark")
     beyond = (*above, metric_blocks.c.revision > reach, metric_blocks.c.marks.is_not(None))
-    candidates = await reader.rows(select(*_KEY, first_mark).where(*beyond))
+    candidates = await state.rows(select(*_KEY, first_mark).where(*beyond))
     keys = [tuple(row[column.name] for column in _KEY) for row in candidates if _first(row) <= reach]
     found: list[RowMapping] = []
     for start in range(0, len(keys), _BLOCKS):
         chosen = tuple_(*_KEY).in_(keys[start : start + _BLOCKS])
-        found += await reader.rows(select(metric_blocks).where(chosen, metric_blocks.c.revision > after))
+        found += await state.rows(select(metric_blocks).where(chosen, metric_blocks.c.revision > after))
     return found
 
 

@@ -20,6 +20,7 @@ from services.operations.history.merging.merger import Merger
 from services.operations.history.merging.plan import ENOUGH_BLOCKS
 from services.operations.history.query import MetricQuery
 from services.operations.live_operation import LiveOperation
+from services.operations.watching.stored_points import points_between
 from tests.support.eventually import eventually
 from tests.support.metric_blocks import Row, points_of_series
 from tests.support.stored_histories import StoredHistories, stored_histories
@@ -236,3 +237,23 @@ async def test_merging_goes_on_in_the_background_and_ends_in_order(world: Stored
     await eventually(merged)
     await merger.close()
     assert sorted(await world.read("op")) == sorted(world.told["op", 1])
+
+
+async def test_a_watch_that_reads_stored_points_while_they_are_merged_has_each_once(world: StoredHistories) -> None:
+    operation = await world.operation("op")
+    await world.write(operation, rows_of(4_000))
+    await world.end(operation)
+    merging = asyncio.create_task(world.merge_all())
+    rounds = 0
+    while not merging.done() or rounds < 2:
+        found, after = [], 0
+        while after < world.registry.revisions.visible:
+            page = await points_between(world.store.read, after, world.registry.revisions.visible, [], blocks=150)
+            for points in page.points:
+                found += points_of_series(points.series)
+            for block in page.merged:
+                found += points_of_series(rows_between(block.data, block.marks, block.revision, after, page.reach))
+            after = page.reach
+        assert sorted(found) == sorted(world.told["op", 1])
+        rounds += 1
+    await merging
