@@ -62,7 +62,8 @@ def ways(
     """
     yield _by_kind(expression, order, cells)
     wanted = [one for one in cells if one.outcome is not False]
-    if len(wanted) <= _MOST_STREAMS or any(key.field is OrderField.HOST for key in order.cells):
+    by_host = any(key.field is OrderField.HOST for key in order.cells)
+    if by_host or (len(wanted) <= _MOST_STREAMS and all(one.cell.host is not None for one in wanted)):
         yield _by_host(expression, order, wanted)
     for part in necessary(expression):
         yield from _by_term(connection, expression, order, part)
@@ -94,13 +95,15 @@ def _by_kind(expression: Expression, order: Order, cells: list[JudgedCell]) -> A
 
 def _by_host(expression: Expression, order: Order, cells: list[JudgedCell]) -> Access:
     bounds = _bounds(expression, OrderField.CREATE_TIME)
+    same = Condition("operations.host = ? AND operations.state = ? AND operations.type = ?")
+    shape = _indexed("ended_by_host", combined([same, *bounds]), None)
+    residual = condition_of(expression)
     streams = []
-    for one in cells:
-        fixed: dict[str, int | str] = {"host": one.cell.host, "state": one.cell.state, "type": one.cell.type}
-        same = Condition("operations.host = ? AND operations.state = ? AND operations.type = ?", tuple(fixed.values()))
-        exact = one.outcome or _covered(expression, fixed, OrderField.CREATE_TIME)
-        stream = _indexed("ended_by_host", combined([same, *bounds]), None if exact else expression)
-        streams.append(replace(stream, fixed=fixed))
+    for cell, certain in ((one.cell, one.outcome is True) for one in cells):
+        fixed: dict[str, int | str] = {"host": cell.host or "", "state": cell.state, "type": cell.type}
+        condition = Condition(shape.condition.sql, (*fixed.values(), *shape.condition.parameters))
+        exact = certain or _covered(expression, fixed, OrderField.CREATE_TIME)
+        streams.append(Stream(shape.source, shape.source, condition, fixed, None if exact else residual))
     return Access(tuple(streams), _sum(cells), walkable=order.walk is OrderField.CREATE_TIME)
 
 

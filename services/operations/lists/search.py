@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, cast
@@ -11,19 +11,33 @@ from sqlalchemy import RowMapping
 
 from services.operations.filters import Expression
 from services.operations.lists.access import COUNTED, Access, ways
-from services.operations.lists.order import Order, OrderError, Place
+from services.operations.lists.order import Order, OrderError, OrderField, Place
 from services.operations.lists.statements import count_statement, places_statement, window_statement
 from services.operations.lists.streams import Stream, Stretch
-from services.operations.lists.totals import exact_total, judged_cells, read_cells
+from services.operations.lists.totals import JudgedCell, exact_total, judged_cells, read_cells
 from services.operations.operation_state import OperationState
 
-_SORTED: Final = 5_000
-"""So many rows are sorted rather than walked through in another order."""
-
-_FIRST_WINDOW: Final = 1_000
 _LARGEST_WINDOW: Final = 50_000
 _WINDOW_SECONDS: Final = 0.02
-_COUNTED_AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a search may cost.
+
+    Attributes:
+        seconds: How long to look for operations where no index serves the filter.
+        count_seconds: How long to count them.
+        window: How many rows to look at between two looks at the clock, at first.
+        sorted_rows: So many rows are rather sorted than walked through in another order.
+        counted_rows: So many rows are counted at once.
+    """
+
+    seconds: float = 0.25
+    count_seconds: float = 0.1
+    window: int = 1_000
+    sorted_rows: int = 5_000
+    counted_rows: int = 50_000
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,7 @@ class Question:
         after: Only those after this place; None for all.
         limit: How many.
         count: Tell how many match, over all places.
-        seconds: How long to look for them where no index serves the filter.
-        count_seconds: How long to count them.
+        limits: What it may cost.
     """
 
     expression: Expression
@@ -45,8 +58,7 @@ class Question:
     after: Place | None
     limit: int
     count: bool
-    seconds: float = 0.25
-    count_seconds: float = 0.1
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,10 @@ def search(connection: sqlite3.Connection, question: Question) -> Answer:
         OrderError: The order cannot be kept in a bounded time, because too many operations would have to be sorted.
     """
     expression, order = question.expression, question.order
-    cells = judged_cells(read_cells(connection), expression)
-    access = _best(list(ways(connection, expression, order, cells)), order)
+    every_host = any(key.field is OrderField.HOST for key in order.cells)
+    cells = judged_cells(read_cells(connection, expression, every_host=every_host), expression)
+    near = _near(cells, question) if every_host else cells
+    access = _best(ways(connection, expression, order, near), order, question.limits)
     places, reached = _found(connection, access, question)
     total: int | None = None
     at_least = False
@@ -87,16 +101,42 @@ def search(connection: sqlite3.Connection, question: Question) -> Answer:
         if total is None and question.after is None and reached is None and len(places) < question.limit:
             total = len(places)
         if total is None:
-            total, at_least = _count(connection, access, order, question.count_seconds)
+            total, at_least = _count(connection, access, order, question.limits)
     return Answer(_states(connection, places), reached, total, at_least)
 
 
-def _best(found: list[Access], order: Order) -> Access:
-    exact = [access for access in found if access.walkable and access.exact]
-    if exact:
-        return min(exact, key=_rows)
+def _near(cells: list[JudgedCell], question: Question) -> list[JudgedCell]:
+    """Return the cells that a page can come from, where that is certain: there may be thousands."""
+    if any(one.outcome is None for one in cells):
+        return cells
+    leading = Order(question.order.cells)
+
+    def key(one: JudgedCell) -> tuple[object, ...]:
+        return leading.sort_key(tuple(getattr(one.cell, key.column) for key in leading.keys))
+
+    after = None if question.after is None else leading.sort_key(question.after[: len(leading.keys)])
+    found: list[JudgedCell] = []
+    enough: tuple[object, ...] | None = None
+    rows = 0
+    for one in sorted((one for one in cells if one.outcome), key=key):
+        place = key(one)
+        if (after is not None and place < after) or (enough is not None and place != enough):
+            continue
+        found.append(one)
+        rows += one.cell.operations if place != after else 0
+        if rows >= question.limit and enough is None:
+            enough = place
+    return found
+
+
+def _best(ways_to: Iterable[Access], order: Order, limits: Limits) -> Access:
+    found: list[Access] = []
+    for access in ways_to:
+        if access.walkable and access.exact:
+            return access
+        found.append(access)
     small = min(found, key=_rows)
-    if small.rows <= _SORTED:
+    if small.rows <= limits.sorted_rows:
         return small
     walkable = [access for access in found if access.walkable]
     if walkable:
@@ -115,7 +155,7 @@ def _found(connection: sqlite3.Connection, access: Access, question: Question) -
     if not access.walkable:
         return _places(connection, access.streams, order, Stretch(question.after), limit, is_sorted=True), None
     found: list[Place] = []
-    end = time.monotonic() + question.seconds
+    end = time.monotonic() + question.limits.seconds
     for streams in _in_turn(access.streams, order):
         for hits, reached in _walk(connection, streams, question, limit - len(found)):
             found += hits
@@ -134,7 +174,7 @@ def _walk(
     if all(stream.residual is None for stream in streams):
         yield _places(connection, streams, order, Stretch(after), limit), None
         return
-    size = _FIRST_WINDOW
+    size = question.limits.window
     while True:
         began = time.monotonic()
         reached = _window_end(connection, streams, order, after, size)
@@ -183,17 +223,17 @@ def _places(
     return [tuple(row) for row in connection.execute(*statement)] if statement else []
 
 
-def _count(connection: sqlite3.Connection, access: Access, order: Order, seconds: float) -> tuple[int, bool]:
+def _count(connection: sqlite3.Connection, access: Access, order: Order, limits: Limits) -> tuple[int, bool]:
     if not access.walkable or access.exact:
-        limit = COUNTED + 1 if not access.walkable else _COUNTED_AT_ONCE + 1
+        limit = COUNTED + 1 if not access.walkable else limits.counted_rows + 1
         statement = count_statement(access.streams, order, Stretch(), limit)
         total: int = connection.execute(*statement).fetchone()[0] if statement else 0
         return min(total, limit - 1), total == limit
-    end = time.monotonic() + seconds
+    end = time.monotonic() + limits.count_seconds
     total = 0
     for streams in _in_turn(access.streams, order):
         after: Place | None = None
-        size = _FIRST_WINDOW
+        size = limits.window
         while True:
             reached = _window_end(connection, streams, order, after, size)
             statement = count_statement(streams, order, Stretch(after, reached), size * len(streams) + 1)

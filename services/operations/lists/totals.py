@@ -8,18 +8,18 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.operations.filters import Expression, matches
 from services.operations.filters.expression import Comparison, Field, Not, Operator
-from services.operations.lists.knowledge import outcome
+from services.operations.lists.knowledge import comparisons, outcome
 
 _FIELDS: Final = frozenset({Field.STATE, Field.TYPE, Field.HOST})
 _PAIR_FIELDS: Final = frozenset({Field.STATE, Field.TYPE})
 
 
 class Cell(NamedTuple):
-    """Ended operations with the same state, type and host."""
+    """Ended operations with the same state, type and host; without a host: those of all hosts that have no cell."""
 
     state: int
     type: int
-    host: str
+    host: str | None
     operations: int
 
 
@@ -38,9 +38,23 @@ class JudgedCell:
     outcome: bool | None
 
 
-def read_cells(connection: sqlite3.Connection) -> list[Cell]:
-    """Return all cells that are not empty."""
-    rows = connection.execute("SELECT state, type, host, operations FROM totals WHERE operations > 0")
+def read_cells(connection: sqlite3.Connection, expression: Expression, *, every_host: bool = False) -> list[Cell]:
+    """Return all cells that are not empty.
+
+    Args:
+        connection: To the store.
+        expression: Only hosts that it names have cells of their own.
+        every_host: Every host has.
+    """
+    named = [one for one in comparisons(expression) if one.field is Field.HOST]
+    if every_host or any(one.operator is not Operator.EQUAL for one in named):
+        rows = connection.execute("SELECT state, type, host, operations FROM totals WHERE operations > 0")
+        return [Cell(*row) for row in rows]
+    hosts = sorted({str(one.value) for one in named})
+    own = f"CASE WHEN host IN ({', '.join('?' * len(hosts))}) THEN host END" if hosts else "NULL"
+    rows = connection.execute(
+        f"SELECT state, type, {own}, sum(operations) FROM totals WHERE operations > 0 GROUP BY 1, 2, 3", hosts
+    )
     return [Cell(*row) for row in rows]
 
 
@@ -70,6 +84,8 @@ class _Knowledge:
         if comparison.operator is Operator.EQUAL:
             return bool(getattr(self._cell, comparison.field.value) == comparison.value)
         cell = self._cell
+        if cell.host is None and comparison.field is Field.HOST:
+            return None
         record = pb.Operation(host=cell.host, state=cell.state, type=cell.type)  # type: ignore[arg-type]  # numbers of enums
         return matches(comparison, record)
 
