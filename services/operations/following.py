@@ -114,7 +114,7 @@ class Following:
             self._demand,
             self._clock,
             wait_seconds=self._wait_seconds,
-            identify=self._hosts.identify,
+            identify=self._identify,
             told=self._told,
         )
         self.pollers[host.name] = poller
@@ -127,6 +127,12 @@ class Following:
             task.cancel()
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
+
+    def _identify(self, host: FollowedHost, host_uid: str) -> bool:
+        is_new = self._hosts.identify(host, host_uid)
+        if is_new:
+            self._losses.identities_changed()
+        return is_new
 
     def _told(self, host: FollowedHost, taken: Taken | None) -> None:
         if self._hosts.by_name.get(host.name) is not host:

@@ -118,7 +118,7 @@ class Wishes:
             while _is_open(operation):
                 wake.clear()
                 try:
-                    pause = await self._step(operation)
+                    pause = await self._step(operation, again=tries > 0)
                 except HostCallError as error:
                     pause = self._retry_seconds(tries)
                     self._outcomes.show_wait(operation, f"host {operation.record.host}: {error.problem}")
@@ -131,16 +131,19 @@ class Wishes:
             self._tasks.pop(operation, None)
             self._wake.pop(operation, None)
 
-    async def _step(self, operation: LiveOperation) -> float:
-        """Send the next thing; return the time to wait before the next step, in seconds."""
+    async def _step(self, operation: LiveOperation, *, again: bool) -> float:
+        """Send the next thing; return the time to wait before the next step, in seconds.
+
+        Args:
+            operation: What wants something.
+            again: The same may have been sent before.
+        """
         if operation.state.delivery is Delivery.NEW:
             return await self._place(operation)
         host = owner_of(self._hosts, operation.state)
-        if host is None:
-            return _LOOK_FOR_HOST_SECONDS
-        connection = self._connections.get(host.name)
-        if connection is None:
-            return _LOOK_FOR_HOST_SECONDS
+        connection = self._connections.get(host.name) if host is not None else None
+        if host is None or connection is None or not _is_surely(host, operation, again=again):
+            return _LOOK_FOR_HOST_SECONDS  # tried again as soon as a host comes into sight
         if operation.record.cancel_requested:
             return await self._send_stop(operation, host, connection)
         return await self._send_start(operation, host, connection)
@@ -203,6 +206,15 @@ class Wishes:
     def _retry_seconds(self, tries: int) -> float:
         ceiling = min(_FIRST_RETRY_SECONDS * 2 ** min(tries, 10), _LONGEST_RETRY_SECONDS)
         return self._rng.uniform(ceiling / 2, ceiling)
+
+
+def _is_surely(host: FollowedHost, operation: LiveOperation, *, again: bool) -> bool:
+    """Tell whether what answers at the address of a host is the host that the operation was sent to.
+
+    Before the first answer in this life of the registry, and after failures, another may have come in its place: a
+    start that is sent again could run twice.
+    """
+    return host.host_uid == operation.state.host_uid and host.last_success is not None and not (again and host.failures)
 
 
 def _is_open(operation: LiveOperation) -> bool:

@@ -189,6 +189,10 @@ class SimulatedHost(
         self.sessions[session_id].version += 1
         self._announce()
 
+    def touch_all(self) -> None:
+        """Answer everybody who waits for a change."""
+        self._announce()
+
     async def GetHost(  # noqa: N802 - the contract's name
         self, _request: host_pb2.GetHostRequest, _context: Context
     ) -> host_pb2.Host:
