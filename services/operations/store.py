@@ -27,6 +27,7 @@ from services.operations.store_file import prepare_file
 from services.operations.store_reader import StoreReader
 
 _READERS: Final = 4
+_LOCK_WAIT_SECONDS: Final = 10.0
 _REVISION_LIMIT: Final = "revision_limit"
 _READER_NUMBER: Final = "reader_number"
 
@@ -48,8 +49,12 @@ class Store:
         self._long_check = LongCheck(path)
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, lock_wait_seconds: float = _LOCK_WAIT_SECONDS) -> Self:
         """Open the store, and create it if there is none.
+
+        Args:
+            path: The file.
+            lock_wait_seconds: How long a write waits for another program that locks the file.
 
         Raises:
             CannotStartError: The file is damaged, is something else, is newer than this software, or cannot be written.
@@ -57,7 +62,7 @@ class Store:
         """
         whole_checked = await asyncio.to_thread(prepare_file, path)
         engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=_READERS + 1, max_overflow=0)
-        event.listen(engine.sync_engine, "connect", _set_up)
+        event.listen(engine.sync_engine, "connect", _set_up(lock_wait_seconds))
         store = cls(path, engine)
         if not whole_checked:
             store._check = asyncio.create_task(asyncio.to_thread(store._long_check.run), name="store check")
@@ -163,8 +168,13 @@ def _replacing(table: Table) -> tuple[str, Callable[[Row], tuple[object, ...]]]:
     return text, itemgetter(*table.columns.keys())
 
 
-def _set_up(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _set_up(lock_wait_seconds: float) -> Callable[[Any, Any], None]:
+    busy = f"busy_timeout={round(1_000 * lock_wait_seconds)}"
+
+    def set_up(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (busy, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return set_up

@@ -69,7 +69,7 @@ def _check(path: Path, connection: sqlite3.Connection, check_seconds: float) -> 
 
 
 def _advice(error: sqlite3.OperationalError) -> str:
-    if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+    if getattr(error, "sqlite_errorcode", 0) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return "Another program has it open and locks it (a backup, or a database browser?): end that, and start again."
     return "Check that the disk has space and that the folder can be written."
 
