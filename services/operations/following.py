@@ -88,8 +88,6 @@ class Following:
         """Poll a host no longer."""
         self._end_polling(host.name)
         self._connections.drop(host.name)
-        self._up.discard(host.name)
-        self._verified.discard(host.name)
         self._liveness.forget(host)
 
     async def stop(self) -> None:
@@ -121,6 +119,8 @@ class Following:
         self._polling[host.name] = asyncio.create_task(poller.run(delay), name=f"poll {host.name}")
 
     def _end_polling(self, name: str) -> None:
+        self._up.discard(name)
+        self._verified.discard(name)
         self.pollers.pop(name, None)
         task = self._polling.pop(name, None)
         if task is not None:

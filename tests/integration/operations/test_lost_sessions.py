@@ -1,4 +1,4 @@
-"""Sessions that hosts do not know any more: LOST with evidence, taken back when they are seen again, FAILED by a rule."""
+"""Sessions that hosts do not know any more: LOST with evidence, which is taken back, or ends them by a rule."""
 
 from pathlib import Path
 
@@ -140,8 +140,10 @@ async def test_a_loss_survives_a_restart_and_so_does_its_end(tmp_path: Path) -> 
 
 
 async def test_a_wiped_host_loses_its_sessions_after_the_longer_grace(tmp_path: Path) -> None:
-    settings = {"lost_grace_seconds": 0.0, "replaced_grace_seconds": 0.3}
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}", **settings) as registry:
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", replaced_grace_seconds=0.3) as registry,
+    ):
         created = await running(registry, host)
         before, host.host_uid = host.host_uid, "another"
         host.sessions.clear()
