@@ -7,20 +7,17 @@ history finds the same.
 import copy
 from collections.abc import Collection, Iterator
 from math import isfinite
-from typing import Final, Self
+from typing import Self
 
 from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, Verdict, VerdictKind
 
-from services.operations.trends.curves import Chosen, Curves
-from services.operations.trends.finding import Episode, Finding
+from services.operations.trends.curves import Curves
+from services.operations.trends.finding import Episode, Finding, Transitions
 from services.operations.trends.not_finite import NotFinite
 from services.operations.trends.rows import Point, Row
-from services.operations.trends.series_names import Role, SeriesNames
+from services.operations.trends.series_names import SeriesNames
 from services.operations.trends.stalled import Stalled
 from services.operations.trends.thresholds import Thresholds
-
-_NONE: Final = Role.NONE
-_STEPS: Final = Role.STEP_LOSS
 
 Mark = tuple["VerdictKind.ValueType", str, bool, int]
 """What of a verdict is told at once when it changes: kind, series, active, severity."""
@@ -43,9 +40,10 @@ class AttemptTrends:
         self._names = names
         self._incarnation = ""
         self._next_seq = 0
-        self._stalled = Stalled(thresholds, keeps=keeps_stalls)
-        self._not_finite = NotFinite()
-        self._curves = Curves(thresholds)
+        self._transitions = Transitions()
+        self._stalled = Stalled(thresholds, self._transitions, keeps=keeps_stalls)
+        self._not_finite = NotFinite(self._transitions)
+        self._curves = Curves(thresholds, self._transitions)
         self.points = 0
 
     @property
@@ -79,6 +77,11 @@ class AttemptTrends:
     def patience_seconds(self) -> float:
         """How long nothing may come until it has stalled; infinite while that is not known."""
         return self._stalled.limit_seconds
+
+    @property
+    def transitions(self) -> int:
+        """How often `marks` may have changed: while this is the same they are, but for a gap that is open."""
+        return self._transitions.count
 
     def marks(self, idle_seconds: float = 0.0) -> tuple[Mark, ...]:
         """Return what is told at once when it changes.
@@ -121,25 +124,17 @@ class AttemptTrends:
             self._take(row)
 
     def _take(self, row: Row) -> None:
-        _, step, time_ns, values = row
+        _, step, time_ns, names, values = row
         self.points += len(values)
-        part_of, episodes = self._names.part, self._not_finite.episodes
-        chosen: Chosen = {}
-        ends_epoch = False
-        for name, value in values:
-            part = part_of(name)
-            if part is None:
-                continue
-            role, rank = part
-            point = Point(step, value, time_ns)
-            if not isfinite(value) or name in episodes:
-                self._not_finite.take(name, point)
-            if role is not _NONE and (role not in chosen or rank < chosen[role][0]):
-                chosen[role] = rank, name, point
-                ends_epoch = ends_epoch or role is not _STEPS
-        self._stalled.take(step, time_ns, ends_epoch=ends_epoch)
-        if chosen:
-            self._curves.take(chosen)
+        plan = self._names.plan(names)
+        episodes = self._not_finite.episodes
+        for place, name in plan.watched:
+            value = values[place]
+            if not isfinite(value) or (episodes and name in episodes):
+                self._not_finite.take(name, Point(step, value, time_ns))
+        self._stalled.take(step, time_ns, ends_epoch=plan.ends_epoch)
+        if plan.roles:
+            self._curves.take(plan.roles, row)
 
 
 def _mark(kind: "VerdictKind.ValueType", episode: Episode) -> Mark:

@@ -260,9 +260,11 @@ class TrendBoard:
         idle = idle_seconds(entry, self._hosts, now) if overdue else 0.0
         if idle is None:
             return None  # nothing is known that would change anything
-        marks = trends.marks(idle)
-        if marks != entry.marks:
-            return entry, marks, trends.verdicts(idle)
+        if idle or entry.stalled or trends.transitions != entry.transitions:
+            marks = trends.marks(idle)
+            if marks != entry.marks:
+                return entry, marks, trends.verdicts(idle)
+            entry.transitions = trends.transitions
         if now - entry.told_at >= self._refresh_seconds:
             entry.told_at = now
             self._show(operation, trends.verdicts(idle))

@@ -6,7 +6,7 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_CRITICAL, VERDICT_KIND_DIVERGENCE
 
-from services.operations.trends.finding import Episode, Finding, figure, percent
+from services.operations.trends.finding import Episode, Finding, Transitions, figure, percent
 from services.operations.trends.rows import Point
 from services.operations.trends.thresholds import Thresholds
 
@@ -22,6 +22,7 @@ class Divergence:
     Args:
         series: The loss.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
         in_a_row: How often in a row it has to be so.
         weight: Of the newest value in the running mean that is compared; 1 compares each value itself.
         unit: What a value belongs to: "epoch" or "batch".
@@ -29,8 +30,22 @@ class Divergence:
 
     kind: Final = VERDICT_KIND_DIVERGENCE
 
-    def __init__(self, series: str, thresholds: Thresholds, *, in_a_row: int, weight: float, unit: str) -> None:
-        self.episode = Episode(series)
+    __slots__ = (
+        "_best", "_best_step", "_count", "_given_back", "_in_a_row", "_limit", "_mean", "_ratio", "_start", "_unit",
+        "_warm_up", "_weight", "episode",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        series: str,
+        thresholds: Thresholds,
+        transitions: Transitions,
+        *,
+        in_a_row: int,
+        weight: float,
+        unit: str,
+    ) -> None:
+        self.episode = Episode(series, transitions)
         self._ratio = thresholds.divergence_ratio
         self._given_back = thresholds.divergence_given_back
         self._limit = in_a_row

@@ -27,6 +27,7 @@ class Entry:
         waiting: Points that have come since the last look.
         waiting_count: Values in them.
         marks: What was told at once of the verdicts that are stored.
+        transitions: Those of the trends when they were last compared with the marks; -1 if they never were.
         told_at: Monotonic time at which verdicts were last told.
     """
 
@@ -38,6 +39,7 @@ class Entry:
     waiting: list[NewPoints] = field(default_factory=list)
     waiting_count: int = 0
     marks: tuple[Mark, ...] = ()
+    transitions: int = -1
     told_at: float = 0.0
 
     @property
@@ -77,7 +79,9 @@ def take(trends: AttemptTrends, points: NewPoints) -> None:
     series = points.series
     if points.first_seq == points.last_seq:  # one row, as mostly: every series has one point
         first = series[0]
-        row = Row(points.first_seq, first.steps[0], first.times[0], [(one.name, one.values[0]) for one in series])
+        names = tuple([one.name for one in series])
+        values = tuple([one.values[0] for one in series])
+        row = Row(points.first_seq, first.steps[0], first.times[0], names, values)
         trends.take_row(points.incarnation, row)
     else:
         trends.take(points.incarnation, rows_of(series, trends.next_seq(points.incarnation)))

@@ -1,6 +1,6 @@
 """What a rule has found, for how long, and how it is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ktrdr.operations.v1.trends_pb2 import (
@@ -14,11 +14,19 @@ from services.operations.trends.rows import Point
 
 
 @dataclass(slots=True)
+class Transitions:
+    """Counts how often a verdict of an attempt has appeared, ended, or changed its severity."""
+
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Episode:
     """The time for which a rule holds, or last held.
 
     Attributes:
         series: Where.
+        transitions: Counts what is told at once.
         active: It holds now.
         severity: How much it matters.
         first_ns: Time of the point that made it true, nanoseconds since the Unix epoch.
@@ -29,6 +37,7 @@ class Episode:
     """
 
     series: str
+    transitions: Transitions = field(default_factory=Transitions, compare=False)
     active: bool = False
     severity: "Severity.ValueType" = SEVERITY_INFO
     first_ns: int = 0
@@ -48,12 +57,17 @@ class Episode:
         """Take note that it holds at this point."""
         if not self.active:
             self.active, self.first_ns = True, point.time_ns
+            self.transitions.count += 1
+        elif severity != self.severity:
+            self.transitions.count += 1
         self.severity, self.facts = severity, facts
         self.from_step, self.to_step, self.last_ns = from_step, point.step, point.time_ns
 
     def end(self) -> None:
         """Take note that it no longer holds; what it was stays."""
-        self.active = False
+        if self.active:
+            self.active = False
+            self.transitions.count += 1
 
 
 class Finding(NamedTuple):

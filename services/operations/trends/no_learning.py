@@ -6,9 +6,9 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_NO_LEARNING
 
-from services.operations.trends.finding import Episode, Finding, figure, percent
+from services.operations.trends.finding import Episode, Finding, Transitions, figure, percent
 from services.operations.trends.rows import Point
-from services.operations.trends.smoothing import Smoothed
+from services.operations.trends.smoothing import Jumps
 from services.operations.trends.thresholds import Thresholds
 
 _BEGINNING: Final = 3
@@ -23,15 +23,20 @@ class LossDoesNotFall:
     Args:
         series: The loss.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
     """
 
     kind: Final = VERDICT_KIND_NO_LEARNING
 
-    def __init__(self, series: str, thresholds: Thresholds) -> None:
-        self.episode = Episode(series)
+    __slots__ = (
+        "_count", "_fall", "_first_step", "_jumps", "_learned", "_limit", "_mean", "_start", "episode",
+    )  # fmt: skip
+
+    def __init__(self, series: str, thresholds: Thresholds, transitions: Transitions) -> None:
+        self.episode = Episode(series, transitions)
         self._limit = thresholds.no_learning_epochs
         self._fall = thresholds.no_learning_fall
-        self._noise = Smoothed()
+        self._jumps = Jumps()
         self._count = 0
         self._start = self._mean = 0.0
         self._first_step = 0
@@ -43,7 +48,7 @@ class LossDoesNotFall:
         if self._learned or not math.isfinite(value):
             return
         self._count += 1
-        self._noise.take(value)
+        self._jumps.take(value)
         if self._count == 1:
             self._first_step = point.step
         if self._count <= _BEGINNING:
@@ -52,7 +57,8 @@ class LossDoesNotFall:
             return
         self._mean += _WEIGHT * (value - self._mean)
         fallen = self._start - self._mean
-        if fallen >= max(self._fall * abs(self._start), _NOISE_FACTOR * self._noise.noise, 1e-12):
+        least = max(self._fall * abs(self._start), 1e-12)
+        if fallen >= least and fallen >= _NOISE_FACTOR * self._jumps.noise:
             self._learned = True
             self.episode.end()
         elif self._count >= self._limit:
@@ -77,12 +83,15 @@ class AccuracyStays:
     Args:
         series: The accuracy, 0 to 1.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
     """
 
     kind: Final = VERDICT_KIND_NO_LEARNING
 
-    def __init__(self, series: str, thresholds: Thresholds) -> None:
-        self.episode = Episode(series)
+    __slots__ = ("_change", "_count", "_first_step", "_high", "_limit", "_low", "episode")
+
+    def __init__(self, series: str, thresholds: Thresholds, transitions: Transitions) -> None:
+        self.episode = Episode(series, transitions)
         self._limit = thresholds.no_learning_epochs
         self._change = thresholds.no_learning_accuracy
         self._low, self._high = math.inf, -math.inf

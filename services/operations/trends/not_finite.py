@@ -6,18 +6,23 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_CRITICAL, VERDICT_KIND_NOT_FINITE
 
-from services.operations.trends.finding import Episode, Finding
+from services.operations.trends.finding import Episode, Finding, Transitions
 from services.operations.trends.rows import Point
 
 _MOST_SERIES: Final = 16
 
 
 class NotFinite:
-    """Looks for NaN and infinities. It holds while the newest value of a series is one."""
+    """Looks for NaN and infinities. It holds while the newest value of a series is one.
+
+    Args:
+        transitions: Counts what is told at once.
+    """
 
     kind: Final = VERDICT_KIND_NOT_FINITE
 
-    def __init__(self) -> None:
+    def __init__(self, transitions: Transitions) -> None:
+        self._transitions = transitions
         self.episodes: dict[str, Episode] = {}
 
     def take(self, series: str, point: Point) -> None:
@@ -30,7 +35,7 @@ class NotFinite:
         if episode is None:
             if len(self.episodes) >= _MOST_SERIES:
                 return
-            episode = self.episodes[series] = Episode(series)
+            episode = self.episodes[series] = Episode(series, self._transitions)
         first, count = (episode.from_step, episode.facts[1] + 1) if episode.active else (point.step, 1.0)
         episode.hold(point, (point.value, count), from_step=first, severity=SEVERITY_CRITICAL)
 

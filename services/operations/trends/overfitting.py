@@ -6,9 +6,9 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_CRITICAL, SEVERITY_WARNING, VERDICT_KIND_OVERFITTING
 
-from services.operations.trends.finding import Episode, Finding, figure, percent
+from services.operations.trends.finding import Episode, Finding, Transitions, figure, percent
 from services.operations.trends.rows import Point
-from services.operations.trends.smoothing import Smoothed
+from services.operations.trends.smoothing import Jumps, Smoothed
 from services.operations.trends.thresholds import Thresholds
 
 _NOISE_FACTOR: Final = 4.0
@@ -23,15 +23,22 @@ class Overfitting:
     Args:
         series: The validation loss.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
     """
 
     kind: Final = VERDICT_KIND_OVERFITTING
 
-    def __init__(self, series: str, thresholds: Thresholds) -> None:
-        self.episode = Episode(series)
+    __slots__ = (
+        "_best", "_in_a_row", "_jumps", "_lowest", "_lowest_step", "_thresholds", "_train", "_train_at_best", "_turn",
+        "_turn_step", "_val", "episode",
+    )  # fmt: skip
+
+    def __init__(self, series: str, thresholds: Thresholds, transitions: Transitions) -> None:
+        self.episode = Episode(series, transitions)
         self._thresholds = thresholds
         self._train = Smoothed()
         self._val = Smoothed()
+        self._jumps = Jumps()
         self._lowest, self._lowest_step = math.inf, 0
         self._turn, self._turn_step = math.inf, 0
         self._best, self._train_at_best = math.inf, math.nan
@@ -44,22 +51,24 @@ class Overfitting:
 
     def take(self, point: Point) -> None:
         """Look at the next validation loss, after the training loss of the same epoch."""
-        if not math.isfinite(point.value) or math.isnan(self._train.value):
+        if not math.isfinite(point.value) or not self._train:
             return
         if point.value < self._lowest:
             self._lowest, self._lowest_step = point.value, point.step
         self._val.take(point.value)
-        val, train = self._val.value, self._train.value
+        self._jumps.take(point.value)
+        val = self._val.value
         if val < self._best:
-            self._best, self._train_at_best = val, train
+            self._best, self._train_at_best = val, self._train.value
             self._turn, self._turn_step = self._lowest, self._lowest_step
             self._in_a_row = 0
             self.episode.end()
             return
         rules, scale = self._thresholds, max(abs(self._best), 1e-12)
         rise, slack = val - self._best, 0.5 if self.episode.active else 1.0  # a little takes nothing back
+        rises = rise > slack * rules.overfitting_rise * scale and rise > slack * _NOISE_FACTOR * self._jumps.noise
+        train = self._train.value if rises else math.inf
         fall = (self._train_at_best - train) / max(abs(self._train_at_best), 1e-12)
-        rises = rise > slack * rules.overfitting_rise * scale and rise > slack * _NOISE_FACTOR * self._val.noise
         if not rises or fall < slack * rules.overfitting_fall:
             self._in_a_row = 0
             self.episode.end()

@@ -6,7 +6,7 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO, SEVERITY_WARNING, VERDICT_KIND_PLATEAU
 
-from services.operations.trends.finding import Episode, Finding, figure, percent
+from services.operations.trends.finding import Episode, Finding, Transitions, figure, percent
 from services.operations.trends.rows import Point
 from services.operations.trends.thresholds import Thresholds
 
@@ -20,12 +20,17 @@ class Plateau:
         series: The watched series.
         sign: 1 where lower is better, -1 where higher is.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
     """
 
     kind: Final = VERDICT_KIND_PLATEAU
 
-    def __init__(self, series: str, sign: int, thresholds: Thresholds) -> None:
-        self.episode = Episode(series)
+    __slots__ = (
+        "_high", "_improvement", "_limit", "_low", "_reference", "_reference_step", "_sign", "_waited", "episode",
+    )  # fmt: skip
+
+    def __init__(self, series: str, sign: int, thresholds: Thresholds, transitions: Transitions) -> None:
+        self.episode = Episode(series, transitions)
         self._sign = sign
         self._limit = thresholds.plateau_epochs
         self._improvement = thresholds.plateau_improvement

@@ -15,8 +15,10 @@ class Row(NamedTuple):
     """The epoch or batch."""
     time_ns: int
     """When it was written, nanoseconds since the Unix epoch, by the worker's clock."""
-    values: list[tuple[str, float]]
-    """Values by series."""
+    names: tuple[str, ...]
+    """Series that have a value."""
+    values: tuple[float, ...]
+    """The values, in the order of the names."""
 
 
 class Point(NamedTuple):
@@ -34,15 +36,17 @@ def rows_of(series: Iterable[MetricSeries], start: int = 0) -> list[Row]:
         series: The points.
         start: Rows below this number are left out.
     """
-    rows: dict[int, Row] = {}
+    heads: dict[int, tuple[int, int]] = {}
+    cells: dict[int, list[tuple[str, float]]] = {}
     for one in series:
         name, first = one.name, one.first_seq
         seqs = one.seqs or range(first, first + len(one.values))
         for seq, step, time_ns, value in zip(seqs, one.steps, one.times, one.values, strict=True):
-            if seq < start:
-                continue
-            if (row := rows.get(seq)) is None:
-                rows[seq] = Row(seq, step, time_ns, [(name, value)])
-            else:
-                row.values.append((name, value))
-    return [rows[seq] for seq in sorted(rows)] if len(rows) > 1 else list(rows.values())
+            if seq >= start:
+                heads[seq] = step, time_ns
+                cells.setdefault(seq, []).append((name, value))
+    rows = []
+    for seq in sorted(heads):
+        names, values = zip(*cells[seq], strict=True)
+        rows.append(Row(seq, *heads[seq], names, values))
+    return rows

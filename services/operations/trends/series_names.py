@@ -64,6 +64,21 @@ class Part(NamedTuple):
     """Where a training has several series for one role, that with the lowest rank has it."""
 
 
+class Plan(NamedTuple):
+    """What to look at in rows with the same series."""
+
+    watched: tuple[tuple[int, str], ...]
+    """Values that should be numbers: their places and names."""
+    roles: tuple[tuple[int, Role, int, str], ...]
+    """Values that stand for something, the preferred one for each role, in the order in which they are looked at: their
+    places, roles, ranks and names. Overfitting compares a validation loss with the training loss of the same epoch."""
+    ends_epoch: bool
+    """The row tells of a whole epoch."""
+
+
+_LOOKING_ORDER: Final = (Role.TRAIN_LOSS, Role.VAL_LOSS, Role.VAL_ACCURACY, Role.STEP_LOSS)
+
+
 class SeriesNames:
     """Knows the part of each series by its name. One for all operations.
 
@@ -86,6 +101,7 @@ class SeriesNames:
     ) -> None:
         self._finite = tuple(finite)
         self._parts: dict[str, Part | None] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
         roles = (Role.STEP_LOSS, step_loss), (Role.VAL_ACCURACY, val_accuracy)
         for role, names in (*roles, (Role.TRAIN_LOSS, train_loss), (Role.VAL_LOSS, val_loss)):
             self._parts |= {name: Part(role, rank) for rank, name in enumerate(names)}
@@ -99,6 +115,27 @@ class SeriesNames:
             if len(self._parts) < _REMEMBERED:
                 self._parts[name] = part
             return part
+
+    def plan(self, names: tuple[str, ...]) -> Plan:
+        """Return what to look at in rows that have these series."""
+        try:
+            return self._plans[names]
+        except KeyError:
+            plan = self._plan(names)
+            if len(self._plans) < _REMEMBERED:
+                self._plans[names] = plan
+            return plan
+
+    def _plan(self, names: tuple[str, ...]) -> Plan:
+        parts = [(place, name, part) for place, name in enumerate(names) if (part := self.part(name)) is not None]
+        roles = []
+        for role in _LOOKING_ORDER:
+            fitting = [(part.rank, place, name) for place, name, part in parts if part.role is role]
+            if fitting:
+                rank, place, name = min(fitting)
+                roles.append((place, role, rank, name))
+        ends_epoch = any(role is not Role.STEP_LOSS for _, role, _, _ in roles)
+        return Plan(tuple((place, name) for place, name, _ in parts), tuple(roles), ends_epoch)
 
 
 DEFAULT_NAMES: Final = SeriesNames()

@@ -6,8 +6,7 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_STALLED
 
-from services.operations.trends.finding import Episode, Finding, figure
-from services.operations.trends.rows import Point
+from services.operations.trends.finding import Episode, Finding, Transitions, figure
 from services.operations.trends.thresholds import Thresholds
 
 _LEAST_GAPS: Final = 5
@@ -27,32 +26,34 @@ class Stalled:
 
     Args:
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
         keeps: Gaps that are over are told. Not for work that waits by its nature.
+
+    Attributes:
+        episode: The newest gap that is over.
+        limit_seconds: Longest gap that is usual enough; infinite while too few were seen.
     """
 
     kind: Final = VERDICT_KIND_STALLED
 
-    def __init__(self, thresholds: Thresholds, *, keeps: bool = True) -> None:
-        self.episode = Episode("")
+    __slots__ = (
+        "_epoch_seen", "_gaps", "_keeps", "_last_ns", "_last_step", "_thresholds", "_usual", "episode", "limit_seconds",
+    )  # fmt: skip
+
+    def __init__(self, thresholds: Thresholds, transitions: Transitions, *, keeps: bool = True) -> None:
+        self.episode = Episode("", transitions)
+        self.limit_seconds = math.inf
         self._thresholds = thresholds
         self._keeps = keeps
         self._gaps = 0
         self._usual = 0.0
         self._epoch_seen = False
-        self._last: Point | None = None
+        self._last_step = self._last_ns = 0
 
     @property
     def last_ns(self) -> int:
         """Time of the newest row, nanoseconds since the Unix epoch; 0 before the first."""
-        return 0 if self._last is None else self._last.time_ns
-
-    @property
-    def limit_seconds(self) -> float:
-        """Longest gap that is usual enough; infinite while too few were seen."""
-        if self._gaps < _LEAST_GAPS:
-            return math.inf
-        least = self._thresholds.stalled_seconds * (1.0 if self._epoch_seen else _UNTIL_AN_EPOCH)
-        return max(least, self._thresholds.stalled_gaps * self._usual)
+        return self._last_ns
 
     def take(self, step: int, time_ns: int, *, ends_epoch: bool) -> None:
         """Look at the next row.
@@ -62,22 +63,33 @@ class Stalled:
             time_ns: Its time, nanoseconds since the Unix epoch.
             ends_epoch: It tells of a whole epoch.
         """
-        last, self._last = self._last, Point(step, 0.0, time_ns)
-        if last is None:
-            return
-        gap = max(0.0, (time_ns - last.time_ns) / 1e9)
-        limit = self.limit_seconds
-        usual = self._usual
+        last_ns, last_step = self._last_ns, self._last_step
+        if last_ns:
+            self._learn(max(0.0, (time_ns - last_ns) / 1e9), last_step, last_ns)
+        self._last_ns, self._last_step = time_ns, step
+        if ends_epoch and not self._epoch_seen:
+            self._epoch_seen = True
+            self._set_limit()
+
+    def _learn(self, gap: float, last_step: int, last_ns: int) -> None:
+        limit, usual = self.limit_seconds, self._usual
         if gap > limit:
             if self._keeps:
-                self._set(self.episode, last, gap)
+                self._set(self.episode, last_step, last_ns, gap)
+                self.episode.transitions.count += 1
             gap = limit  # should this be the new rhythm, it is learnt in some steps
         self._gaps += 1
-        self._epoch_seen = self._epoch_seen or ends_epoch
         if gap >= usual:
             self._usual = gap
         else:
-            self._usual += min(1.0, gap / (_COMES_AGAIN * usual)) * (gap - usual)
+            self._usual = usual + min(1.0, gap / (_COMES_AGAIN * usual)) * (gap - usual)
+        self._set_limit()
+
+    def _set_limit(self) -> None:
+        if self._gaps >= _LEAST_GAPS:
+            rules = self._thresholds
+            least = rules.stalled_seconds if self._epoch_seen else _UNTIL_AN_EPOCH * rules.stalled_seconds
+            self.limit_seconds = max(least, rules.stalled_gaps * self._usual)
 
     def open(self, idle_seconds: float) -> Episode | None:
         """Return the stall that holds now.
@@ -85,10 +97,10 @@ class Stalled:
         Args:
             idle_seconds: How long nothing has come after the newest row.
         """
-        if self._last is None or idle_seconds <= self.limit_seconds:
+        if idle_seconds <= self.limit_seconds:
             return None
         episode = Episode("", active=True)
-        self._set(episode, self._last, idle_seconds)
+        self._set(episode, self._last_step, self._last_ns, idle_seconds)
         return episode
 
     def findings(self, idle_seconds: float) -> Iterator[Finding]:
@@ -110,10 +122,10 @@ class Stalled:
             figures["seconds"] = gap[0]
         yield Finding(self.kind, episode, rule, evidence, figures)
 
-    def _set(self, episode: Episode, last: Point, gap_seconds: float) -> None:
+    def _set(self, episode: Episode, last_step: int, last_ns: int, gap_seconds: float) -> None:
         limit = self.limit_seconds
         episode.severity = SEVERITY_WARNING
-        episode.from_step = episode.to_step = last.step
-        episode.first_ns = last.time_ns + round(limit * 1e9)
-        episode.last_ns = last.time_ns + round(gap_seconds * 1e9)
-        episode.facts = (self._usual, limit, last.time_ns / 1e9, gap_seconds)
+        episode.from_step = episode.to_step = last_step
+        episode.first_ns = last_ns + round(limit * 1e9)
+        episode.last_ns = last_ns + round(gap_seconds * 1e9)
+        episode.facts = (self._usual, limit, last_ns / 1e9, gap_seconds)

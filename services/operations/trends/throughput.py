@@ -6,7 +6,7 @@ from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_THROUGHPUT_DROP
 
-from services.operations.trends.finding import Episode, Finding, figure
+from services.operations.trends.finding import Episode, Finding, Transitions, figure
 from services.operations.trends.rows import Point
 from services.operations.trends.smoothing import median
 from services.operations.trends.thresholds import Thresholds
@@ -21,14 +21,21 @@ class ThroughputDrop:
     Args:
         series: Series whose points are counted.
         thresholds: Of all rules.
+        transitions: Counts what is told at once.
         points: Points that make an epoch; more than one for series of batches.
     """
 
     kind: Final = VERDICT_KIND_THROUGHPUT_DROP
 
-    def __init__(self, series: str, thresholds: Thresholds, *, points: int = 1) -> None:
-        self.episode = Episode(series)
+    __slots__ = (
+        "_began", "_durations", "_left", "_new", "_points", "_slow", "_slow_from", "_thresholds", "_usual", "episode",
+    )  # fmt: skip
+
+    def __init__(self, series: str, thresholds: Thresholds, transitions: Transitions, *, points: int = 1) -> None:
+        self.episode = Episode(series, transitions)
         self._thresholds = thresholds
+        self._usual: float | None = None
+        self._new = 0
         self._points = points
         self._left = 0
         self._began: Point | None = None
@@ -50,19 +57,21 @@ class ThroughputDrop:
 
     def _judge(self, seconds: float, point: Point) -> None:
         rules, durations = self._thresholds, self._durations
-        if len(durations) >= _LEAST_KNOWN and seconds >= rules.throughput_seconds:
-            usual = median(durations)
-            if seconds > rules.throughput_ratio * usual:
-                self._slow += 1
-                if self._slow == 1:
-                    self._slow_from = point.step
-                if self._slow >= rules.throughput_epochs:
-                    facts = (usual, seconds, self._slow)
-                    self.episode.hold(point, facts, from_step=self._slow_from, severity=SEVERITY_WARNING)
-                return
+        usual = self._usual
+        if usual is not None and seconds > rules.throughput_ratio * usual and seconds >= rules.throughput_seconds:
+            self._slow += 1
+            if self._slow == 1:
+                self._slow_from = point.step
+            if self._slow >= rules.throughput_epochs:
+                facts = (usual, seconds, self._slow)
+                self.episode.hold(point, facts, from_step=self._slow_from, severity=SEVERITY_WARNING)
+            return
         self._slow = 0
         self.episode.end()
         durations.append(max(0.0, seconds))
+        self._new += 1
+        if self._new == _LEAST_KNOWN:  # what is usual changes slowly
+            self._usual, self._new = median(durations), 0
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found."""

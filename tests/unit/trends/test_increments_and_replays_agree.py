@@ -16,6 +16,7 @@ from services.operations.trends.replay import replay
 from services.operations.trends.rows import Row, rows_of
 from services.operations.trends.series_names import DEFAULT_NAMES
 from services.operations.trends.thresholds import Thresholds
+from tests.support.trend_rows import row
 
 QUICK = Thresholds(
     plateau_epochs=3,
@@ -60,23 +61,23 @@ def history(drawn: Drawn, start: int) -> list[Row]:
     rows, seq, step, time_ns = [], 0, 0, 1_700_000_000_000_000_000 + start
     for further, seconds, seqs, values in drawn:
         seq, step, time_ns = seq + seqs, max(0, step + further), time_ns + round(seconds * 1e9)
-        rows.append(Row(seq, step, time_ns, list(values.items())))
+        rows.append(row(seq, step, time_ns, values))
     return rows
 
 
 def batch(incarnation: str, rows: Sequence[Row]) -> Batch:
     """Return rows as packed columns."""
     columns: dict[str, list[tuple[Row, float]]] = {}
-    for row in rows:
-        for name, value in row.values:
-            columns.setdefault(name, []).append((row, value))
+    for each in rows:
+        for name, value in zip(each.names, each.values, strict=True):
+            columns.setdefault(name, []).append((each, value))
     series = [
         build_series(
             name,
-            [row.seq for row, _ in column],
-            [row.step for row, _ in column],
+            [each.seq for each, _ in column],
+            [each.step for each, _ in column],
             [value for _, value in column],
-            [row.time_ns for row, _ in column],
+            [each.time_ns for each, _ in column],
         )
         for name, column in columns.items()
     ]
@@ -106,7 +107,7 @@ class Blocks:
 
 
 def last_seq(block: StoredBlock) -> int:
-    return max(row.seq for row in rows_of(unpack(block.data)))
+    return max(each.seq for each in rows_of(unpack(block.data)))
 
 
 def cut(rows: Sequence[Row], sizes: Sequence[int]) -> list[Sequence[Row]]:

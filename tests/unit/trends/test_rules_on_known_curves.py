@@ -9,9 +9,9 @@ from ktrdr.operations.v1 import trends_pb2 as pb
 from ktrdr.operations.v1.trends_pb2 import Verdict, VerdictKind
 
 from services.operations.trends.attempt_trends import AttemptTrends
-from services.operations.trends.rows import Row
 from services.operations.trends.series_names import DEFAULT_NAMES
 from services.operations.trends.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from tests.support.trend_rows import row
 
 BEGAN_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -29,7 +29,7 @@ def trends_of(
     trends, time_ns = AttemptTrends(thresholds, DEFAULT_NAMES), BEGAN_NS
     for epoch in range(1, count + 1):
         time_ns += round(seconds(epoch) * SECOND_NS)
-        trends.take("journal", [Row(epoch, epoch, time_ns, list(epochs(epoch).items()))])
+        trends.take("journal", [row(epoch, epoch, time_ns, epochs(epoch))])
     return trends
 
 
@@ -156,7 +156,7 @@ def test_losses_in_rows_of_their_own_are_compared_all_the_same() -> None:
     trends = AttemptTrends(DEFAULT_THRESHOLDS, DEFAULT_NAMES)
     for epoch in range(1, 46):
         for part, (name, value) in enumerate(overfitting(epoch).items()):
-            trends.take("journal", [Row(2 * epoch + part, epoch, BEGAN_NS + epoch * SECOND_NS, [(name, value)])])
+            trends.take("journal", [row(2 * epoch + part, epoch, BEGAN_NS + epoch * SECOND_NS, {name: value})])
     assert "OVERFITTING" in kinds(trends)
 
 
@@ -186,8 +186,8 @@ def test_divergence_of_batches() -> None:
         trends, rng = AttemptTrends(DEFAULT_THRESHOLDS, DEFAULT_NAMES), random.Random(3)
         for batch in range(count):
             value = loss(batch) * (1 + rng.gauss(0, 0.2))
-            row = Row(batch, batch % 100 + 1, BEGAN_NS + batch * SECOND_NS // 10, [("batch_loss", value)])
-            trends.take("journal", [row])
+            time_ns = BEGAN_NS + batch * SECOND_NS // 10
+            trends.take("journal", [row(batch, batch % 100 + 1, time_ns, {"batch_loss": value})])
         return trends
 
     verdict = found(batches(1000, lambda b: 0.5 if b < 600 else 2.0), pb.VERDICT_KIND_DIVERGENCE)
@@ -261,9 +261,9 @@ def test_evaluations_between_batches_are_usual() -> None:
     for epoch in range(1, 4):
         for batch in range(1, 1001):
             seq, time_ns = seq + 1, time_ns + SECOND_NS // 2
-            trends.take("journal", [Row(seq, batch, time_ns, [("batch_loss", 1.0)])])
+            trends.take("journal", [row(seq, batch, time_ns, {"batch_loss": 1.0})])
         seq, time_ns = seq + 1, time_ns + 300 * SECOND_NS  # an evaluation
-        trends.take("journal", [Row(seq, epoch, time_ns, [("val_loss", 1.0)])])
+        trends.take("journal", [row(seq, epoch, time_ns, {"val_loss": 1.0})])
     assert "STALLED" not in kinds(trends, active=False)
     assert trends.patience_seconds > 600.0
     assert math.isinf(trends_of(healthy, 4).patience_seconds)  # too early to tell
@@ -317,7 +317,7 @@ def test_a_curve_begins_anew_where_its_steps_go_back() -> None:
     trends = AttemptTrends(DEFAULT_THRESHOLDS, DEFAULT_NAMES)
     for seq in range(1, 61):
         time_ns = BEGAN_NS + seq * SECOND_NS
-        trends.take("journal", [Row(seq, (seq - 1) % 20 + 1, time_ns, list(folds(seq).items()))])
+        trends.take("journal", [row(seq, (seq - 1) % 20 + 1, time_ns, folds(seq))])
     assert kinds(trends, active=False) == set()
     best = found(trends, pb.VERDICT_KIND_BEST_EPOCH)
     assert (best.figures["best"], best.figures["best_step"]) == (2.05, 20)
@@ -327,7 +327,7 @@ def test_a_verdict_of_an_earlier_fold_stays() -> None:
     trends = AttemptTrends(DEFAULT_THRESHOLDS, DEFAULT_NAMES)
     for seq in range(1, 60):
         step = seq if seq <= 45 else seq - 45
-        trends.take("journal", [Row(seq, step, BEGAN_NS + seq * SECOND_NS, list(overfitting(step).items()))])
+        trends.take("journal", [row(seq, step, BEGAN_NS + seq * SECOND_NS, overfitting(step))])
     assert found(trends, pb.VERDICT_KIND_OVERFITTING).active is False
 
 
@@ -343,9 +343,9 @@ def test_a_preferred_name_takes_over() -> None:
     for epoch in range(1, 30):
         for batch in range(1, 6):
             seq += 1
-            trends.take("j", [Row(seq, batch, BEGAN_NS + seq * SECOND_NS, [("loss", 5.0 + batch)])])
+            trends.take("j", [row(seq, batch, BEGAN_NS + seq * SECOND_NS, {"loss": 5.0 + batch})])
         seq += 1
-        trends.take("j", [Row(seq, epoch, BEGAN_NS + seq * SECOND_NS, [("train_loss", 1 / epoch)])])
+        trends.take("j", [row(seq, epoch, BEGAN_NS + seq * SECOND_NS, {"train_loss": 1 / epoch})])
     best = found(trends, pb.VERDICT_KIND_BEST_EPOCH)
     assert (best.series, best.figures["best_step"]) == ("train_loss", 29)
     assert kinds(trends, active=False) == set()
