@@ -9,7 +9,6 @@ from ktrdr_client.status_errors import error_from_status
 from ktrdr_client.times import duration_text
 
 _PREFIX = "STATE_"
-_SHOWN_OF_FINGERPRINT = 12
 _MOST_LOADS = 3
 
 
@@ -37,9 +36,16 @@ def attempt_lines(operation: Operation) -> list[Text]:
 
 
 def input_lines(operation: Operation) -> list[Text]:
-    """Return the datasets that were read, and the loads that had left them so."""
-    texts = [_input_words(each) for each in operation.inputs]
-    return [fact("read" if not index else "", text) for index, text in enumerate(texts)]
+    """Return the datasets that were read, and the loads that had left them so; of a load, the datasets that it left."""
+    lines = []
+    for each in operation.inputs:
+        lines.append(fact("read", _input_words(each)))
+        lines.append(fact("", f"fingerprint {each.dataset.fingerprint}"))
+    for load in operation.data_load_result.loads:
+        if load.dataset.fingerprint:
+            lines.append(fact("left", f"{load.dataset.key.instrument.symbol}: {load.dataset.rows:,} bars"))
+            lines.append(fact("", f"fingerprint {load.dataset.fingerprint}"))
+    return lines
 
 
 def _attempt_words(past: AttemptRecord) -> str:
@@ -55,7 +61,7 @@ def _attempt_words(past: AttemptRecord) -> str:
 
 def _input_words(each: LineageInput) -> str:
     dataset, loads = each.dataset, each.data_operation_ids
-    words = f"{dataset.name}: {dataset.bars:,} bars, fingerprint {dataset.fingerprint[:_SHOWN_OF_FINGERPRINT]}"
+    words = f"{dataset.name}: {dataset.bars:,} bars"
     if loads:
         more = f" and {len(loads) - _MOST_LOADS} more" if len(loads) > _MOST_LOADS else ""
         words += f", loaded by {', '.join(loads[:_MOST_LOADS])}{more}"

@@ -110,5 +110,5 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
         keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
         commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]
     elif operation.state == Operation.STATE_FAILED and operation.session_id and not operation.attached:
-        commands = [f"ktrdr ops logs {operation.id} --tail 50"]
+        commands = [f"ktrdr ops logs {operation.id} --tail 50", f"ktrdr ops retry {operation.id}"]
     return [(index == 0, text) for index, text in enumerate(commands)]
