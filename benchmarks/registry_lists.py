@@ -27,7 +27,8 @@ from ktrdr.operations.v1 import operations_pb2_grpc
 from benchmarks.findings import Findings, add_json_flag
 from benchmarks.registry_lists_store import fill
 from services.common.channel import open_channel
-from services.operations.filters import parse_filter
+from services.operations.filters import Expression, parse_filter
+from services.operations.filters.selection import condition_of
 from services.operations.lists.order import Order, Place, parse_order
 from services.operations.lists.search import Question, search
 from tests.support.free_ports import free_port
@@ -123,7 +124,7 @@ def _measured(connection: sqlite3.Connection, name: str, text: str, order_by: st
     expression, order = parse_filter(text), parse_order(order_by)
 
     def page(rng: random.Random, *, first: bool) -> None:
-        after = None if first else _anywhere(connection, order, rng)
+        after = None if first else _anywhere(connection, expression, order, rng)
         search(connection, Question(expression, order, after, PAGE + 1, count=first))
 
     first = _times(lambda rng: page(rng, first=True), f"{name}: first page and total")
@@ -134,12 +135,14 @@ def _measured(connection: sqlite3.Connection, name: str, text: str, order_by: st
     findings.check(name, worst, told, f"<= {P99_MILLISECONDS:g} ms", passed=worst <= P99_MILLISECONDS)
 
 
-def _anywhere(connection: sqlite3.Connection, order: Order, rng: random.Random) -> Place:
+def _anywhere(connection: sqlite3.Connection, expression: Expression, order: Order, rng: random.Random) -> Place:
+    """Return the place of an operation that matches."""
     columns = ", ".join(key.column for key in order.keys)
+    wanted = condition_of(expression)
+    query = f"SELECT {columns} FROM operations WHERE rowid >= ? AND {wanted.sql} LIMIT 1"
     row = None
     while row is None:
-        rowid = rng.randrange(1, OPERATIONS)
-        row = connection.execute(f"SELECT {columns} FROM operations WHERE rowid >= ? LIMIT 1", (rowid,)).fetchone()
+        row = connection.execute(query, (rng.randrange(1, OPERATIONS), *wanted.parameters)).fetchone()
     return tuple(row)
 
 

@@ -10,7 +10,7 @@ from services.operations.filters.expression import AnyOf, Comparison, Expression
 from services.operations.filters.selection import Condition, condition_of
 from services.operations.lists.knowledge import necessary, outcome
 from services.operations.lists.order import Order, OrderField
-from services.operations.lists.streams import WALKED, Stream, combined
+from services.operations.lists.streams import WALKED, Bound, Stream, bounded, combined
 from services.operations.lists.totals import JudgedCell, Pair, term_of, term_total
 
 _MOST_STREAMS: Final = 24
@@ -60,11 +60,14 @@ def ways(
         order: In which order.
         cells: Those that `expression` does not rule out.
     """
-    yield _by_kind(expression, order, cells)
     wanted = [one for one in cells if one.outcome is not False]
-    by_host = any(key.field is OrderField.HOST for key in order.cells)
-    if by_host or (len(wanted) <= _MOST_STREAMS and all(one.cell.host is not None for one in wanted)):
+    if any(key.field is OrderField.HOST for key in order.cells):
         yield _by_host(expression, order, wanted)
+        yield _by_kind(expression, order, cells)
+    else:
+        yield _by_kind(expression, order, cells)
+        if len(wanted) <= _MOST_STREAMS and all(one.cell.host is not None for one in wanted):
+            yield _by_host(expression, order, wanted)
     for part in necessary(expression):
         yield from _by_term(connection, expression, order, part)
         if isinstance(part, Comparison):
@@ -85,10 +88,10 @@ def _by_kind(expression: Expression, order: Order, cells: list[JudgedCell]) -> A
         if all(one.outcome is False for one in members):
             continue
         rows += _sum(members)
-        condition = combined([Condition("operations.state = ? AND operations.type = ?", pair), *bounds])
+        condition = Condition("operations.state = ? AND operations.type = ?", pair)
         exact = all(one.outcome for one in members) or _covered(expression, pair._asdict(), walk)
         stream = _indexed(index, condition, None if exact else expression)
-        streams.append(replace(stream, fixed=pair._asdict()))
+        streams.append(replace(stream, bounds=bounds, fixed=pair._asdict()))
     fixed = {key.column for key in order.cells} <= {"state", "type"}
     return Access(tuple(streams), rows, walkable=walk is not None and fixed)
 
@@ -96,14 +99,14 @@ def _by_kind(expression: Expression, order: Order, cells: list[JudgedCell]) -> A
 def _by_host(expression: Expression, order: Order, cells: list[JudgedCell]) -> Access:
     bounds = _bounds(expression, OrderField.CREATE_TIME)
     same = Condition("operations.host = ? AND operations.state = ? AND operations.type = ?")
-    shape = _indexed("ended_by_host", combined([same, *bounds]), None)
+    shape = _indexed("ended_by_host", same, None)
     residual = condition_of(expression)
     streams = []
     for cell, certain in ((one.cell, one.outcome is True) for one in cells):
         fixed: dict[str, int | str] = {"host": cell.host or "", "state": cell.state, "type": cell.type}
-        condition = Condition(shape.condition.sql, (*fixed.values(), *shape.condition.parameters))
+        condition = Condition(shape.condition.sql, tuple(fixed.values()))
         exact = certain or _covered(expression, fixed, OrderField.CREATE_TIME)
-        streams.append(Stream(shape.source, shape.source, condition, fixed, None if exact else residual))
+        streams.append(Stream(shape.source, shape.source, condition, bounds, fixed, None if exact else residual))
     return Access(tuple(streams), _sum(cells), walkable=order.walk is OrderField.CREATE_TIME)
 
 
@@ -116,10 +119,7 @@ def _by_term(
     one_label = len({field for field, _ in terms}) == 1 and (terms[0][0] != "verdict" or len(terms) == 1)
     if None in found or not one_label or len(terms) > _MOST_STREAMS:
         return
-    bounds = [
-        Condition(bound.sql.replace("operations.created_us", "terms.created_us"), bound.parameters)
-        for bound in _bounds(expression, OrderField.CREATE_TIME)
-    ]
+    bounds = _bounds(expression, OrderField.CREATE_TIME, "terms.created_us")
     streams = []
     for field, value in terms:
         same = Condition("terms.field = ? AND terms.value = ?", (field, value))
@@ -127,7 +127,8 @@ def _by_term(
             Stream(
                 "terms",
                 "terms CROSS JOIN operations ON operations.id = terms.operation_id",
-                combined([same, *bounds]),
+                same,
+                bounds,
                 residual=None if _implied(expression, same_term(field, value)) else condition_of(expression),
                 columns={"created_us": "terms.created_us", "id": "terms.operation_id"},
             )
@@ -143,9 +144,9 @@ def _by_comparison(
     by_creation = order.walk is OrderField.CREATE_TIME and not order.cells
     if part.field in _NAMES and part.operator is Operator.EQUAL:
         same = Condition(f"operations.{part.field.value} = ?", (str(part.value),))
-        condition = combined([same, *_bounds(expression, OrderField.CREATE_TIME)])
         exact = _implied(expression, lambda one: one == part)
-        stream = _indexed(_NAMES[part.field], condition, None if exact else expression)
+        stream = _indexed(_NAMES[part.field], same, None if exact else expression)
+        stream = replace(stream, bounds=_bounds(expression, OrderField.CREATE_TIME))
         yield _counted(connection, stream, walkable=by_creation)
     elif part.field in _NAMES and part.operator is Operator.LIKE and isinstance(part.value, tuple) and part.value[0]:
         beginning = _beginning(f"operations.{part.field.value}", part.value[0])
@@ -166,8 +167,8 @@ def _by_time(connection: sqlite3.Connection, expression: Expression, part: Compa
     streams = []
     for pair in pairs:
         same = Condition("operations.state = ? AND operations.type = ?", pair)
-        stream = _indexed(index, combined([same, *_bounds(expression, walk)]), expression)
-        streams.append(replace(stream, fixed=Pair(*pair)._asdict()))
+        stream = _indexed(index, same, expression)
+        streams.append(replace(stream, bounds=_bounds(expression, walk), fixed=Pair(*pair)._asdict()))
     rows = sum(_rows(connection, stream) for stream in streams)
     yield Access(tuple(streams), rows, walkable=False)
 
@@ -188,12 +189,15 @@ def _named(part: Comparison) -> Condition:
 
 
 def _counted(connection: sqlite3.Connection, stream: Stream, *, walkable: bool) -> Access:
-    return Access((stream,), _rows(connection, stream), walkable)
+    # Where each row is wanted and in order, it does not matter how many there are.
+    rows = 0 if walkable and stream.residual is None else _rows(connection, stream)
+    return Access((stream,), rows, walkable)
 
 
 def _rows(connection: sqlite3.Connection, stream: Stream) -> int:
-    query = f"SELECT count(*) FROM (SELECT 1 FROM {stream.source} WHERE {stream.condition.sql} LIMIT {COUNTED + 1})"
-    rows: int = connection.execute(query, stream.condition.parameters).fetchone()[0]
+    condition = bounded(stream)
+    query = f"SELECT count(*) FROM (SELECT 1 FROM {stream.source} WHERE {condition.sql} LIMIT {COUNTED + 1})"
+    rows: int = connection.execute(query, condition.parameters).fetchone()[0]
     return rows
 
 
@@ -211,9 +215,20 @@ def _beginning(column: str, prefix: str) -> Condition:
     return Condition(f"{column} >= ? AND {column} < ?", (prefix, after))
 
 
-def _bounds(expression: Expression, walk: OrderField | None) -> list[Condition]:
-    """Return the conditions on the walked time that must hold in any case."""
-    return [condition_of(part) for part in necessary(expression) if _is_bound(part, walk)]
+def _bounds(expression: Expression, walk: OrderField | None, column: str = "") -> tuple[Bound, ...]:
+    """Return what must hold in any case of the time that is walked by."""
+    return tuple(_bound(part, column) for part in necessary(expression) if _is_bound(part, walk))
+
+
+def _bound(part: Expression, column: str) -> Bound:
+    condition = condition_of(part)
+    operator = part.operator if isinstance(part, Comparison) else Operator.EQUAL
+    if column and isinstance(part, Comparison):
+        known = f"operations.{_TIMES[part.field].value}"
+        condition = Condition(condition.sql.replace(known, column), condition.parameters)
+    is_upper = operator not in {Operator.GREATER, Operator.GREATER_OR_EQUAL, Operator.PRESENT}
+    is_lower = operator not in {Operator.LESS, Operator.LESS_OR_EQUAL}
+    return Bound(condition, is_lower, is_upper)
 
 
 def _is_bound(part: Expression, walk: OrderField | None) -> bool:

@@ -37,7 +37,7 @@ class Limits:
     count_seconds: float = 0.1
     window: int = 1_000
     sorted_rows: int = 5_000
-    counted_rows: int = 50_000
+    counted_rows: int = 20_000
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from services.operations.filters.selection import Condition, Parameter
 from services.operations.lists.order import Order
-from services.operations.lists.streams import Stream, Stretch, beyond, combined, within
+from services.operations.lists.streams import Stream, Stretch, beyond, bounded, combined, within
 
 Statement: TypeAlias = tuple[str, tuple[Parameter, ...]]
 
@@ -72,7 +72,9 @@ def _conditions(
         if not is_sorted:
             place = within(stream, order, stretch)
         else:
-            place = Condition("1") if stretch.after is None else beyond(stream, order, stretch.after)
+            place = bounded(stream)
+            if stretch.after is not None:
+                place = combined([place, beyond(stream, order, stretch.after)])
         if place is None:
             continue
         residual = [] if stream.residual is None else [stream.residual]

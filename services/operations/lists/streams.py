@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.operations.filters.selection import Condition, Parameter
 from services.operations.lists.order import Order, OrderField, OrderKey, Place
@@ -18,6 +18,14 @@ WALKED: Final = {
 """Indexes by the field that they are walked by."""
 
 
+class Bound(NamedTuple):
+    """A condition on the field that is walked by, and the sides that it is on."""
+
+    condition: Condition
+    is_lower: bool
+    is_upper: bool
+
+
 @dataclass(frozen=True)
 class Stream:
     """Ended operations that have something in common.
@@ -26,6 +34,7 @@ class Stream:
         source: What follows FROM, without the table of operations where that is not needed.
         with_operations: The same with the table of operations.
         condition: What they have in common.
+        bounds: What is wanted of the field that they are walked by.
         fixed: Columns in which they have the same value.
         residual: Condition that decides which of them are wanted; None if all are.
         columns: Where a column is called something else.
@@ -34,6 +43,7 @@ class Stream:
     source: str
     with_operations: str
     condition: Condition
+    bounds: tuple[Bound, ...] = ()
     fixed: Mapping[str, int | str] = field(default_factory=dict)
     residual: Condition | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +70,7 @@ def within(stream: Stream, order: Order, stretch: Stretch) -> Condition | None:
     """Return the condition for the rows of a stream in a stretch of a walkable order, None if there are none."""
     cells = len(order.cells)
     conditions: list[Condition] = []
+    lower = upper = False
     for place, is_start in ((stretch.after, True), (stretch.up_to, False)):
         if place is None:
             continue
@@ -67,11 +78,24 @@ def within(stream: Stream, order: Order, stretch: Stretch) -> Condition | None:
         there = place[:cells]
         if here == there:
             conditions.append(_beyond(stream, order.keys[cells:], place[cells:], start=is_start))
+            if order.keys[cells].descending is is_start:
+                upper = True
+            else:
+                lower = True
             continue
         comes_later = _sort_key(order, here) > _sort_key(order, there)
         if comes_later != is_start:
             return None
+    # Places are within the bounds. Two conditions on one side would make SQLite begin at either, and skip row by row.
+    conditions += [
+        bound.condition for bound in stream.bounds if (bound.is_lower and not lower) or (bound.is_upper and not upper)
+    ]
     return combined(conditions)
+
+
+def bounded(stream: Stream) -> Condition:
+    """Return the condition for all rows of a stream."""
+    return combined([stream.condition, *(bound.condition for bound in stream.bounds)])
 
 
 def beyond(stream: Stream, order: Order, place: Place) -> Condition:
