@@ -16,6 +16,7 @@ from services.operations.live_operation import LiveOperation
 from services.operations.loss import session_missing
 from services.operations.new_points import new_points
 from services.operations.operation_state import Delivery, OperationState
+from services.operations.reading import Reading
 from services.operations.registry import Registry
 from services.operations.session_update import is_at_work, is_final, new_record
 from services.operations.store_reader import StoreReader
@@ -75,12 +76,16 @@ class Intake:
         """
         unknown = [session.id for session in answer.sessions if self._find(host, session.id) is None]
         stored = await KnownSessions.read(self._reader, host.host_uid, unknown)
+        completes = answer.snapshot_complete and not host.reading.complete
+        abandoned = await self._reader.all_abandoned(host.host_uid) if completes else set()
         if cursor != host.reading.cursor:
             return Taken(changed=False)
         after = host.reading.after(answer, asked_at)
         lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
+        # A whole snapshot shows which of the sessions that nobody follows any more the host does not have any more.
+        forgotten = [*answer.removed_sessions, *_not_seen(abandoned, host.reading, after)]
         moment = Moment.of(self._clock)
-        unit = AnswerUnit(self._registry, host, after, moment.monotonic, answer.removed_sessions)
+        unit = AnswerUnit(self._registry, host, after, moment.monotonic, forgotten)
         try:
             resurfaced = self._fill(unit, moment, host, answer, stored)
             gone = tuple(self._lost(host, lost))
@@ -172,3 +177,8 @@ class Intake:
 
 def _is_abandoned(ended: OperationState, session: Session) -> bool:
     return is_at_work(session) and parse_session_id(session.id) is not None and ended.ended
+
+
+def _not_seen(session_ids: Collection[str], before: Reading, after: Reading) -> list[str]:
+    """Return those of the sessions that the snapshot which just became complete did not show."""
+    return [] if before.complete else [one for one in session_ids if one not in after.seen]

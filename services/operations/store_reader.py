@@ -165,6 +165,13 @@ class StoreReader:
             found |= {row["session_id"] for row in await self._all(query)}
         return found
 
+    async def all_abandoned(self, host_uid: str) -> set[str]:
+        """Return the sessions of a host that belong to past attempts or deleted operations."""
+        table = schema.abandoned_sessions
+        return {
+            row["session_id"] for row in await self._all(select(table.c.session_id).where(table.c.host_uid == host_uid))
+        }
+
     async def request(self, request_id: str, now_us: int) -> StoredRequest | None:
         """Return what a request_id was used for, if it has not expired."""
         table = schema.requests

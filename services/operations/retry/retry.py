@@ -8,7 +8,7 @@ import structlog
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
-from services.common.errors import error_from_status
+from services.common.errors import ServiceError, error_from_status
 from services.operations.demand import Demand
 from services.operations.first_answer import first_answer
 from services.operations.followed_host import FollowedHost
@@ -94,10 +94,19 @@ class Retry:
             self._wishes.pursue(operation)
             refusal = await first_answer(operation, self._wait_seconds)
         if refusal is not None:
-            await self._registry.commits.commit(Withdrawal(self._registry, operation, before, request.request_id))
+            await self._withdraw(operation, before, request.request_id)
             raise error_from_status(refusal)
         operation.first_answer = None
         return operation.id
+
+    async def _withdraw(self, operation: LiveOperation, before: OperationState, request_id: str) -> None:
+        try:
+            await self._registry.commits.commit(Withdrawal(self._registry, operation, before, request_id))
+        except ServiceError:
+            # The attempt is stored, and stays: its host is asked again, and its refusal is kept with it.
+            operation.first_answer = None
+            self._wishes.pursue(operation)
+            raise
 
     def _next(self, before: OperationState, request: pb.RetryOperationRequest) -> LiveOperation:
         check_retry(before, request)

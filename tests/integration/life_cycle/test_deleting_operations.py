@@ -134,3 +134,19 @@ async def test_what_was_deleted_is_gone_from_lists_and_labels(tmp_path: Path) ->
         await delete(registry, created.id)
         assert await registry.all("labels.team = a") == []
         assert await registry.all() == []
+
+
+async def test_what_its_host_removed_unseen_is_forgotten_with_the_next_whole_snapshot(tmp_path: Path) -> None:
+    async with simulated_host() as host:
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
+            ended = [await completed(registry, host) for _ in range(2)]
+            for one in ended:
+                await delete(registry, one.id, keep_sessions=True)
+        host.remove(ended[0].session_id)
+        host.reject_cursors = 1
+        async with registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=0.2) as registry:
+            await polled(host)
+            assert await registry.all() == []
+    with closing(sqlite3.connect(tmp_path / "operations" / "operations.sqlite3")) as store:
+        kept = store.execute("SELECT session_id FROM abandoned_sessions").fetchall()
+    assert kept == [(ended[1].session_id,)]
