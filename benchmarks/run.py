@@ -19,6 +19,7 @@ BENCHMARKS = (
     "session_logs",
     "registry_scale",
     "metric_history",
+    "trends",
 )
 
 

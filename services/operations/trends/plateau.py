@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from math import isfinite
 from typing import Final
 
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO, SEVERITY_WARNING, VERDICT_KIND_PLATEAU
@@ -26,6 +27,7 @@ class Plateau:
     kind: Final = VERDICT_KIND_PLATEAU
 
     __slots__ = (
+        "_bar",
         "_high", "_improvement", "_limit", "_low", "_reference", "_reference_step", "_sign", "_waited", "episode",
     )  # fmt: skip
 
@@ -34,26 +36,28 @@ class Plateau:
         self._sign = sign
         self._limit = thresholds.plateau_epochs
         self._improvement = thresholds.plateau_improvement
-        self._reference = math.inf
+        self._reference = self._bar = math.inf
         self._reference_step = 0
         self._waited = 0
         self._low, self._high = math.inf, -math.inf
 
     def take(self, point: Point) -> None:
         """Look at the next epoch."""
-        value = self._sign * point.value
-        reference = self._reference
-        if value < reference - (self._improvement * abs(reference) if reference < math.inf else 0.0):
+        plain = point.value
+        value = self._sign * plain
+        if value < self._bar:
             self._reference, self._reference_step, self._waited = value, point.step, 0
+            self._bar = value - self._improvement * abs(value)
             self._low, self._high = math.inf, -math.inf
             self.episode.end()
             return
         self._waited += 1
-        if math.isfinite(value):
-            self._low, self._high = min(self._low, point.value), max(self._high, point.value)
-        if self._waited >= self._limit and reference < math.inf:
+        if isfinite(plain):
+            self._low = min(self._low, plain)
+            self._high = max(self._high, plain)
+        if self._waited >= self._limit and self._bar < math.inf:
             severity = SEVERITY_WARNING if self._waited >= 2 * self._limit else SEVERITY_INFO
-            facts = (self._sign * reference, self._reference_step, self._low, self._high, self._waited)
+            facts = (self._sign * self._reference, self._reference_step, self._low, self._high, self._waited)
             self.episode.hold(point, facts, from_step=self._reference_step, severity=severity)
 
     def findings(self) -> Iterator[Finding]:
