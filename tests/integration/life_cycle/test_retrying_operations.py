@@ -4,12 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.training.v1.training_pb2 import TrainingResult
 
 from services.common.errors import ServiceError
+from services.operations.changes import Changes
+from services.operations.retry import retry as retry_module
+from services.operations.retry.attempt_units import Withdrawal
 from tests.support.eventually import eventually
 from tests.support.refusals import refusal
 from tests.support.registry_server import RegistryServer, State, registry_server, training_spec
@@ -233,3 +237,29 @@ async def test_a_session_that_was_found_on_a_host_can_be_tried_again(tmp_path: P
         ended = await registry.state_reached(found.id, State.STATE_COMPLETED)
         assert ended.session_id == tried.session_id
         assert ended.metric_points == 1
+
+
+async def test_a_retry_that_cannot_be_taken_back_is_kept_and_tells_why_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NotTaken(Withdrawal):
+        def prepare(self, changes: Changes) -> None:
+            super().prepare(changes)
+            raise ServiceError(ErrorReason.ERROR_REASON_STORAGE_FULL, path="the store")
+
+    monkeypatch.setattr(retry_module, "Withdrawal", NotTaken)
+    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
+        before = await failed(registry, host)
+        host.refusal = ServiceError(ErrorReason.ERROR_REASON_STRATEGY_INVALID, detail="no").status()
+        refused = await refusal(retry(registry, before.id, overrides={"a": "b"}))
+        assert refused.reason == "STORAGE_FULL"
+
+        async def kept() -> pb.Operation | None:
+            operation = await registry.get(before.id)
+            return operation if operation.state == State.STATE_FAILED and operation.attempt == 2 else None
+
+        ended = await eventually(kept)
+        assert ended is not None
+        assert len(ended.past_attempts) == 1
+        host.refusal = None
+        assert (await retry(registry, before.id)).attempt == 3
