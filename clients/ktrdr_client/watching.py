@@ -14,6 +14,7 @@ from ktrdr_client.backoff import Backoff
 from ktrdr_client.calls import Endpoint, open_stream
 from ktrdr_client.errors import DeadlineExceeded, KtrdrError, OutOfRange, ResourceExhausted, Unavailable
 from ktrdr_client.new_points import NewPoints
+from ktrdr_client.states import is_final
 from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Watch:
     _points: NewPoints = field(default_factory=NewPoints)
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
-        """Yield what happens, in revision order; never the same revision of an operation, nor the same point, twice.
+        """Yield what happens, message by message; never the same revision of an operation, nor the same point, twice.
 
         Raises:
             KtrdrError: The watch was refused (a bad filter, say), or the service was never reached.
@@ -95,13 +96,21 @@ class Watch:
                 self.after_revision = max(self.after_revision, message.revision)
 
     def _told(self, message: WatchOperationsResponse) -> Iterator[WatchEvent]:
-        for operation in message.operations:
-            if operation.revision > self.after_revision:
-                self._remember(operation.id)
-                yield OperationChanged(operation)
+        changed = [operation for operation in message.operations if operation.revision > self.after_revision]
+        for operation in changed:
+            self._remember(operation.id)
+        yield from (OperationChanged(operation) for operation in changed if not is_final(operation))
         for points in message.metrics:
             if fresh := self._points.of(points):
                 yield PointsAdded(points.operation_id, points.attempt, points.incarnation, fresh)
+        # Behind its last points: who follows an operation to its end has all of them then.
+        yield from (OperationChanged(operation) for operation in changed if is_final(operation))
+        yield from self._gone(message)
+        if message.bookmark and self._told_again is not None:
+            yield from self._gone_meanwhile(self._told_again)
+            self._told_again = None
+
+    def _gone(self, message: WatchOperationsResponse) -> Iterator[WatchEvent]:
         for left in message.left_filter:
             if self._forget(left.operation_id):
                 yield OperationLeft(left.operation_id, left.revision)
@@ -109,9 +118,6 @@ class Watch:
             self._points.forget(deleted.operation_id)
             if self._forget(deleted.operation_id):
                 yield OperationDeleted(deleted.operation_id, deleted.revision)
-        if message.bookmark and self._told_again is not None:
-            yield from self._gone_meanwhile(self._told_again)
-            self._told_again = None
 
     def _gone_meanwhile(self, still_there: set[str]) -> Iterator[WatchEvent]:
         """Yield what is missing after everything was read anew: without a filter it can only have been deleted."""

@@ -27,6 +27,9 @@ class Display(Protocol):
     def history(self, operation_id: str, metrics: Metrics) -> None:
         """Show the curves of an operation, as far as they have come."""
 
+    def gone(self, operation_id: str, why: str) -> None:
+        """Show an operation no longer, and say why."""
+
     def note(self, text: str) -> None:
         """Tell something beside the operations."""
 
@@ -45,6 +48,9 @@ class SilentDisplay:
 
     def history(self, operation_id: str, metrics: Metrics) -> None:
         """Show nothing."""
+
+    def gone(self, operation_id: str, why: str) -> None:
+        """Tell nothing."""
 
     def note(self, text: str) -> None:
         """Tell nothing."""
@@ -92,6 +98,11 @@ class LineDisplay:
 
     def history(self, operation_id: str, metrics: Metrics) -> None:
         """Print nothing: the newest values are in the lines."""
+
+    def gone(self, operation_id: str, why: str) -> None:
+        """Print why."""
+        self._told.pop(operation_id, None)
+        self._print(f"{operation_id}  {why}")
 
     def note(self, text: str) -> None:
         """Print it."""

@@ -12,8 +12,9 @@ from ktrdr_client.cli.display import Display, LineDisplay, SilentDisplay
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.errors import KtrdrError, WaitTimeout
+from ktrdr_client.errors import KtrdrError, NotFound, WaitTimeout
 from ktrdr_client.states import is_final
+from ktrdr_client.watch_events import OperationChanged, OperationDeleted
 from ktrdr_client.watching import Interruption
 
 _CURVE_SECONDS: Final = 0.5
@@ -39,6 +40,7 @@ async def follow(
 
     Raises:
         WaitTimeout: The time to wait is over; the work goes on.
+        NotFound: One of them was deleted.
         KtrdrError: The service refused the watch, or never answered.
     """
     latest = {operation.id: operation for operation in operations}
@@ -66,11 +68,15 @@ async def _follow_all(client: AsyncClient, latest: dict[str, Operation], display
         display.update(operation)
     curves = asyncio.create_task(_show_curves(client, latest, display))
     try:
-        async with aclosing(client.watch(list(latest), on_interruption=_teller(display))) as changes:
+        stream = client.watch_events(list(latest), known=latest, on_interruption=_teller(display))
+        async with aclosing(stream) as events:
             while not all(is_final(each) for each in latest.values()):
-                operation = await anext(changes)
-                latest[operation.id] = operation
-                display.update(operation)
+                event = await anext(events)
+                if isinstance(event, OperationChanged):
+                    latest[event.operation.id] = event.operation
+                    display.update(event.operation)
+                elif isinstance(event, OperationDeleted):
+                    raise deleted_error(event.operation_id)
     finally:
         curves.cancel()
         await asyncio.gather(curves, return_exceptions=True)
@@ -99,6 +105,11 @@ async def _show_curve(client: AsyncClient, latest: dict[str, Operation], display
         return False  # the curve is an ornament: the watch itself tells what is wrong with the service
     display.history(operation.id, metrics)
     return True
+
+
+def deleted_error(operation_id: str) -> NotFound:
+    """Return the error for an operation that was deleted while it was followed."""
+    return NotFound(f"operation {operation_id} was deleted meanwhile", reason="OPERATION_NOT_FOUND")
 
 
 def _teller(display: Display) -> Interruption:

@@ -68,6 +68,11 @@ class LiveDisplay:
         if operation_id in self._views:
             self._views[operation_id].curves = metrics
 
+    def gone(self, operation_id: str, why: str) -> None:
+        """Take an operation out of the picture, and print a line above it."""
+        self._views.pop(operation_id, None)
+        self._live.console.print(f"{operation_id}  {why}", style="dim", markup=False)
+
     def note(self, text: str) -> None:
         """Print a line above the picture."""
         self._live.console.print(text, style="yellow", markup=False)

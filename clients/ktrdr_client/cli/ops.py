@@ -1,13 +1,9 @@
 """`ktrdr ops`: the operations that the registry knows."""
 
-import shlex
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from datetime import timedelta
 from typing import Annotated
 
 import typer
-from ktrdr.operations.v1.operations_pb2 import Operation
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command, parse_timeout
@@ -16,52 +12,27 @@ from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
 from ktrdr_client.cli.named_operations import Ids, Name
+from ktrdr_client.cli.ops_compare import compare
 from ktrdr_client.cli.ops_delete import delete
 from ktrdr_client.cli.ops_diagnose import diagnose
 from ktrdr_client.cli.ops_label import label
+from ktrdr_client.cli.ops_list import Filter, list_
 from ktrdr_client.cli.ops_logs import parse_log_level, show_log
 from ktrdr_client.cli.ops_metrics import show_metrics
 from ktrdr_client.cli.ops_retry import retry
-from ktrdr_client.cli.ops_table import detail_lines, parse_order, print_operations
-from ktrdr_client.cli.ops_watch import watch_all
-from ktrdr_client.cli.printer import Printer, message_values
+from ktrdr_client.cli.ops_table import detail_lines
+from ktrdr_client.cli.ops_watch import watch_all, watch_named
+from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.resolve import resolve
+from ktrdr_client.cli.series_names import Series, chosen_series
 from ktrdr_client.cli.summary import print_finished
 from ktrdr_client.cli.words import title
 from ktrdr_client.states import is_final, state_name
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, follow, wait for and cancel operations.")
 
-Filter = Annotated[str, typer.Option("--filter", metavar="EXPR", help="state = RUNNING AND type = TRAINING")]
 
-
-@command(app, "list")
-async def list_(
-    invocation: Invocation,
-    filter_: Filter = "",
-    order_by: Annotated[
-        str, typer.Option(metavar="FIELD [desc]", help="create_time, update_time, end_time, state, type, name, host.")
-    ] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Most operations to show.")] = 50,
-    page_token: Annotated[str, typer.Option(metavar="TOKEN", help="Go on where a list was cut.")] = "",
-) -> None:
-    """List operations, newest first."""
-    ordered = parse_order(order_by) if order_by else None
-    async with AsyncClient(invocation.server) as client:
-        token = ""
-        if ordered is not None:
-            operations = ordered([operation async for operation in client.list(filter_)])[:limit]
-        else:
-            page = await client.list_page(filter_, page_size=min(limit, 500), page_token=page_token)
-            operations, token = list(page.operations), page.next_page_token
-            while token and len(operations) < limit:
-                page = await client.list_page(filter_, page_size=min(limit - len(operations), 500), page_token=token)
-                operations, token = [*operations, *page.operations], page.next_page_token
-    printer = Printer(invocation)
-    print_operations(printer, operations, token)
-    if token:
-        same = f"--filter {shlex.quote(filter_)} " if filter_ else ""
-        printer.message(f"there are more; go on with: ktrdr ops list {same}--limit {limit} --page-token {token}")
+command(app, "list")(list_)
 
 
 @command(app, "get")
@@ -107,7 +78,7 @@ async def watch(
     ids: Ids = None,
     name: Name = None,
     filter_: Filter = "",
-    metrics: Annotated[bool, typer.Option("--metrics", help="Show every metric, not only the losses.")] = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Show every point of every metric.")] = False,
 ) -> ExitCode:
     """Follow operations as they change: those that are named to their end, or all of them until Ctrl-C."""
     printer = Printer(invocation)
@@ -120,29 +91,11 @@ async def watch(
             raise UsageProblem(message)
         operations = await resolve(client, ids or [], name=name)
         if printer.format is not OutputFormat.TABLE:
-            return await _stream(client, operations, printer)
+            return exit_code(await watch_named(client, printer, operations, metrics=metrics))
         display = choose_display(printer, several=len(operations) > 1)
         ended = await follow(client, operations, invocation, display)
     print_finished(printer, ended)
     return exit_code(ended)
-
-
-async def _stream(client: AsyncClient, operations: list[Operation], printer: Printer) -> ExitCode:
-    """Print each change as a record of its own, until all operations have ended."""
-    latest = {operation.id: operation for operation in operations}
-
-    async def changes() -> AsyncIterator[Operation]:
-        async with aclosing(client.watch(list(latest))) as stream:
-            async for operation in stream:
-                latest[operation.id] = operation
-                yield operation
-                if all(is_final(each) for each in latest.values()):
-                    return
-
-    async with aclosing(changes()) as stream:  # type: ignore[type-var]  # a generator, whatever its annotation says
-        async for operation in stream:
-            printer.record(message_values(operation))
-    return exit_code(list(latest.values()))
 
 
 @command(app, "metrics")
@@ -150,7 +103,7 @@ async def metrics(
     invocation: Invocation,
     ids: Ids = None,
     name: Name = None,
-    series: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this series; may be repeated.")] = None,
+    series: Series = None,
     attempt: Annotated[int, typer.Option(min=0, help="0 is the latest.")] = 0,
     max_points: Annotated[int | None, typer.Option(min=0, help="Most points of each series; 0 for all.")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the curves.")] = False,
@@ -162,7 +115,7 @@ async def metrics(
             client,
             Printer(invocation),
             operations,
-            series=_names(series),
+            series=chosen_series(series),
             attempt=attempt,
             points=max_points,
             plot=plot,
@@ -207,6 +160,7 @@ async def logs(
         )
 
 
+command(app, "compare")(compare)
 command(app, "diagnose")(diagnose)
 command(app, "retry")(retry)
 command(app, "label")(label)
@@ -234,8 +188,3 @@ async def cancel(
         print_finished(printer, stopped)
     elif any(not is_final(each) for each in stopped):
         printer.message(f"  wait for the end:  ktrdr ops wait {' '.join(each.id for each in stopped)}")
-
-
-def _names(words: list[str] | None) -> list[str]:
-    """Return the names of series; several may be given in one word, with commas between them."""
-    return [name.strip() for word in words or [] for name in word.split(",") if name.strip()]

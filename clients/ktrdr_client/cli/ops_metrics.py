@@ -1,9 +1,7 @@
 """`ktrdr ops metrics`: the history of operations as a table, as records, or drawn."""
 
-import json
 import math
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ktrdr.operations.v1.operations_pb2 import Operation
@@ -14,12 +12,13 @@ from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.live import best_point, sparkline
 from ktrdr_client.cli.printer import Printer, write_csv
 from ktrdr_client.cli.tables import Column
+from ktrdr_client.cli.watch_records import json_number, time_words
 from ktrdr_client.cli.words import number, title
 from ktrdr_client.errors import NotFound
 from ktrdr_client.metrics import MetricColumns, Metrics
 
 _PLOT_POINTS: Final = 500
-_TABLE_POINTS: Final = 500
+_MOST_IN_ONE_CALL: Final = 100
 _COLUMNS: Final = (
     Column("SERIES"),
     Column("POINTS", align="right"),
@@ -56,12 +55,14 @@ async def show_metrics(
         NotFound: A series does not exist.
     """
     most = points if points is not None else _PLOT_POINTS if plot else 0
+    found = await _fetch(client, [each.id for each in operations], series=series, attempt=attempt, points=most)
+    for operation in operations:
+        _check(found[operation.id], series, operation, alone=len(operations) == 1)
+    if printer.format is not OutputFormat.TABLE:
+        _print_records(printer, [found[operation.id] for operation in operations])
+        return
     for index, operation in enumerate(operations):
-        metrics = await client.metrics(operation.id, series=series, attempt=attempt, max_points=most)
-        _check(metrics, series, operation)
-        if printer.format is not OutputFormat.TABLE:
-            _print_records(printer, metrics)
-            continue
+        metrics = found[operation.id]
         if index:
             printer.text("")
         if len(operations) > 1:
@@ -76,8 +77,22 @@ async def show_metrics(
             _print_table(printer, metrics)
 
 
-def _check(metrics: Metrics, series: Sequence[str], operation: Operation) -> None:
-    missing = [name for name in series if name not in metrics]
+async def _fetch(
+    client: AsyncClient, ids: Sequence[str], *, series: Sequence[str], attempt: int, points: int
+) -> Mapping[str, Metrics]:
+    """Return the metrics of operations by id; of the latest attempts of several in one call."""
+    if len(ids) > 1 and not attempt:
+        found: dict[str, Metrics] = {}
+        for start in range(0, len(ids), _MOST_IN_ONE_CALL):
+            some = ids[start : start + _MOST_IN_ONE_CALL]
+            found.update(await client.compare_metrics(some, series=series, max_points=points))
+        return found
+    return {each: await client.metrics(each, series=series, attempt=attempt, max_points=points) for each in ids}
+
+
+def _check(metrics: Metrics, series: Sequence[str], operation: Operation, *, alone: bool) -> None:
+    """Check that the chosen series are there; several operations need not all have them."""
+    missing = [name for name in series if name not in metrics] if alone or not metrics else []
     if missing:
         known = sorted({each.name for each in operation.latest_metrics})
         hint = f"; it has {', '.join(known)}" if known else "; it has none yet"
@@ -105,15 +120,21 @@ def _row(column: MetricColumns) -> list[str | Text]:
     ]
 
 
-def _print_records(printer: Printer, metrics: Metrics) -> None:
+def _print_records(printer: Printer, every: Sequence[Metrics]) -> None:
+    points = (point for metrics in every for point in _points(metrics))
     if printer.format is OutputFormat.JSON:
-        columns = {name: _json_columns(column) for name, column in metrics.items()}
-        printer.json({"operation_id": metrics.operation_id, "attempt": metrics.attempt, "series": columns})
+        documents = [_json_document(metrics) for metrics in every]
+        printer.json(documents[0] if len(documents) == 1 else {"operations": documents})
     elif printer.format is OutputFormat.CSV:
-        write_csv(_points(metrics))
+        write_csv(points)
     else:
-        for point in _points(metrics):
+        for point in points:
             printer.json(point)
+
+
+def _json_document(metrics: Metrics) -> dict[str, Any]:
+    columns = {name: _json_columns(column) for name, column in metrics.items()}
+    return {"operation_id": metrics.operation_id, "attempt": metrics.attempt, "series": columns}
 
 
 def _points(metrics: Metrics) -> Iterator[dict[str, Any]]:
@@ -130,8 +151,8 @@ def _points(metrics: Metrics) -> Iterator[dict[str, Any]]:
             "series": column.name,
             "seq": seq,
             "step": column.steps[index],
-            "time": datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
-            "value": _json_number(column.values[index]),
+            "time": time_words(time_ns),
+            "value": json_number(column.values[index]),
         }
 
 
@@ -139,14 +160,7 @@ def _json_columns(column: MetricColumns) -> dict[str, Any]:
     return {
         "seqs": list(column.seqs),
         "steps": list(column.steps),
-        "values": [_json_number(value) for value in column.values],
+        "values": [json_number(value) for value in column.values],
         "times_ns": list(column.times_ns),
         "downsampled": column.downsampled,
     }
-
-
-def _json_number(value: float) -> float | str:
-    """Return a number that every JSON reader takes: NaN and infinities as text, as protobuf's JSON has them."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else json.dumps(value)

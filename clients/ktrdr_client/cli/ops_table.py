@@ -1,18 +1,18 @@
 """Operations as a table, and one operation in full."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ktrdr.operations.v1.operations_pb2 import Operation
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO
 from rich.text import Text
 
 from ktrdr_client.cli.display import trouble
 from ktrdr_client.cli.history_lines import attempt_lines, input_lines, note_lines
-from ktrdr_client.cli.invocation import UsageProblem
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, fact, summary_lines
 from ktrdr_client.cli.tables import Column
-from ktrdr_client.cli.verdict_lines import verdict_lines
+from ktrdr_client.cli.verdict_lines import verdict_lines, verdict_text
 from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title, work_words
 from ktrdr_client.cli.worker_lines import worker_lines
 from ktrdr_client.states import is_final, type_name
@@ -25,46 +25,27 @@ _COLUMNS: Final = (
     Column("AGE", align="right"),
     Column("PROGRESS", flexible=True),
 )
-_ORDERS: Final[dict[str, Callable[[Operation], Any]]] = {
-    "create_time": lambda operation: operation.create_time.ToNanoseconds(),
-    "update_time": lambda operation: operation.update_time.ToNanoseconds(),
-    "end_time": lambda operation: operation.end_time.ToNanoseconds(),
-    "state": lambda operation: operation.state,
-    "type": type_name,
-    "name": lambda operation: title(operation).lower(),
-    "host": lambda operation: operation.host,
-}
 
 
-def parse_order(order: str) -> Callable[[Sequence[Operation]], list[Operation]]:
-    """Return what orders operations by a field, ascending unless " desc" follows its name.
-
-    Raises:
-        UsageProblem: There is no such field.
-    """
-    name, _, direction = order.strip().partition(" ")
-    key = _ORDERS.get(name)
-    if key is None or direction.strip() not in {"", "asc", "desc"}:
-        message = f"cannot order by {order!r}; choose from {', '.join(_ORDERS)}, with or without desc"
-        raise UsageProblem(message)
-    descending = direction.strip() == "desc"
-    return lambda operations: sorted(operations, key=key, reverse=descending)
-
-
-def print_operations(printer: Printer, operations: Sequence[Operation], next_page_token: str) -> None:
-    """Print a list of operations."""
+def print_operations(printer: Printer, operations: Sequence[Operation], **extra: Any) -> None:
+    """Print a list of operations; in JSON with further keys."""
     printer.rows(
         _COLUMNS,
         [_row(operation) for operation in operations],
         [message_values(operation) for operation in operations],
         name="operations",
         empty="no operations",
-        next_page_token=next_page_token,
+        **extra,
     )
 
 
 def _row(operation: Operation) -> list[str | Text]:
-    words = trouble(operation) or progress_words(operation)
+    words = Text(trouble(operation) or progress_words(operation))
+    if operation.attempt > 1:
+        words.append(f" · attempt {operation.attempt}")
+    for verdict in operation.verdicts:
+        if verdict.active and verdict.severity != SEVERITY_INFO:
+            words.append(" · ").append_text(verdict_text(verdict))
     age = age_text(operation.create_time)
     return [operation.id, title(operation), type_name(operation), state_text(operation), age, words]
 

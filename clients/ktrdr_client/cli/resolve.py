@@ -14,6 +14,9 @@ from ktrdr_client.states import state_name, type_name
 LAST: Final = "last"
 _ID_LENGTH: Final = 12
 _SHOWN: Final = 8
+_PAGE: Final = 500
+_MOST_LOOKED_AT: Final = 10_000
+"""For the beginning of an id; nobody wants to wait until a million operations have come."""
 
 
 async def resolve(client: AsyncClient, words: Sequence[str], *, name: str | None = None) -> list[Operation]:
@@ -57,9 +60,18 @@ async def _by_id(client: AsyncClient, word: str) -> Operation:
             return await client.get(word)
         except NotFound:
             pass  # it may still be the beginning of a longer id
-    fitting = [operation async for operation in client.list() if operation.id.startswith(word.lower())]
-    exact = [operation for operation in fitting if operation.id == word.lower()]
-    return _only(exact or fitting, f"an id that begins with {word!r}")
+    fitting: list[Operation] = []
+    looked_at = 0
+    async for operation in client.list(page_size=_PAGE):
+        looked_at += 1
+        if operation.id == word.lower():
+            return operation
+        if operation.id.startswith(word.lower()):
+            fitting.append(operation)
+        if looked_at == _MOST_LOOKED_AT:
+            break
+    among = f", among the newest {looked_at:,}" if looked_at == _MOST_LOOKED_AT else ""
+    return _only(fitting, f"an id that begins with {word!r}{among}")
 
 
 def _only(operations: Sequence[Operation], description: str) -> Operation:

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from ktrdr.operations.v1 import operations_pb2 as pb
 
-from ktrdr_client.errors import WaitTimeout
+from ktrdr_client.errors import NotFound, WaitTimeout
 from ktrdr_client.logs import LogEntry, LogReading, parse_level
 from ktrdr_client.states import state_name
 from ktrdr_client.topics.reading import ReadingCalls
 from ktrdr_client.waiting import FinishedOperation, finished
-from ktrdr_client.watch_events import OperationChanged, WatchEvent
+from ktrdr_client.watch_events import OperationChanged, OperationDeleted, WatchEvent
 from ktrdr_client.watching import Interruption, Watch
 
 
@@ -106,18 +106,24 @@ class FollowingCalls(ReadingCalls):
             The finished operation, whatever its end; `raise_for_error()` on it raises what went wrong.
 
         Raises:
-            NotFound: There is no such operation.
+            NotFound: There is no such operation, or it was deleted meanwhile.
             WaitTimeout: The time is over. The work goes on.
         """
         limit_seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         operation = await self.get(operation_id)
         try:
-            async with asyncio.timeout(limit_seconds), aclosing(self.watch([operation_id])) as changes:
+            stream = self.watch_events([operation_id], known=[operation_id])
+            async with asyncio.timeout(limit_seconds), aclosing(stream) as events:
                 if (end := finished(operation)) is not None:
                     return end
-                async for operation in changes:
-                    if (end := finished(operation)) is not None:
-                        return end
+                async for event in events:
+                    if isinstance(event, OperationDeleted):
+                        message = f"operation {operation_id} was deleted while it was waited for"
+                        raise NotFound(message, reason="OPERATION_NOT_FOUND")
+                    if isinstance(event, OperationChanged):
+                        operation = event.operation
+                        if (end := finished(operation)) is not None:
+                            return end
         except TimeoutError:
             message = (
                 f"operation {operation_id} is still {state_name(operation)} after {limit_seconds:g} s; the work goes on"
