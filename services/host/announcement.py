@@ -126,7 +126,9 @@ class Announcement:
         self._problem = problem
 
     def _retry_seconds(self, tries: int) -> float:
-        ceiling = min(_FIRST_RETRY_SECONDS * 2 ** min(tries, _MOST_DOUBLINGS), _LONGEST_RETRY_SECONDS)
+        # Hardly longer than between two announcements: a registry that is back soon knows the host again.
+        longest = min(_LONGEST_RETRY_SECONDS, max(_FIRST_RETRY_SECONDS, self._lease.total_seconds() * _SHARE_OF_LEASE))
+        ceiling = min(_FIRST_RETRY_SECONDS * 2 ** min(tries, _MOST_DOUBLINGS), longest)
         return self._rng.uniform(ceiling / 2, ceiling)
 
 

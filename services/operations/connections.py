@@ -31,10 +31,12 @@ class Connections(Mapping[str, HostConnection]):
         """Return how many there are."""
         return len(self._open)
 
-    def open(self, name: str, address: str) -> HostConnection:
+    def open(self, name: str, address: str, *, registered: bool = False) -> HostConnection:
         """Connect to a host, instead of where it was before. Nothing is sent until it is asked something."""
         self.drop(name)
-        connection = HostConnection(name, address, open_channel(address), reader_id=self._reader_id)
+        connection = HostConnection(
+            name, address, open_channel(address), reader_id=self._reader_id, registered=registered
+        )
         self._open[name] = connection
         return connection
 

@@ -6,7 +6,7 @@ import random
 from services.common.clock import Clock
 from services.operations.connections import Connections
 from services.operations.demand import Demand
-from services.operations.followed_host import FollowedHost
+from services.operations.followed_host import REGISTERED, FollowedHost
 from services.operations.hosts import Hosts
 from services.operations.intake import Intake, Taken
 from services.operations.liveness import LivenessBoard
@@ -106,7 +106,7 @@ class Following:
     def _poll(self, host: FollowedHost, delay: float) -> None:
         poller = HostPoller(
             host,
-            self._connections.open(host.name, host.address),
+            self._connections.open(host.name, host.address, registered=host.source == REGISTERED),
             self._intake,
             Pacing(self._intervals, random.Random(self._rng.random())),
             self._demand,

@@ -54,12 +54,16 @@ class HostConnection:
         address: HOST:PORT, for messages.
         channel: Channel to it; `close` closes it.
         reader_id: Name of the registry among the readers of the host.
+        registered: It was registered, and is not configured; for messages.
     """
 
-    def __init__(self, name: str, address: str, channel: grpc.aio.Channel, *, reader_id: str) -> None:
+    def __init__(
+        self, name: str, address: str, channel: grpc.aio.Channel, *, reader_id: str, registered: bool = False
+    ) -> None:
         self._name = name
         self._address = address
         self._reader_id = reader_id
+        self._registered = registered
         self._channel = channel
         # Type checkers know stubs for asyncio as classes of their own; at run time there is one class for both.
         self._host = cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
@@ -165,7 +169,9 @@ class HostConnection:
         raise HostDoesNotAnswer(self._problem(code))
 
     def _problem(self, code: grpc.StatusCode) -> str:
-        address, correct = self._address, f"correct its address (--host {self._name}=HOST:PORT)"
+        address = self._address
+        how = "ktrdr hosts register {} HOST:PORT" if self._registered else "--host {}=HOST:PORT"
+        correct = f"correct its address ({how.format(self._name)})"
         if code is _CODE.UNAVAILABLE:
             return f"Nothing answers at {address}. Start the host, or {correct}."
         if code is _CODE.DEADLINE_EXCEEDED:

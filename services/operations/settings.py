@@ -115,7 +115,8 @@ class OperationsSettings(ServerSettings):
         for what in ("name", "address"):
             twice = [value for value, times in Counter(getattr(host, what) for host in self.hosts).items() if times > 1]
             if twice:
-                message = f"hosts: two hosts have the {what} {twice[0]}; give each its own."
+                both = " and ".join(str(host) for host in self.hosts if getattr(host, what) == twice[0])
+                message = f"hosts: two hosts have the {what} {twice[0]}: {both}; give each its own."
                 raise ValueError(message)
         return self
 

@@ -37,7 +37,7 @@ def test_hosts_come_from_flags_the_environment_or_a_file(tmp_path: Path, monkeyp
         ({"hosts": ["gpu=host:0"]}, "NAME=HOST:PORT"),
         ({"hosts": ["gpu=host:70000"]}, "NAME=HOST:PORT"),
         ({"hosts": ["a b=host:1"]}, "NAME=HOST:PORT"),
-        ({"hosts": ["gpu=a:1", "gpu=b:1"]}, "two hosts have the name gpu"),
+        ({"hosts": ["gpu=a:1", "gpu=b:1"]}, "two hosts have the name gpu: gpu=a:1 and gpu=b:1"),
         ({"hosts": ["a=x:1", "b=x:1"]}, "two hosts have the address x:1"),
         ({"poll_wait_seconds": 0}, "poll_wait_seconds"),
         ({"poll_min_interval_seconds": 20}, "poll_max_interval_seconds"),
