@@ -9,10 +9,11 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
 from services.operations.filter_errors import requested_filter
-from services.operations.filters import Expression, matches
+from services.operations.filters import Expression, predicate_of
 from services.operations.lists.order import Order, OrderError, Place, parse_order
 from services.operations.lists.search import Answer, Question, search
 from services.operations.lists.snapshots import Snapshots
+from services.operations.lists.streams import Stretch
 from services.operations.lists.terminal import ended_among
 from services.operations.live_operation import LiveOperation
 from services.operations.message_size import MESSAGE_BYTES
@@ -107,8 +108,8 @@ class Listing:
     ) -> tuple[list[_Placed], Answer, int]:
         """Return operations in order, what the store answered, and how many there are in all."""
         # Memory first: what ends in between is then in both, and never in neither.
-        live = {one.id: one for one in self._registry.live.values() if not one.hidden}
-        live = {key: one for key, one in live.items() if matches(expression, one.record)}
+        wanted = predicate_of(expression)
+        live = {key: one for key, one in self._registry.live.items() if not one.hidden and wanted(one.record)}
         question = Question(expression, order, start.after, limit, count=start.after is None)
         try:
             async with self._ended.take() as snapshot:
@@ -119,17 +120,33 @@ class Listing:
                         del live[operation_id]
         except OrderError as error:
             raise _refusal(error) from error
-        after = None if start.after is None else order.sort_key(start.after)
-        reached = None if answer.reached is None else order.sort_key(answer.reached)
-        placed: list[tuple[tuple[object, ...], _Placed]] = []
-        for one in live.values():
-            place = order.place_of(one.record)
-            key = order.sort_key(place)
-            if (after is None or key > after) and (reached is None or key <= reached):
-                placed.append((key, (place, one)))
+        stretch = Stretch(start.after, answer.reached)
+        placed = _placed(list(live.values()), order, stretch, limit)
         placed += [(order.sort_key(place), (place, state)) for place, state in answer.found]
         first = nsmallest(limit, placed, key=lambda item: item[0])
         return [item for _, item in first], answer, len(live) + (answer.total or 0)
+
+
+def _placed(
+    operations: list[LiveOperation], order: Order, stretch: Stretch, limit: int
+) -> list[tuple[tuple[object, ...], _Placed]]:
+    """Return the first operations of a stretch with their places, and what sorts them; perhaps a few more."""
+    after = None if stretch.after is None else order.sort_key(stretch.after)
+    up_to = None if stretch.up_to is None else order.sort_key(stretch.up_to)
+    leading = [(order.leading_key(one.record), one) for one in operations]
+    if after is not None:
+        leading = [each for each in leading if each[0] >= after[0]]
+        limit += sum(key == after[0] for key, _ in leading)  # they may come before the stretch
+    if len(leading) > limit:
+        last = nsmallest(limit, (key for key, _ in leading))[-1]
+        leading = [each for each in leading if not each[0] > last]
+    found: list[tuple[tuple[object, ...], _Placed]] = []
+    for _, one in leading:
+        place = order.place_of(one.record)
+        key = order.sort_key(place)
+        if (after is None or key > after) and (up_to is None or key <= up_to):
+            found.append((key, (place, one)))
+    return found
 
 
 def _requested_order(text: str) -> Order:

@@ -91,9 +91,18 @@ class Order:
         """Return where an operation stands."""
         return tuple(_value(key.field, record) for key in self.keys)
 
+    def leading_key(self, record: pb.Operation) -> Any:
+        """Return the first part of the sort key of an operation: enough to leave most of many out."""
+        field, descending = self.keys[0]
+        part = _value(field, record)
+        return part if not descending else -part if isinstance(part, int) else _Backwards(part)
+
     def sort_key(self, place: Place) -> tuple[Any, ...]:
         """Return something that sorts places in this order."""
-        return tuple(_Backwards(part) if key.descending else part for key, part in zip(self.keys, place, strict=True))
+        return tuple(
+            part if not key[1] else -part if isinstance(part, int) else _Backwards(part)
+            for key, part in zip(self.keys, place, strict=True)
+        )
 
 
 @total_ordering

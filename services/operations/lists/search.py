@@ -111,15 +111,15 @@ def _near(cells: list[JudgedCell], question: Question) -> list[JudgedCell]:
         return cells
     leading = Order(question.order.cells)
 
-    def key(one: JudgedCell) -> tuple[object, ...]:
-        return leading.sort_key(tuple(getattr(one.cell, key.column) for key in leading.keys))
-
-    after = None if question.after is None else leading.sort_key(question.after[: len(leading.keys)])
+    columns = [key.column for key in leading.keys]
+    placed = [
+        (leading.sort_key(tuple(getattr(one.cell, column) for column in columns)), one) for one in cells if one.outcome
+    ]
+    after = None if question.after is None else leading.sort_key(question.after[: len(columns)])
     found: list[JudgedCell] = []
     enough: tuple[object, ...] | None = None
     rows = 0
-    for one in sorted((one for one in cells if one.outcome), key=key):
-        place = key(one)
+    for place, one in sorted(placed, key=lambda each: each[0]):
         if (after is not None and place < after) or (enough is not None and place != enough):
             continue
         found.append(one)
