@@ -8,10 +8,12 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
 from ktrdr_client.cli.printer import Printer
+from ktrdr_client.cli.verdict_lines import serious_verdicts
 from ktrdr_client.cli.words import metric_words, progress_words, state_text, title
 from ktrdr_client.metrics import Metrics
 from ktrdr_client.states import is_final, liveness_name, type_name
 from ktrdr_client.times import duration_text
+from ktrdr_client.verdicts import verdict_word
 
 
 class Display(Protocol):
@@ -90,7 +92,8 @@ class LineDisplay:
         tenth = int(progress.fraction * 10) if progress.HasField("fraction") else None
         # The seconds that a reason to wait counts down are no news.
         waits = re.sub(r"\d+", "#", operation.wait_reason + progress.wait_reason)
-        news = (operation.state, progress.phase, tenth, operation.liveness, waits, operation.cancel_stage)
+        found = tuple(verdict_word(each.kind) for each in serious_verdicts(operation))
+        news = (operation.state, progress.phase, tenth, operation.liveness, waits, operation.cancel_stage, found)
         if self._told.get(operation.id) == news:
             return
         self._told[operation.id] = news
@@ -114,6 +117,7 @@ class LineDisplay:
         words = [progress_words(operation)]
         if operation.state == Operation.STATE_RUNNING:
             words += metric_words(operation)
+            words += [verdict_word(each.kind) for each in serious_verdicts(operation)]
         words.append(trouble(operation))
         line.append("  " + " · ".join(word for word in words if word))
         return line

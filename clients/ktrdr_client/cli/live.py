@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ktrdr_client.cli.display import heading, trouble
 from ktrdr_client.cli.stop_words import stop_words
+from ktrdr_client.cli.verdict_lines import serious_verdicts, verdict_text
 from ktrdr_client.cli.words import (
     eta_words,
     metric_words,
@@ -110,6 +111,9 @@ class OperationView:
             source = source_name(operation.data_load_result.source)
             parts.append(Text(f"  {result_words(operation)} ({source})", style="dim"))
         parts += [Text("  " + line, style="dim", overflow="ellipsis", no_wrap=True) for line in self._metric_lines()]
+        for verdict in serious_verdicts(operation):
+            line = Text("  ", no_wrap=True, overflow="ellipsis").append_text(verdict_text(verdict))
+            parts.append(line.append(f": {verdict.evidence}", style="dim"))
         if trouble_text := trouble(operation):
             parts.append(Text("  " + trouble_text, style="yellow"))
         return Group(*parts)

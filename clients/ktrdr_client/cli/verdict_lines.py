@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ktrdr.operations.v1.operations_pb2 import Operation
 from ktrdr.operations.v1.trends_pb2 import (
     SEVERITY_CRITICAL,
     SEVERITY_INFO,
@@ -37,6 +38,11 @@ def verdict_lines(verdicts: Iterable[Verdict], stop_on: "Iterable[VerdictKind.Va
     if words := [verdict_word(kind) for kind in stop_on]:
         lines.append(fact("stops on", ", ".join(words)))
     return lines
+
+
+def serious_verdicts(operation: Operation) -> list[Verdict]:
+    """Return what was found, holds, and should be looked at."""
+    return [each for each in operation.verdicts if each.active and each.severity >= SEVERITY_WARNING]
 
 
 def verdict_text(verdict: Verdict) -> Text:
