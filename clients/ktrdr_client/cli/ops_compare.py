@@ -35,7 +35,7 @@ async def compare(
     ] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Draw their curves in one picture.")] = False,
 ) -> None:
-    """Compare operations: figures, differences between their specs, curves."""
+    """Compare operations: figures, the best of each series marked; differences between their specs; curves."""
     printer = Printer(invocation)
     async with AsyncClient(invocation.server) as client:
         operations = await resolve(client, ids or [])
@@ -92,15 +92,10 @@ def _print(
     series: Sequence[str],
     differences: Mapping[str, Mapping[str, str]] | None,
 ) -> None:
-    columns = [Column("ID"), Column("NAME", flexible=True), Column("STATE"), Column("TIME", align="right")]
-    for name in series:
-        columns += [Column(f"BEST {name.upper()}", align="right"), Column("LAST", align="right")]
-    if any(run.test_accuracy is not None for run in runs):
-        columns.append(Column("TEST ACC", align="right"))
-    if any(run.verdicts for run in runs):
-        columns.append(Column("VERDICTS", flexible=True))
-    titles = {column.title for column in columns}
-    printer.rows(columns, [_cells(run, runs, series, titles) for run in runs], [], name="operations")
+    _print_runs(printer, runs)
+    if series:
+        printer.text("")
+        _print_series(printer, runs, series)
     if differences is None:
         return
     printer.text("")
@@ -111,23 +106,42 @@ def _print(
     printer.rows(heads, [[key, *values.values()] for key, values in differences.items()], [], name="differences")
 
 
-def _cells(run: RunFigures, runs: Sequence[RunFigures], series: Sequence[str], titles: set[str]) -> list[str | Text]:
-    operation = run.operation
-    duration = run_time(operation)
-    cells: list[str | Text] = [operation.id, title(operation), state_text(operation)]
-    cells.append("" if duration is None else duration_text(duration))
+def _print_runs(printer: Printer, runs: Sequence[RunFigures]) -> None:
+    columns = [Column("ID"), Column("NAME", flexible=True), Column("STATE"), Column("TIME", align="right")]
+    rows: list[list[str | Text]] = []
+    for run in runs:
+        duration = run_time(run.operation)
+        time = "" if duration is None else duration_text(duration)
+        rows.append([run.operation.id, title(run.operation), state_text(run.operation), time])
+    if any(run.test_accuracy is not None for run in runs):
+        columns.append(Column("TEST ACC", align="right"))
+        for row, run in zip(rows, runs, strict=True):
+            row.append("" if run.test_accuracy is None else percent(run.test_accuracy, 1))
+    if any(run.verdicts for run in runs):
+        columns.append(Column("VERDICTS", flexible=True))
+        for row, run in zip(rows, runs, strict=True):
+            row.append(", ".join(run.verdicts))
+    printer.rows(columns, rows, [], name="operations")
+
+
+def _print_series(printer: Printer, runs: Sequence[RunFigures], series: Sequence[str]) -> None:
+    columns = [Column("ID")]
     for name in series:
-        each = run.series.get(name)
-        if each is None:
-            cells += ["", ""]
-            continue
-        best = "n/a" if each.best is None else f"{number(each.best)} at {each.best_step}"
-        cells += [Text(best, style="bold green" if best_run(runs, name) is run else ""), number(each.last)]
-    if "TEST ACC" in titles:
-        cells.append("" if run.test_accuracy is None else percent(run.test_accuracy, 1))
-    if "VERDICTS" in titles:
-        cells.append(", ".join(run.verdicts))
-    return cells
+        columns += [Column(f"BEST {name.upper()}", align="right"), Column("LAST", align="right")]
+    rows: list[list[str | Text]] = [[run.operation.id] for run in runs]
+    for name in series:
+        best_of_all = best_run(runs, name)
+        for row, run in zip(rows, runs, strict=True):
+            row.extend(_figures(run, name, is_best=run is best_of_all))
+    printer.rows(columns, rows, [], name="series")
+
+
+def _figures(run: RunFigures, series: str, *, is_best: bool) -> list[str | Text]:
+    each = run.series.get(series)
+    if each is None:
+        return ["", ""]
+    best = "n/a" if each.best is None else f"{number(each.best)} at {each.best_step}"
+    return [Text(f"* {best}" if is_best else best, style="bold green" if is_best else ""), number(each.last)]
 
 
 def _head(operation: Operation) -> str:

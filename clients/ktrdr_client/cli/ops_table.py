@@ -40,12 +40,13 @@ def print_operations(printer: Printer, operations: Sequence[Operation], **extra:
 
 
 def _row(operation: Operation) -> list[str | Text]:
-    words = Text(trouble(operation) or progress_words(operation))
-    if operation.attempt > 1:
-        words.append(f" · attempt {operation.attempt}")
+    words = Text()
     for verdict in operation.verdicts:
         if verdict.active and verdict.severity != SEVERITY_INFO:
-            words.append(" · ").append_text(verdict_text(verdict))
+            words.append_text(verdict_text(verdict)).append(" · ")
+    words.append(trouble(operation) or progress_words(operation))
+    if operation.attempt > 1:
+        words.append(f" · attempt {operation.attempt}")
     age = age_text(operation.create_time)
     return [operation.id, title(operation), type_name(operation), state_text(operation), age, words]
 

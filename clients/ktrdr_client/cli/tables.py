@@ -18,7 +18,7 @@ class Column:
     title: str
     align: str = "left"
     flexible: bool = False
-    """It may be cut where the terminal is too narrow; the last one is cut first."""
+    """It may be cut where the terminal is too narrow; the widest one is cut first."""
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int | None) -> list[Text]:
@@ -39,12 +39,11 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]],
 
 def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
     fitting = list(widths)
-    excess = sum(fitting) + _GAP * (len(fitting) - 1) - width
-    for index in reversed(range(len(columns))):
-        if columns[index].flexible and excess > 0:
-            cut = min(excess, max(0, fitting[index] - _NARROWEST))
-            fitting[index] -= cut
-            excess -= cut
+    for _ in range(sum(fitting) + _GAP * (len(fitting) - 1) - width):
+        flexible = [index for index, column in enumerate(columns) if column.flexible and fitting[index] > _NARROWEST]
+        if not flexible:
+            break
+        fitting[max(flexible, key=lambda index: (fitting[index], index))] -= 1
     return fitting
 
 

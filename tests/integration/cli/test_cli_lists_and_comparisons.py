@@ -72,7 +72,7 @@ async def test_a_list_marks_what_should_be_looked_at(served: Served) -> None:
         operation.verdicts.append(Verdict(kind=kind, severity=severity, active=active))
     await registry.put(operation)
     listed = await ktrdr("ops", "list")
-    assert listed.out.splitlines()[1].endswith("epoch 2/4 · attempt 2 · overfitting")
+    assert listed.out.splitlines()[1].endswith("overfitting · train 50 %, epoch 2/4 · attempt 2")
 
 
 async def test_operations_are_compared_in_a_table(filled: Served) -> None:
@@ -81,15 +81,20 @@ async def test_operations_are_compared_in_a_table(filled: Served) -> None:
         ktrdr("ops", "compare", FIRST, SECOND, THIRD),
         ktrdr("ops", "compare", FIRST, "cc", "--series", "train_loss,val_loss"),
     )
-    head, *rows = table.out.splitlines()
-    assert head.split() == ["ID", "NAME", "STATE", "TIME", "BEST", "VAL_LOSS", "LAST", "TEST", "ACC"]
-    assert [row.split()[:3] for row in rows] == [
+    runs, losses = (part.splitlines() for part in table.out.split("\n\n"))
+    assert runs[0].split() == ["ID", "NAME", "STATE", "TIME", "TEST", "ACC"]
+    assert [row.split()[:3] for row in runs[1:]] == [
         [FIRST, "wide", "RUNNING"],
         [SECOND, "narrow", "COMPLETED"],
         [THIRD, "deep", "RUNNING"],
     ]
-    assert "0.2500 at 2" in rows[2]
-    assert "47.1 %" in rows[1]
+    assert runs[2].endswith("47.1 %")
+    assert losses[0].split() == ["ID", "BEST", "VAL_LOSS", "LAST"]
+    assert [row.split() for row in losses[1:]] == [
+        [FIRST, "0.7500", "at", "2", "0.9000"],
+        [SECOND, "0.5000", "at", "2", "0.9000"],
+        [THIRD, "*", "0.2500", "at", "2", "0.9000"],
+    ]
     assert "BEST TRAIN_LOSS" in chosen.out
     assert "BEST VAL_LOSS" in chosen.out
 
@@ -101,7 +106,7 @@ async def test_a_comparison_tells_what_was_asked_for_differently(filled: Served)
         ktrdr("ops", "compare", FIRST, SECOND, "--diff-spec", "-o", "json"),
         ktrdr("ops", "compare", FIRST, SECOND, "--diff-spec", "-o", "jsonl"),
     )
-    lines = [line.split() for line in table.out.split("\n\n")[1].splitlines()]
+    lines = [line.split() for line in table.out.split("\n\n")[2].splitlines()]
     assert lines == [
         ["KEY", "wide", "narrow"],
         ["name", "wide", "narrow"],
@@ -118,7 +123,7 @@ async def test_curves_are_drawn_in_one_picture(filled: Served) -> None:
     _, ktrdr = filled
     outcome = await ktrdr("ops", "compare", FIRST, SECOND, "--plot")
     assert outcome.code == 0
-    picture = outcome.out.split("val_loss", 1)[1]
+    picture = outcome.out.split("val_loss\n", 1)[1]
     assert "wide" in picture
     assert "narrow" in picture
 
