@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("torch", "pandas", "numpy", "ib_insync", "services.host", "services.training_host", "services.ib_host")
+HEAVY = ("torch", "pandas", "ib_insync", "services.host", "services.training_host", "services.ib_host")
 
 
 def test_importing_operations_loads_no_heavy_library_and_no_host() -> None:
