@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
-from ktrdr_client import Client, NotFound, WaitTimeout
+from ktrdr_client import Client, NotFound, OperationDeleted, WaitTimeout
 
 from tests.support.eventually import eventually
-from tests.support.finished_operations import completed, history, running_training
+from tests.support.finished_operations import completed, failed, history, running_training
 from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
 
 ID = "op0000000000"
@@ -91,5 +92,30 @@ async def test_a_closed_client_says_so(served: tuple[SimulatedRegistry, str]) ->
         client.close()
         with pytest.raises(RuntimeError, match="closed"):
             client.hosts()
+
+    await asyncio.to_thread(script)
+
+
+async def test_a_script_steers_and_compares(served: tuple[SimulatedRegistry, str]) -> None:
+    registry, address = served
+    other = "op0000000001"
+    await registry.put(failed(running_training(ID)))
+    await registry.put(completed(running_training(other)))
+    registry.history = {ID: [history("val_loss", [1.0, 0.5])], other: [history("val_loss", [2.0])]}
+
+    def script() -> None:
+        with Client(address) as client:
+            assert client.retry(ID, overrides={"training.epochs": "3"}).attempt == 2
+            assert client.update(ID, set_labels={"a": "b"}, notes="n", name="m").display_name == "m"
+            assert client.diagnose(ID, kinds=["nan"]).attempt == 2
+            found = client.compare_metrics([ID, other], series=["val_loss"])
+            assert [list(each["val_loss"].values) for each in found.values()] == [[1.0, 0.5], [2.0]]
+            assert client.list_page(order_by="display_name", page_size=1).total_size == 2
+            assert [each.display_name for each in client.list(order_by="display_name")] == ["m", "swing"]
+            assert client.register_host("h", "127.0.0.1:1", lease=timedelta(seconds=5)).lease.seconds == 5
+            client.unregister_host("h")
+            client.delete(other)
+            first = next(iter(client.watch_events(after_revision=registry.revision - 1, known=[other])))
+            assert first == OperationDeleted(other, registry.revision)
 
     await asyncio.to_thread(script)
