@@ -1,7 +1,6 @@
 """Tell a reader everything from its position on, from the store where memory does not go back far enough."""
 
 from collections.abc import AsyncGenerator, Iterable
-from typing import Final
 
 from services.operations.deletion.tombstones import Tombstone
 from services.operations.live_operation import LiveOperation
@@ -13,10 +12,8 @@ from services.operations.watching.news import AnyOperation, News, revision_of
 from services.operations.watching.pieces import Pieces, Reader
 from services.operations.watching.query import Selection
 from services.operations.watching.recent_points import RecentPoints
+from services.operations.watching.sizes import Sizes
 from services.operations.watching.stored_points import PointsPage, points_between
-
-_OPERATIONS: Final = 200
-_TOMBSTONES: Final = 1_000
 
 
 class CatchUp:
@@ -26,9 +23,11 @@ class CatchUp:
         registry: The operations.
         points: The points of the last seconds.
         reader: Questions to the store.
+        sizes: How much to take at once.
     """
 
-    def __init__(self, registry: Registry, points: RecentPoints, reader: StoreReader) -> None:
+    def __init__(self, registry: Registry, points: RecentPoints, reader: StoreReader, sizes: Sizes) -> None:
+        self._sizes = sizes
         self._registry = registry
         self._points = points
         self._reader = reader
@@ -40,7 +39,8 @@ class CatchUp:
         position = after
         while position < up_to:
             news = await self._page(selection, position, up_to)
-            for message in messages_of(pieces.of(news, reader), position, news.up_to):
+            told = pieces.of(news, reader)
+            for message in messages_of(told, position, news.up_to, self._sizes.message_bytes):
                 yield message
             position = news.up_to
 
@@ -62,7 +62,9 @@ class CatchUp:
         reach, tombstones = await self._tombstones(after, reach)
         page = PointsPage(reach, [], [])
         if selection.include_metrics and after < (floor := self._points.floor):
-            page = await points_between(self._reader, after, min(floor, reach), selection.operation_ids)
+            page = await points_between(
+                self._reader, after, min(floor, reach), selection.operation_ids, blocks=self._sizes.blocks
+            )
         known = {operation.record.id for operation in ended}
         absent = {*(one.operation_id for one in page.points), *(one.operation_id for one in page.merged)} - known
         found: dict[str, AnyOperation] = {state.record.id: state for state in ended}
@@ -78,15 +80,15 @@ class CatchUp:
         if selection.operation_ids:
             named = await self._reader.operations(sorted(selection.operation_ids))
             return floor, [state for state in named if state.ended and after < state.record.revision <= floor]
-        ended = await self._reader.ended_after(after, floor, _OPERATIONS)
-        return (ended[-1].record.revision if len(ended) == _OPERATIONS else floor), ended
+        ended = await self._reader.ended_after(after, floor, self._sizes.operations)
+        return (ended[-1].record.revision if len(ended) == self._sizes.operations else floor), ended
 
     async def _tombstones(self, after: int, up_to: int) -> tuple[int, list[Tombstone]]:
         floor = min(self._registry.deleted.floor, up_to)
         if after >= floor:
             return up_to, []
-        found = await self._reader.tombstones_between(after, floor, _TOMBSTONES)
-        return (found[-1].revision if len(found) == _TOMBSTONES else floor), found
+        found = await self._reader.tombstones_between(after, floor, self._sizes.tombstones)
+        return (found[-1].revision if len(found) == self._sizes.tombstones else floor), found
 
     def _with_memory(self, news: News, selection: Selection) -> News:
         registry, after, up_to = self._registry, news.after, news.up_to

@@ -31,6 +31,7 @@ class Feed:
         selection: What is wanted.
         pieces: Chooses what is told.
         head: Revision to begin at.
+        message_bytes: Begin another message where one would get larger than this.
 
     Attributes:
         selection: What is wanted.
@@ -40,7 +41,8 @@ class Feed:
         followers: Watches that use the feed.
     """
 
-    def __init__(self, selection: Selection, pieces: Pieces, head: int) -> None:
+    def __init__(self, selection: Selection, pieces: Pieces, head: int, message_bytes: int) -> None:
+        self._message_bytes = message_bytes
         self.selection = selection
         self.pieces = pieces
         self.head = head
@@ -61,7 +63,7 @@ class Feed:
         if news is None:
             self._forget_steps()
             self.count += 1
-        elif messages := messages_of(self.pieces.of(news, _FOLLOWER), after, up_to):
+        elif messages := messages_of(self.pieces.of(news, _FOLLOWER), after, up_to, self._message_bytes):
             self._keep(Step(up_to, tuple(messages)))
             self.count += 1
 

@@ -14,6 +14,7 @@ from services.operations.watching.feed import Feed
 from services.operations.watching.news import News, RecentNews
 from services.operations.watching.pieces import Pieces
 from services.operations.watching.query import Selection
+from services.operations.watching.sizes import Sizes
 
 _SHORTEST_PAUSE_SECONDS: Final = 0.001
 _PAUSE_FOR_EACH_SECONDS: Final = 0.0001
@@ -31,9 +32,11 @@ class Feeds:
         registry: The operations.
         news: What changed lately.
         encoded: Encodes operations.
+        sizes: How much to take at once.
     """
 
-    def __init__(self, registry: Registry, news: RecentNews, encoded: EncodedOperations) -> None:
+    def __init__(self, registry: Registry, news: RecentNews, encoded: EncodedOperations, sizes: Sizes) -> None:
+        self._sizes = sizes
         self._registry = registry
         self._news = news
         self._encoded = encoded
@@ -54,7 +57,9 @@ class Feeds:
         feed = self._feeds.get(selection)
         if feed is None:
             pieces = Pieces(selection, self._registry.index, self._encoded)
-            feed = self._feeds[selection] = Feed(selection, pieces, self._registry.revisions.visible)
+            feed = self._feeds[selection] = Feed(
+                selection, pieces, self._registry.revisions.visible, self._sizes.message_bytes
+            )
         feed.followers += 1
         try:
             yield feed

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from ktrdr.operations.v1 import operations_pb2 as pb
 
-from services.operations.message_size import MESSAGE_BYTES
 from services.operations.watching.joined_points import joined
 from services.operations.watching.pieces import Piece, Told
 
@@ -27,7 +26,7 @@ def bookmark(revision: int) -> bytes:
     return pb.WatchOperationsResponse(revision=revision, bookmark=True).SerializeToString()
 
 
-def messages_of(told: Told, after: int, up_to: int, *, message_bytes: int = MESSAGE_BYTES) -> list[Message]:
+def messages_of(told: Told, after: int, up_to: int, message_bytes: int) -> list[Message]:
     """Return messages with everything that is told; none if it is nothing.
 
     Args:

@@ -2,15 +2,12 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ktrdr.host.v1.metrics_pb2 import MetricSeries
 
 from services.operations.live_operation import LiveOperation
 from services.operations.new_points import NewPoints
-
-_KEPT_VALUES: Final = 400_000
-"""About 20 MB."""
 
 
 class ShownPoints(NamedTuple):
@@ -37,7 +34,7 @@ class RecentPoints:
         floor: Points at this revision or below are in the store only.
     """
 
-    def __init__(self, floor: int, kept_values: int = _KEPT_VALUES) -> None:
+    def __init__(self, floor: int, kept_values: int) -> None:
         self._points: deque[ShownPoints] = deque()
         self._values = 0
         self._kept_values = kept_values

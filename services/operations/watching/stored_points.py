@@ -11,7 +11,7 @@ from services.operations.schema import metric_blocks
 from services.operations.store_reader import Snapshot, StoreReader
 from services.operations.watching.recent_points import ShownPoints
 
-_BLOCKS: Final = 200
+_KEYS_AT_ONCE: Final = 100
 _ONE_MARK: Final = 16  # bytes
 _KEY: Final = (
     metric_blocks.c.operation_id,
@@ -53,7 +53,7 @@ class PointsPage(NamedTuple):
 
 
 async def points_between(
-    reader: StoreReader, after: int, up_to: int, operation_ids: Collection[str], *, blocks: int = _BLOCKS
+    reader: StoreReader, after: int, up_to: int, operation_ids: Collection[str], *, blocks: int
 ) -> PointsPage:
     """Read points with a revision above `after` and not above `up_to`, or the first of them.
 
@@ -88,8 +88,8 @@ async def _reaching_into(state: Snapshot, after: int, reach: int, above: list[Co
     candidates = await state.rows(select(*_KEY, first_mark).where(*beyond))
     keys = [tuple(row[column.name] for column in _KEY) for row in candidates if _first(row) <= reach]
     found: list[RowMapping] = []
-    for start in range(0, len(keys), _BLOCKS):
-        chosen = tuple_(*_KEY).in_(keys[start : start + _BLOCKS])
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        chosen = tuple_(*_KEY).in_(keys[start : start + _KEYS_AT_ONCE])
         found += await state.rows(select(metric_blocks).where(chosen, metric_blocks.c.revision > after))
     return found
 

@@ -24,9 +24,11 @@ from services.operations.watching.news import RecentNews
 from services.operations.watching.pieces import Reader
 from services.operations.watching.query import WatchQuery
 from services.operations.watching.recent_points import RecentPoints
+from services.operations.watching.sizes import Sizes
 
 LIFE_SECONDS: Final = (300.0, 600.0)
 """How long a watch lives: at least, and at most."""
+_SIZES: Final = Sizes()
 
 
 class Watching:
@@ -42,7 +44,7 @@ class Watching:
         clock: The time.
         rng: Chooses how long a watch lives, so that watches that began together do not come back together.
         life_seconds: Between which lengths it chooses.
-        points: Points of the last seconds; by default as many as fit into some megabytes.
+        sizes: How much to take at once.
     """
 
     def __init__(
@@ -57,9 +59,9 @@ class Watching:
         rng: random.Random,
         *,
         life_seconds: tuple[float, float] = LIFE_SECONDS,
-        points: RecentPoints | None = None,
+        sizes: Sizes = _SIZES,
     ) -> None:
-        recent = points if points is not None else RecentPoints(floor=registry.revisions.latest)
+        recent = RecentPoints(registry.revisions.latest, sizes.recent_values)
         registry.on_points(recent.take)
         self._registry = registry
         self._demand = demand
@@ -68,8 +70,8 @@ class Watching:
         self._clock = clock
         self._rng = rng
         self._life_seconds = life_seconds
-        self._catch_up = CatchUp(registry, recent, reader)
-        self._feeds = Feeds(registry, RecentNews(registry, recent), EncodedOperations(presenter, clock))
+        self._catch_up = CatchUp(registry, recent, reader, sizes)
+        self._feeds = Feeds(registry, RecentNews(registry, recent), EncodedOperations(presenter, clock), sizes)
 
     def begin_stop(self) -> None:
         """Let all watches end themselves: the server stops."""
