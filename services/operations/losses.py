@@ -81,6 +81,11 @@ class Losses:
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._identities_changed = True
 
+    @property
+    def is_asking(self) -> bool:
+        """Hosts are being asked for sessions."""
+        return bool(self._asking)
+
     def resume(self) -> None:
         """Go on with everything that the store says may be lost."""
         for operation in self._registry.live.values():

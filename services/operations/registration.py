@@ -16,11 +16,11 @@ from services.operations.announced_host import AnnouncedHost, checked_announceme
 from services.operations.followed_host import REGISTERED, FollowedHost, owner_of
 from services.operations.host_unit import HostUnit
 from services.operations.hosts import Hosts
-from services.operations.operation_state import Delivery, OperationState, microseconds
+from services.operations.operation_state import Delivery, microseconds
 from services.operations.registry import Registry
 from services.operations.store_reader import StoredHost
 
-_LOOK_EVERY_SECONDS: Final = 0.25
+_LOOK_EVERY_SECONDS: Final = 1.0
 _KEPT_AFTER_LEASE: Final = timedelta(days=90)
 _UP: Final = pb.HostRecord.State.STATE_UP
 
@@ -103,7 +103,7 @@ class Registration:
             left = max(0.0, (known.lease_us - now_us) / 1e6)
             host.lease_until = self._clock.monotonic() + left
             twice = known.host_uid and self._hosts.of(known.host_uid) is not None
-            if not twice and (left or self._has_work(host)):
+            if not twice and (left or self._with_work({name: host})):
                 self._hosts.add(host)
             else:
                 self._past[name] = host
@@ -125,8 +125,10 @@ class Registration:
     async def _run(self) -> None:
         while True:
             now = self._clock.monotonic()
-            for host in [each for each in self._hosts.by_name.values() if each.is_lease_over(now)]:
-                if not self._has_work(host):
+            over = [each for each in self._hosts.by_name.values() if each.is_lease_over(now)]
+            at_work = self._with_work(self._hosts.by_name) if over else set()
+            for host in over:
+                if host.name not in at_work:
                     self._logger.warning("host_lease_over", host=host.name, address=host.address)
                     self._let_go(host)
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
@@ -205,11 +207,10 @@ class Registration:
         self._hosts.remove(host)
         self._follower.unfollow(host)
 
-    def _has_work(self, host: FollowedHost) -> bool:
-        return any(self._is_at(host, operation.state) for operation in self._registry.live.values())
-
-    def _is_at(self, host: FollowedHost, state: OperationState) -> bool:
-        return state.delivery is not Delivery.NEW and owner_of({host.name: host}, state) is host
+    def _with_work(self, hosts: Mapping[str, FollowedHost]) -> set[str]:
+        """Return the names of those of these hosts that operations at work belong to."""
+        states = [each.state for each in self._registry.live.values() if each.state.delivery is not Delivery.NEW]
+        return {host.name for state in states if (host := owner_of(hosts, state)) is not None}
 
 
 def _taken(named: FollowedHost, wish: AnnouncedHost) -> ServiceError:
