@@ -18,6 +18,7 @@ BENCHMARKS = (
     "status_scale",
     "session_logs",
     "registry_scale",
+    "registry_lists",
     "metric_history",
     "trends",
 )

@@ -60,7 +60,9 @@ class LongCheck:
             _logger.info("store_checked", path=str(self._path), seconds=round(time.monotonic() - began, 1))
 
     def _problem(self) -> str:
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+        # Not mode=ro: such a connection cannot take part in setting up a WAL, and keeps others from it while it reads.
+        with closing(sqlite3.connect(f"file:{self._path}?mode=rw", uri=True)) as connection:
+            connection.execute("PRAGMA query_only=ON")
             connection.set_progress_handler(lambda: int(self._stopped), _STEPS_BETWEEN_LOOKS)
             names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
             for (name,) in names:

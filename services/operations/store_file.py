@@ -14,7 +14,7 @@ from services.operations.store_upgrade import OLDEST_VERSION, upgrade
 _APPLICATION_ID: Final = 0x4B54_5244
 """Marks the file as ours in its header: "KTRD"."""
 
-_CHECK_SECONDS: Final = 1.0
+_CHECK_SECONDS: Final = 0.3
 _LOCK_WAIT_SECONDS: Final = 5.0
 
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
@@ -113,5 +114,9 @@ async def test_a_large_store_is_looked_at_beside_the_work(tmp_path: Path, monkey
     monkeypatch.setattr("services.operations.store.prepare_file", lambda _: False)
     store = await Store.open(path)
     assert store._check is not None
-    await store._check
+    registry = await Registry.load(store, FakeClock())  # writes beside it
+    await registry.insert(LiveOperation(OperationState(pb.Operation(id="one", state=State.STATE_RUNNING))))
+    with structlog.testing.capture_logs() as logs:
+        await store._check
+    assert [line["event"] for line in logs if line["event"] == "store_damaged"] == []
     await store.close()
