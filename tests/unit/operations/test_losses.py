@@ -1,4 +1,4 @@
-"""However hosts, sessions, clocks and crashes follow each other: only evidence that holds for the grace ends anything."""
+"""However hosts, sessions, clocks and crashes follow each other: only evidence that holds ends anything."""
 
 import asyncio
 import tempfile
