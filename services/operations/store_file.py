@@ -7,26 +7,28 @@ from typing import Final
 
 from services.common.startup import CannotStartError
 from services.operations.schema import SCHEMA_VERSION
-from services.operations.store_check import damage_within
+from services.operations.store_check import damage
 from services.operations.store_layout import create_store
 from services.operations.store_upgrade import OLDEST_VERSION, upgrade
 
 _APPLICATION_ID: Final = 0x4B54_5244
 """Marks the file as ours in its header: "KTRD"."""
 
-_CHECK_SECONDS: Final = 0.3
+_CHECKED_BYTES: Final = 64 * 2**20
+"""A file of this size is checked in a small part of a second; larger ones would hold up the start."""
+
 _LOCK_WAIT_SECONDS: Final = 5.0
 
 
-def prepare_file(path: Path, *, check_seconds: float = _CHECK_SECONDS) -> bool:
+def prepare_file(path: Path, *, checked_bytes: int = _CHECKED_BYTES) -> bool:
     """Check the file, upgrade it if it is an older one, and create it with all tables if there is none.
 
     Args:
         path: The file.
-        check_seconds: How long to look for damage before the start.
+        checked_bytes: Largest file that is looked at for damage.
 
     Returns:
-        Whether all of it was looked at; a large file takes longer.
+        Whether it was looked at for damage.
 
     Raises:
         CannotStartError: The file cannot be used; the message names it and says what to do.
@@ -37,7 +39,7 @@ def prepare_file(path: Path, *, check_seconds: float = _CHECK_SECONDS) -> bool:
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 create_store(connection, _APPLICATION_ID)
                 return True
-            return _check(path, connection, check_seconds)
+            return _check(path, connection, checked_bytes)
     except sqlite3.OperationalError as error:
         raise CannotStartError(f"The store {path} cannot be opened: {error}. {_advice(error)}") from error
     except sqlite3.DatabaseError as error:
@@ -48,7 +50,7 @@ def prepare_file(path: Path, *, check_seconds: float = _CHECK_SECONDS) -> bool:
         ) from error
 
 
-def _check(path: Path, connection: sqlite3.Connection, check_seconds: float) -> bool:
+def _check(path: Path, connection: sqlite3.Connection, checked_bytes: int) -> bool:
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
         advice = "Move it away, or choose another folder with --home."
         raise CannotStartError(f"The file {path} is a database of another program. {advice}")
@@ -60,12 +62,12 @@ def _check(path: Path, connection: sqlite3.Connection, check_seconds: float) -> 
         raise CannotStartError(
             f"The store {path} has version {version}; this software knows version {SCHEMA_VERSION}. {advice}"
         )
-    problem = damage_within(connection, check_seconds)
-    if problem:
+    is_small = path.stat().st_size <= checked_bytes
+    if is_small and (problem := damage(connection)):
         raise _damaged(path, problem)
     if version < SCHEMA_VERSION:
         upgrade(connection, str(path))
-    return problem is not None
+    return is_small
 
 
 def _advice(error: sqlite3.OperationalError) -> str:

@@ -1,5 +1,7 @@
 """The store is killed while it writes, its disk is full, or another program locks it: what was said to be stored is."""
 
+import asyncio
+import os
 import random
 import sqlite3
 import subprocess
@@ -23,6 +25,7 @@ from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import OperationState, State
 from services.operations.registry import Registry
 from services.operations.store import Store
+from services.operations.store_check import LongCheck
 from tests.support.fake_clock import FakeClock
 
 
@@ -39,7 +42,7 @@ def victim(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def ended(path: Path) -> dict[str, int]:
     """Return the states of all stored operations, after a look at the whole file."""
-    assert store_file.prepare_file(path, check_seconds=60)
+    assert store_file.prepare_file(path, checked_bytes=2**40)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -109,8 +112,7 @@ def test_a_store_that_is_locked_at_the_start_is_refused_with_what_to_do(
 async def test_a_large_store_is_looked_at_beside_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.sqlite3"
     store_file.prepare_file(path)
-    monkeypatch.setattr("services.operations.store_check._STEPS_BETWEEN_LOOKS", 1)
-    assert not store_file.prepare_file(path, check_seconds=0.0)
+    assert not store_file.prepare_file(path, checked_bytes=1_000)
     monkeypatch.setattr("services.operations.store.prepare_file", lambda _: False)
     store = await Store.open(path)
     assert store._check is not None
@@ -118,5 +120,16 @@ async def test_a_large_store_is_looked_at_beside_the_work(tmp_path: Path, monkey
     await registry.insert(LiveOperation(OperationState(pb.Operation(id="one", state=State.STATE_RUNNING))))
     with structlog.testing.capture_logs() as logs:
         await store._check
-    assert [line["event"] for line in logs if line["event"] == "store_damaged"] == []
+    assert "store_damaged" not in [line["event"] for line in logs]
     await store.close()
+
+
+async def test_damage_in_a_large_store_is_told_in_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    store_file.prepare_file(path)
+    with path.open("r+b") as file:  # the last page is that of an index or a table
+        file.seek(-4_000, os.SEEK_END)
+        file.write(b"\xff" * 3_000)
+    with structlog.testing.capture_logs() as logs:
+        await asyncio.to_thread(LongCheck(path).run)
+    assert [(line["event"], line["path"]) for line in logs] == [("store_damaged", str(path))]
