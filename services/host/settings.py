@@ -1,10 +1,10 @@
 """Settings that every host has."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from services.common.settings import ServerSettings
+from services.common.settings import ServerSettings, is_loopback
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.worker import DEFAULT_JOURNAL_BYTES
 
@@ -98,6 +98,17 @@ class HostSettings(ServerSettings):
         le=1024**3,
         description="Size at which a session's log goes on in a new file; one older file is kept.",
     )
+
+    @model_validator(mode="after")
+    def _announced_where_it_can_be_reached(self) -> Self:
+        registry = self.announce_to.rpartition(":")[0]
+        if registry and not self.announce_address and is_loopback(self.bind) and not is_loopback(registry):
+            message = (
+                f"announce_to = {self.announce_to}: nobody can reach this host at {self.bind} from there. Say where it "
+                "can be reached with --announce-address HOST:PORT, or let it listen there with --bind."
+            )
+            raise ValueError(message)
+        return self
 
     @property
     def stop_limit_seconds(self) -> float:
