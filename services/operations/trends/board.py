@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 from ktrdr.operations.v1.trends_pb2 import Verdict
@@ -17,7 +17,7 @@ from services.operations.operation_state import OperationState
 from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import Mark
 from services.operations.trends.closing import closing_verdicts, new_trends
-from services.operations.trends.entry import Entry, marks_of
+from services.operations.trends.entry import Entry, marks_of, serious
 from services.operations.trends.idleness import idle_seconds, resume_stall, waits
 from services.operations.trends.late import LateVerdicts
 from services.operations.trends.replay import BlockReader, replay
@@ -32,6 +32,10 @@ _MANY_VALUES: Final = 500
 """Values that are left to a thread."""
 _MOST_AT_ONCE: Final = 10_000
 """Values that an attempt may end with to have its verdicts at the same time."""
+_MOST_IN_A_UNIT: Final = 200
+"""Operations whose verdicts are stored together: putting a unit together takes the event loop."""
+_REFRESH_OF_ONE_SECONDS: Final = 0.001
+"""Evidence is told less often where there are many operations: so many seconds for each."""
 _PAUSE_SECONDS: Final = 1.0
 
 _logger = structlog.get_logger()
@@ -40,8 +44,9 @@ _logger = structlog.get_logger()
 class TrendBoard:
     """Keeps the verdicts of operations at work right.
 
-    New points are only noted; each operation is looked at once in an interval, a few at a time. A verdict that appears,
-    ends or changes its severity is stored, and then shown; the rest of it (its newest evidence) is shown now and then.
+    New points are only noted; each operation is looked at once in an interval, a few at a time. A warning that appears,
+    ends or changes its severity is stored, and then shown. What is only good to know is shown at once, newer evidence
+    now and then: both can be told again after a restart, and are stored with what else changes.
 
     Args:
         registry: The operations.
@@ -176,7 +181,8 @@ class TrendBoard:
         now = self._clock.monotonic()
         trends = new_trends(operation.record, self._thresholds, self._names)
         marks = marks_of(operation.record.verdicts)
-        entry = Entry(operation, trends, now, ready, missed=not ready, marks=marks, told_at=now)
+        spread = len(self._entries) % 100 / 100 * self._refresh_seconds  # not all at the same time
+        entry = Entry(operation, trends, now, ready, missed=not ready, marks=marks, told_at=now - spread)
         self._entries[operation.id] = entry
         return entry
 
@@ -225,7 +231,14 @@ class TrendBoard:
     async def look(self) -> None:
         """Look once at every operation that has new points or is overdue, and tell what has changed."""
         touched, self._touched = self._touched, {}
-        news: list[tuple[Entry, tuple[Mark, ...], list[Verdict]]] = []
+        try:
+            await self._look(touched)
+        except BaseException:
+            self._touched = touched | self._touched
+            raise
+
+    async def _look(self, touched: Collection[str]) -> None:
+        news: list[_News] = []
         began = time.perf_counter()
         for operation_id, entry in list(self._entries.items()):
             now = self._clock.monotonic()
@@ -243,15 +256,15 @@ class TrendBoard:
             if time.perf_counter() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
-        if news:
-            await self._tell(news)
+        for start in range(0, len(news), _MOST_IN_A_UNIT):
+            await self._store(news[start : start + _MOST_IN_A_UNIT])
 
     async def _look_in_thread(self, entry: Entry) -> None:
         entry.ready = False
         await asyncio.to_thread(entry.look)
         entry.ready = not entry.missed
 
-    def _news(self, entry: Entry, now: float) -> tuple[Entry, tuple[Mark, ...], list[Verdict]] | None:
+    def _news(self, entry: Entry, now: float) -> "_News | None":
         """Return what has to be stored of an operation; show what need not be, and act on what is known."""
         operation, trends = entry.operation, entry.trends
         if not entry.ready or operation.state.ended:
@@ -260,13 +273,14 @@ class TrendBoard:
         idle = idle_seconds(entry, self._hosts, now) if overdue else 0.0
         if idle is None:
             return None  # nothing is known that would change anything
+        marks = entry.marks
         if idle or entry.stalled or trends.transitions != entry.transitions:
-            marks = trends.marks(idle)
-            if marks != entry.marks:
-                return entry, marks, trends.verdicts(idle)
-            entry.transitions = trends.transitions
-        if now - entry.told_at >= self._refresh_seconds:
-            entry.told_at = now
+            marks, entry.transitions = trends.marks(idle), trends.transitions
+        if serious(marks) != serious(entry.marks):
+            return _News(entry, marks, trends.verdicts(idle))
+        refresh = max(self._refresh_seconds, len(self._entries) * _REFRESH_OF_ONE_SECONDS)
+        if marks != entry.marks or now - entry.told_at >= refresh:
+            entry.marks, entry.told_at = marks, now
             self._show(operation, trends.verdicts(idle))
         self._act(operation)
         return None
@@ -282,16 +296,19 @@ class TrendBoard:
 
         self._registry.show(operation, change)
 
-    async def _tell(self, news: Sequence[tuple[Entry, tuple[Mark, ...], list[Verdict]]]) -> None:
-        changes = [(entry.operation, self._telling(entry.operation, verdicts)) for entry, _, verdicts in news]
+    async def _store(self, news: "Sequence[_News]") -> None:
+        """Store verdicts, and then tell them."""
+        changes = [(each.entry.operation, self._telling(each.entry.operation, each.verdicts)) for each in news]
         try:
-            await self._registry.commits.commit(VerdictUnit(self._registry, changes))
+            await self._registry.commits.commit(VerdictUnit(changes))
         except BaseException:
-            self._touched |= {entry.operation.id: entry for entry, _, _ in news}
+            for each in news:
+                each.entry.transitions = -1
             raise
         now = self._clock.monotonic()
         for entry, marks, _ in news:
             entry.marks, entry.told_at = marks, now
+            self._registry.show(entry.operation, _is_news)
             self._act(entry.operation)
 
     def _telling(self, operation: LiveOperation, verdicts: Sequence[Verdict]) -> Change:
@@ -305,3 +322,16 @@ class TrendBoard:
         task = asyncio.create_task(work, name="trends")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+class _News(NamedTuple):
+    """What is to be stored of an operation."""
+
+    entry: Entry
+    marks: tuple[Mark, ...]
+    verdicts: list[Verdict]
+
+
+def _is_news(_: OperationState) -> bool:
+    """Leave the state as it is, and have it told."""
+    return True

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ktrdr.operations.v1.trends_pb2 import VERDICT_KIND_STALLED, Verdict
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_STALLED, Verdict
 
 from services.operations.live_operation import LiveOperation
 from services.operations.new_points import NewPoints
@@ -72,6 +72,11 @@ class Entry:
 def marks_of(verdicts: Iterable[Verdict]) -> tuple[Mark, ...]:
     """Return what of these verdicts was told at once."""
     return tuple(sorted((each.kind, each.series, each.active, each.severity) for each in verdicts))
+
+
+def serious(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    """Return the marks of verdicts that are more than good to know."""
+    return tuple([mark for mark in marks if mark[3] >= SEVERITY_WARNING])
 
 
 def take(trends: AttemptTrends, points: NewPoints) -> None:

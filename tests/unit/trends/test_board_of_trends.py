@@ -25,22 +25,32 @@ async def world(tmp_path: Path) -> AsyncIterator[TrendWorld]:
     await world.stop()
 
 
-async def test_a_verdict_is_stored_before_it_is_shown_and_its_evidence_is_told_now_and_then(world: TrendWorld) -> None:
+async def test_a_warning_is_stored_before_it_is_shown(world: TrendWorld) -> None:
     await world.epochs(1, 3)
     assert not world.record.verdicts  # nobody has looked yet
+    assert list(await world.looked()) == ["BEST_EPOCH"]
+    await world.report(4, {"train_loss": math.nan, "val_loss": 0.5})
+    before = world.record.revision
     found = await world.looked()
-    assert list(found) == ["BEST_EPOCH"]
+    assert list(found) == ["BEST_EPOCH", "NOT_FINITE"]
+    assert world.record.revision > before
     assert list((await world.stored()).verdicts) == list(world.record.verdicts)
-    shown_at = world.record.revision
+    await world.report(5, {"train_loss": 1.0, "val_loss": 0.5})
+    assert (await world.looked())["NOT_FINITE"].active is False
+    assert by_kind(await world.stored())["NOT_FINITE"].active is False
+
+
+async def test_evidence_is_told_now_and_then(world: TrendWorld) -> None:
+    await world.epochs(1, 3)
+    assert (await world.looked())["BEST_EPOCH"].figures["best_step"] == 3
     await world.report(4, {"val_loss": 0.1}, after_seconds=1.0)
-    told_at = world.record.revision
-    found = await world.looked()
-    assert found["BEST_EPOCH"].figures["best_step"] == 3  # it may lag for some seconds
-    assert world.record.revision == told_at > shown_at
+    revision = world.record.revision
+    assert (await world.looked())["BEST_EPOCH"].figures["best_step"] == 3  # it may lag for some seconds
+    assert world.record.revision == revision
     await world.report(5, {"val_loss": 0.5})
-    found = await world.looked()
-    assert found["BEST_EPOCH"].figures["best_step"] == 4
-    assert by_kind(await world.stored())["BEST_EPOCH"].figures["best_step"] == 3  # what can be told again is not stored
+    revision = world.record.revision
+    assert (await world.looked())["BEST_EPOCH"].figures["best_step"] == 4
+    assert world.record.revision > revision
 
 
 async def test_nothing_new_is_nothing_told(world: TrendWorld) -> None:
@@ -54,6 +64,8 @@ async def test_nothing_new_is_nothing_told(world: TrendWorld) -> None:
 
 async def test_a_store_that_fails_is_tried_again(world: TrendWorld) -> None:
     await world.epochs(1, 3)
+    await world.looked()
+    await world.report(4, {"train_loss": math.nan})
     write = world.store.write
 
     async def full(_: Changes) -> None:
@@ -62,9 +74,9 @@ async def test_a_store_that_fails_is_tried_again(world: TrendWorld) -> None:
     world.store.write = full  # type: ignore[assignment, method-assign]  # a fault, put where the disk would have it
     with pytest.raises(ServiceError):
         await world.board.look()
-    assert not world.record.verdicts
+    assert "NOT_FINITE" not in by_kind(world.record)
     world.store.write = write  # type: ignore[method-assign]
-    assert list(await world.looked()) == ["BEST_EPOCH"]
+    assert (await world.looked())["NOT_FINITE"].active
 
 
 # Silence.
