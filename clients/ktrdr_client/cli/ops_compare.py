@@ -117,10 +117,10 @@ def _print_runs(printer: Printer, runs: Sequence[RunFigures]) -> None:
         columns.append(Column("TEST ACC", align="right"))
         for row, run in zip(rows, runs, strict=True):
             row.append("" if run.test_accuracy is None else percent(run.test_accuracy, 1))
-    if any(run.verdicts for run in runs):
+    if any(run.warnings for run in runs):
         columns.append(Column("VERDICTS", flexible=True))
         for row, run in zip(rows, runs, strict=True):
-            row.append(", ".join(run.verdicts))
+            row.append(", ".join(run.warnings))
     printer.rows(columns, rows, [], name="operations")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ktrdr.operations.v1.operations_pb2 import Operation
+from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO
 
 from ktrdr_client.cli.words import run_time
 from ktrdr_client.metrics import MetricColumns, Metrics
@@ -41,6 +42,12 @@ class RunFigures:
     def verdicts(self) -> list[str]:
         """Words for what holds in its metrics now."""
         return [verdict_word(verdict.kind) for verdict in self.operation.verdicts if verdict.active]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Words for those of the verdicts that should be looked at."""
+        found = [each for each in self.operation.verdicts if each.active and each.severity != SEVERITY_INFO]
+        return [verdict_word(verdict.kind) for verdict in found]
 
     def record(self) -> dict[str, Any]:
         """Return the figures as plain values."""

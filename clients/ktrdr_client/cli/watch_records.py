@@ -36,7 +36,7 @@ def point_lines(event: PointsAdded) -> Iterator[Text]:
             rows.setdefault(seq, []).append(f"{series.name}={number(value)}")
             steps[seq] = step
     for seq in sorted(rows):
-        yield Text(f"{event.operation_id}  {steps[seq]}  {' '.join(rows[seq])}")
+        yield Text(f"{event.operation_id}  step {steps[seq]}  {' '.join(rows[seq])}")
 
 
 def json_number(value: float) -> float | str:

@@ -190,7 +190,7 @@ async def test_a_watch_with_metrics_prints_each_point(served: Served) -> None:
     await registry.add_points(pb.OperationMetrics(operation_id=FIRST, attempt=1, incarnation="i", series=series))
     assert lines.stdout is not None
     await lines.stdout.readline()
-    assert (await lines.stdout.readline()).decode() == f"{FIRST}  3  loss=0.2500 acc=0.5000\n"
+    assert (await lines.stdout.readline()).decode() == f"{FIRST}  step 3  loss=0.2500 acc=0.5000\n"
     await registry.put(completed(registry.operations[FIRST]))
     outcome = await ended(records)
     assert outcome.code == 0
