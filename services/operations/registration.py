@@ -10,9 +10,9 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
-from services.common.errors import ServiceError
+from services.common.errors import FieldViolation, ServiceError
 from services.common.timestamps import to_duration
-from services.operations.announced_host import AnnouncedHost, checked_announcement
+from services.operations.announced_host import LONGEST_LEASE, AnnouncedHost, checked_announcement
 from services.operations.followed_host import REGISTERED, FollowedHost, owner_of
 from services.operations.host_unit import HostUnit
 from services.operations.hosts import Hosts
@@ -22,6 +22,7 @@ from services.operations.store_reader import StoredHost
 
 _LOOK_EVERY_SECONDS: Final = 1.0
 _KEPT_AFTER_LEASE: Final = timedelta(days=90)
+_LONGEST_LEASE_SECONDS: Final = LONGEST_LEASE.total_seconds()
 _UP: Final = pb.HostRecord.State.STATE_UP
 
 
@@ -97,13 +98,14 @@ class Registration:
         """
         now_us = microseconds(self._clock.now())
         for name, known in stored.items():
-            if known.lease_us is None or name in self._hosts.by_name or not known.address:
+            if name in self._hosts.by_name or not known.address:
                 continue
             host = FollowedHost.restored(name, known, self._hosts.expected_seconds)
-            left = max(0.0, (known.lease_us - now_us) / 1e6)
+            # Of a host that was taken out of the configuration only the memory is left, should it announce itself.
+            left = min(max(0.0, (known.lease_us - now_us) / 1e6) if known.lease_us else 0.0, _LONGEST_LEASE_SECONDS)
             host.lease_until = self._clock.monotonic() + left
             twice = known.host_uid and self._hosts.of(known.host_uid) is not None
-            if not twice and (left or self._with_work({name: host})):
+            if known.lease_us and not twice and (left or self._with_work({name: host})):
                 self._hosts.add(host)
             else:
                 self._past[name] = host
@@ -147,6 +149,8 @@ class Registration:
             return same, ""  # configuration has another name for it, and decides
         if named is not None and named is not same and self._is_another(named, wish):
             raise _taken(named, wish)
+        if same is not None and same.address != wish.address and self._answers(same):
+            raise _copied(same)
         renamed = ""
         if same is not None and same is not named:
             self._logger.info("host_renamed", host=wish.name, before=same.name, host_uid=wish.host_uid)
@@ -173,10 +177,13 @@ class Registration:
         if wish.address == named.address:
             return False  # one address is one host: it was wiped, or replaced
         now = self._clock.monotonic()
-        answers = named.state(now) == _UP
+        answers = self._answers(named)
         if wish.host_uid and named.host_uid:
             return wish.host_uid != named.host_uid and (answers or not named.is_lease_over(now))
         return answers
+
+    def _answers(self, host: FollowedHost) -> bool:
+        return not host.failures and host.state(self._clock.monotonic()) == _UP
 
     def _follow_new(self, wish: AnnouncedHost, before: FollowedHost | None) -> FollowedHost:
         host = FollowedHost(wish.name, wish.address, self._hosts.expected_seconds, source=REGISTERED)
@@ -211,6 +218,15 @@ class Registration:
         """Return the names of those of these hosts that operations at work belong to."""
         states = [each.state for each in self._registry.live.values() if each.state.delivery is not Delivery.NEW]
         return {host.name for state in states if (host := owner_of(hosts, state)) is not None}
+
+
+def _copied(same: FollowedHost) -> ServiceError:
+    description = (
+        f"{same.name} has this identity, and answers at {same.address}; if there are two hosts, the folder of one is a "
+        "copy: remove host.json from it"
+    )
+    fields = [FieldViolation("host_uid", description)]
+    return ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields)
 
 
 def _taken(named: FollowedHost, wish: AnnouncedHost) -> ServiceError:

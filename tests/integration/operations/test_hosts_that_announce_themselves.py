@@ -106,8 +106,15 @@ async def test_a_moved_host_is_followed_at_its_new_address_from_where_it_was_rea
         await host.stop()
         host.port, host.readers = 0, []
         await host.start()
-        moved = await register(registry, "gpu-1", host)
-        assert moved.address == host.address
+
+        async def moved() -> bool:
+            try:  # refused while the old address seems to answer: hosts announce themselves again
+                return (await register(registry, "gpu-1", host)).address == host.address
+            except grpc.aio.AioRpcError as error:
+                assert reason_of_error(error) == "INVALID_REQUEST"
+                return False
+
+        await eventually(moved)
         host.write(created.session_id, 2, loss=0.5)
         host.finish(created.session_id)
         await registry.state_reached(created.id, State.STATE_COMPLETED)
@@ -149,6 +156,35 @@ async def test_two_hosts_with_one_name_are_refused_and_both_named(tmp_path: Path
             for word in ("gpu-1", a.address, b.address, "uid-a", "uid-b"):
                 assert word in (refused.value.details() or "")
             assert (await records(registry))["gpu-1"].address == a.address
+
+
+async def test_two_hosts_with_one_identity_are_refused_and_the_copy_explained(tmp_path: Path) -> None:
+    async with (
+        simulated_host(host_uid="uid") as host,
+        simulated_host(host_uid="uid") as copy,
+        registry_server(tmp_path) as registry,
+    ):
+        await register(registry, "gpu-1", host)
+        await eventually(lambda: is_up(registry, "gpu-1"))
+        for name in ("gpu-1", "gpu-2"):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await register(registry, name, copy)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "host.json" in (refused.value.details() or "")
+        assert (await records(registry))["gpu-1"].address == host.address
+
+
+async def test_a_host_that_is_no_longer_configured_may_announce_itself_and_goes_on(tmp_path: Path) -> None:
+    async with simulated_host() as host:
+        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+            created = await registry.create()
+            await registry.state_reached(created.id, State.STATE_RUNNING)
+            await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=5)
+        async with registry_server(tmp_path) as registry:
+            assert await records(registry) == {}
+            assert (await register(registry, "gpu", host)).draining
+            host.finish(created.session_id)
+            await registry.state_reached(created.id, State.STATE_COMPLETED)
 
 
 async def test_a_name_is_free_when_its_host_is_gone_and_its_lease_over(tmp_path: Path) -> None:
