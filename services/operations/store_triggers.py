@@ -20,7 +20,6 @@ def _terms_of(row: str) -> str:
     """
 
 
-_KEY: Final = "(field, value, created_us, operation_id)"
 _COUNT_NEW: Final = """
     INSERT INTO totals SELECT NEW.state, NEW.type, NEW.host, 1 WHERE NEW.terminal
     ON CONFLICT (state, type, host) DO UPDATE SET operations = operations + 1;
@@ -30,7 +29,13 @@ _COUNT_OLD: Final = """
     WHERE OLD.terminal AND state = OLD.state AND type = OLD.type AND host = OLD.host;
 """
 _ADD_TERMS: Final = f"INSERT INTO terms SELECT * FROM ({_terms_of('NEW')}) WHERE NEW.terminal ON CONFLICT DO NOTHING;"
-_DROP_TERMS: Final = f"DELETE FROM terms WHERE OLD.terminal AND {_KEY} IN ({_terms_of('OLD')});"
+# Written so that each row is looked up by its key: with a compound question for the whole key SQLite reads all terms.
+_DROP_TERMS: Final = f"""
+    DELETE FROM terms WHERE OLD.terminal AND created_us = OLD.created_us AND operation_id = OLD.id
+    AND (field, value) IN (SELECT 'labels.' || key, value FROM labels WHERE operation_id = OLD.id);
+    DELETE FROM terms WHERE OLD.terminal AND created_us = OLD.created_us AND operation_id = OLD.id AND field = 'verdict'
+    AND value IN (SELECT CAST(column1 AS TEXT) FROM (VALUES {_KINDS}) WHERE OLD.verdicts & (1 << column1));
+"""
 _ADD_LABEL: Final = """
     INSERT INTO terms SELECT 'labels.' || NEW.key, NEW.value, created_us, id
     FROM operations WHERE id = NEW.operation_id AND terminal ON CONFLICT DO NOTHING;

@@ -5,13 +5,15 @@ from itertools import product
 from typing import Final
 
 from ktrdr.operations.v1 import operations_pb2 as pb
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from services.operations.deletion.deletion_unit import Doomed
 from services.operations.operation_state import ENDED
 from services.operations.schema import abandoned_sessions, deletions, operations, totals
 from services.operations.store_reader import StoreReader
 
+_ENDED: Final = text("terminal")
+"""The condition as the indexes of ended operations have it: another wording of it does not use them."""
 _PARTS: Final = tuple(product(sorted(ENDED), pb.OperationType.values()))
 
 
@@ -62,7 +64,7 @@ class DeletionReader:
         # The index of ends is ordered within each state and type, so each of them is asked for its oldest.
         for state, kind in _PARTS:
             query = select(table.c.id, table.c.host_uid, table.c.host, table.c.session_id, table.c.ended_us).where(
-                table.c.terminal, table.c.state == state, table.c.type == kind
+                _ENDED, table.c.state == state, table.c.type == kind
             )
             if before_us is not None:
                 query = query.where(table.c.ended_us < before_us)
@@ -76,7 +78,7 @@ class DeletionReader:
         """Return those that are in the store and at the same attempt, which has ended."""
         table = operations
         query = select(table.c.id, table.c.session_id).where(
-            table.c.id.in_([each.operation_id for each in doomed]), table.c.terminal
+            table.c.id.in_([each.operation_id for each in doomed]), _ENDED
         )
         there = {(row["id"], row["session_id"]) for row in await self._reader.rows(query)} if doomed else set()
         return [each for each in doomed if (each.operation_id, each.session_id) in there]
