@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.api_core import exceptions, operation, operation_async, operations_v1, retry
 from google.api_core.future import async_future, polling
+from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf.empty_pb2 import Empty
 from google.rpc import code_pb2
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -20,7 +21,7 @@ from ktrdr.training.v1 import training_pb2
 
 from services.common.errors import ServiceError
 from tests.support.eventually import eventually
-from tests.support.registry_server import RegistryServer, State, load_spec, registry_server
+from tests.support.registry_server import RegistryServer, State, load_spec, reason_of_error, registry_server
 from tests.support.simulated_host import SimulatedHost, simulated_host
 from tests.support.simulated_host import State as SessionState
 
@@ -182,6 +183,23 @@ async def test_lists_are_paged_and_filtered_by_the_stock_clients(running: Runnin
         return {told.name for told in running.stub_client.list_operations("operations", "")}
 
     assert await asyncio.to_thread(in_thread) == names
+
+
+async def test_pages_are_as_large_as_asked_for(running: Running) -> None:
+    names = [running.name] + [f"operations/{(await running.registry.create()).id}" for _ in range(4)]
+    async with grpc.aio.insecure_channel(running.registry.address) as channel:
+        stub: Any = operations_pb2_grpc.OperationsStub(channel)
+        request = operations_pb2.ListOperationsRequest(name="operations", page_size=2)
+        pages: list[list[str]] = []
+        while not pages or request.page_token:
+            page = await stub.ListOperations(request, timeout=10)
+            pages.append([told.name for told in page.operations])
+            request.page_token = page.next_page_token
+        assert pages == [names[:2:-1], names[2:0:-1], names[:1]]
+        request.page_token = "nonsense"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ListOperations(request, timeout=10)
+        assert reason_of_error(caught.value) == "PAGE_TOKEN_INVALID"
 
 
 async def test_errors_are_those_of_the_stock_clients(running: Running) -> None:
