@@ -18,7 +18,7 @@ from services.operations.registry import Registry
 from services.operations.schema import deletions
 from services.operations.turns import Turns
 
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 50
 _PAUSE_SECONDS: Final = 0.05
 """Between two batches: others have to get to the store, too."""
 _COMPACTED: Final = "compacted_revision"
