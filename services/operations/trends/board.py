@@ -34,7 +34,7 @@ _MOST_AT_ONCE: Final = 10_000
 """Values that an attempt may end with to have its verdicts at the same time."""
 _MOST_IN_A_UNIT: Final = 200
 """Operations whose verdicts are stored together: putting a unit together takes the event loop."""
-_REFRESH_OF_ONE_SECONDS: Final = 0.001
+_REFRESH_OF_ONE_SECONDS: Final = 0.003
 """Evidence is told less often where there are many operations: so many seconds for each."""
 _PAUSE_SECONDS: Final = 1.0
 

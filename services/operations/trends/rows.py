@@ -36,9 +36,12 @@ def rows_of(series: Iterable[MetricSeries], start: int = 0) -> list[Row]:
         series: The points.
         start: Rows below this number are left out.
     """
+    columns = tuple(series)
+    if columns and (plain := _plain_rows(columns, start)) is not None:
+        return plain
     heads: dict[int, tuple[int, int]] = {}
     cells: dict[int, list[tuple[str, float]]] = {}
-    for one in series:
+    for one in columns:
         name, first = one.name, one.first_seq
         seqs = one.seqs or range(first, first + len(one.values))
         for seq, step, time_ns, value in zip(seqs, one.steps, one.times, one.values, strict=True):
@@ -50,3 +53,21 @@ def rows_of(series: Iterable[MetricSeries], start: int = 0) -> list[Row]:
         names, values = zip(*cells[seq], strict=True)
         rows.append(Row(seq, *heads[seq], names, values))
     return rows
+
+
+def _plain_rows(columns: tuple[MetricSeries, ...], start: int) -> list[Row] | None:
+    """Return the rows where every one has all series, and none is left out, as mostly; None otherwise."""
+    first = columns[0]
+    seq, count = first.first_seq, len(first.values)
+    for one in columns:
+        if one.seqs or one.first_seq != seq or len(one.values) != count:
+            return None
+    names = tuple([one.name for one in columns])
+    rows = zip(
+        range(seq, seq + count),
+        first.steps,
+        first.times,
+        zip(*[one.values for one in columns], strict=True),
+        strict=True,
+    )
+    return [Row(number, step, time_ns, names, values) for number, step, time_ns, values in rows if number >= start]

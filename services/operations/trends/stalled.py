@@ -37,7 +37,17 @@ class Stalled:
     kind: Final = VERDICT_KIND_STALLED
 
     __slots__ = (
-        "_epoch_seen", "_gaps", "_keeps", "_last_ns", "_last_step", "_thresholds", "_usual", "episode", "limit_seconds",
+        "_epoch_seen",
+        "_factor",
+        "_gaps",
+        "_keeps",
+        "_last_ns",
+        "_last_step",
+        "_least",
+        "_thresholds",
+        "_usual",
+        "episode",
+        "limit_seconds",
     )  # fmt: skip
 
     def __init__(self, thresholds: Thresholds, transitions: Transitions, *, keeps: bool = True) -> None:
@@ -48,6 +58,8 @@ class Stalled:
         self._gaps = 0
         self._usual = 0.0
         self._epoch_seen = False
+        self._factor = thresholds.stalled_gaps
+        self._least = _UNTIL_AN_EPOCH * thresholds.stalled_seconds
         self._last_step = self._last_ns = 0
 
     @property
@@ -68,8 +80,9 @@ class Stalled:
             self._learn(max(0.0, (time_ns - last_ns) / 1e9), last_step, last_ns)
         self._last_ns, self._last_step = time_ns, step
         if ends_epoch and not self._epoch_seen:
-            self._epoch_seen = True
-            self._set_limit()
+            self._epoch_seen, self._least = True, self._thresholds.stalled_seconds
+            if self._gaps >= _LEAST_GAPS:
+                self.limit_seconds = max(self._least, self._factor * self._usual)
 
     def _learn(self, gap: float, last_step: int, last_ns: int) -> None:
         limit, usual = self.limit_seconds, self._usual
@@ -82,14 +95,9 @@ class Stalled:
         if gap >= usual:
             self._usual = gap
         else:
-            self._usual = usual + min(1.0, gap / (_COMES_AGAIN * usual)) * (gap - usual)
-        self._set_limit()
-
-    def _set_limit(self) -> None:
+            self._usual = usual + gap / (_COMES_AGAIN * usual) * (gap - usual)
         if self._gaps >= _LEAST_GAPS:
-            rules = self._thresholds
-            least = rules.stalled_seconds if self._epoch_seen else _UNTIL_AN_EPOCH * rules.stalled_seconds
-            self.limit_seconds = max(least, rules.stalled_gaps * self._usual)
+            self.limit_seconds = max(self._least, self._factor * self._usual)
 
     def open(self, idle_seconds: float) -> Episode | None:
         """Return the stall that holds now.

@@ -52,11 +52,11 @@ class ThroughputDrop:
         began, self._began = self._began, point
         if began is None:
             return
-        steps = max(1, point.step - began.step) if self._points == 1 else 1
-        self._judge((point.time_ns - began.time_ns) / 1e9 / steps, point)
-
-    def _judge(self, seconds: float, point: Point) -> None:
-        rules, durations = self._thresholds, self._durations
+        steps = point.step - began.step if self._points == 1 else 1
+        seconds = (point.time_ns - began.time_ns) / 1e9
+        if steps > 1:
+            seconds /= steps
+        rules = self._thresholds
         usual = self._usual
         if usual is not None and seconds > rules.throughput_ratio * usual and seconds >= rules.throughput_seconds:
             self._slow += 1
@@ -68,10 +68,10 @@ class ThroughputDrop:
             return
         self._slow = 0
         self.episode.end()
-        durations.append(max(0.0, seconds))
+        self._durations.append(max(0.0, seconds))
         self._new += 1
         if self._new == _LEAST_KNOWN:  # what is usual changes slowly
-            self._usual, self._new = median(durations), 0
+            self._usual, self._new = median(self._durations), 0
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found."""
