@@ -78,9 +78,9 @@ async def test_what_an_earlier_life_left_small_is_merged_once_and_not_looked_at_
 SEVERAL_ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), st.floats(), min_size=1, max_size=3), max_size=80)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
-    st.lists(st.tuples(SEVERAL_ROWS, st.sampled_from("xy"), st.integers(1, 3), st.booleans()), max_size=8), st.data()
+    st.lists(st.tuples(SEVERAL_ROWS, st.sampled_from("xy"), st.integers(1, 3), st.booleans()), max_size=6), st.data()
 )
 def test_any_history_is_the_same_after_each_step(
     writes: list[tuple[list[Row], str, int, bool]], data: st.DataObject
