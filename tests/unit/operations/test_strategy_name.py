@@ -1,12 +1,14 @@
 """The name of a strategy is read from its text without a YAML library, and never wrongly."""
 
+import io
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # has no types, and stubs for two calls are not worth a dependency
 from hypothesis import given
 from hypothesis import strategies as st
 from ktrdr.training.v1.training_pb2 import TrainingSpec
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from services.operations.strategy_name import strategy_name
 
@@ -49,11 +51,14 @@ def test_an_override_of_the_name_wins() -> None:
 def test_the_strategies_of_the_examples_have_the_name_that_a_yaml_library_reads(path: Path) -> None:
     text = path.read_text()
 
-    assert strategy_name(TrainingSpec(strategy=text)) == yaml.safe_load(text)["name"]
+    assert strategy_name(TrainingSpec(strategy=text)) == YAML(typ="safe").load(text)["name"]
 
 
 @given(name=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=40))
 def test_any_name_that_a_yaml_library_writes_on_a_line_of_its_own_is_read_back(name: str) -> None:
-    text = yaml.safe_dump({"description": "d", "name": name, "version": 3}, width=1000, default_style='"')
+    written, yaml = io.StringIO(), YAML()
+    yaml.width = 1_000
+    yaml.dump({"description": "d", "name": DoubleQuotedScalarString(name), "version": 3}, written)
+    text = written.getvalue()
 
     assert strategy_name(TrainingSpec(strategy=text)) == name
