@@ -19,7 +19,7 @@ from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.store_reader import StoredHost
 
 _BINDING = "hosts"
-_UP: Final = pb.HostRecord.State.STATE_UP
+_OUT_OF_SIGHT: Final = {pb.HostRecord.State.STATE_STALE, pb.HostRecord.State.STATE_UNREACHABLE}
 
 
 class Hosts:
@@ -104,7 +104,7 @@ class Hosts:
             )
         other = self._claimed.get(host_uid, host)
         if other is not host:
-            if other.state(self._clock.monotonic()) == _UP:
+            if other.state(self._clock.monotonic()) not in _OUT_OF_SIGHT:
                 raise HostCallError(f"This is the same host as {other.name} ({other.address}). Remove one of the two.")
             other.forget()  # it has moved here: nothing answers there any more
         self._claimed = {uid: one for uid, one in self._claimed.items() if one is not host} | {host_uid: host}

@@ -74,11 +74,12 @@ class Intake:
         Raises:
             ServiceError: The store did not take it; the same answer can be taken again.
         """
+        host_uid = host.host_uid
         unknown = [session.id for session in answer.sessions if self._find(host, session.id) is None]
         stored = await KnownSessions.read(self._reader, host.host_uid, unknown)
         completes = answer.snapshot_complete and not host.reading.complete
         abandoned = await self._reader.all_abandoned(host.host_uid) if completes else set()
-        if cursor != host.reading.cursor:
+        if cursor != host.reading.cursor or host_uid != host.host_uid:  # it was found at another address meanwhile
             return Taken(changed=False)
         after = host.reading.after(answer, asked_at)
         lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
