@@ -97,6 +97,8 @@ terms = Table(  # ended operations by label ("labels.KEY") and active verdict ("
     sqlite_with_rowid=False,
 )
 
+Index("terms_by_operation", terms.c.operation_id)
+
 term_totals = Table(  # how many rows `terms` has
     "term_totals",
     metadata,
@@ -186,6 +188,7 @@ requests = Table(
     Column("body_digest", LargeBinary, nullable=False),
     Column("expires_us", Integer, nullable=False),
 )
+Index("requests_by_operation", requests.c.operation_id)
 
 counters = Table(
     "counters",

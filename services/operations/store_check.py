@@ -4,12 +4,8 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 import structlog
-
-_STEPS_BETWEEN_LOOKS: Final = 100_000
-"""Steps of SQLite's machine between two looks at the clock: a few milliseconds."""
 
 _logger = structlog.get_logger()
 
@@ -30,10 +26,13 @@ class LongCheck:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stopped = False
+        self._connection: sqlite3.Connection | None = None
 
     def stop(self) -> None:
         """Let the check end soon."""
         self._stopped = True
+        if self._connection is not None:
+            self._connection.interrupt()
 
     def run(self) -> None:
         """Check everything, and log what is found. Blocks: run it in a thread."""
@@ -52,12 +51,21 @@ class LongCheck:
 
     def _problem(self) -> str:
         # Not mode=ro: such a connection cannot take part in setting up a WAL, and keeps others from it while it reads.
-        with closing(sqlite3.connect(f"file:{self._path}?mode=rw", uri=True)) as connection:
-            connection.execute("PRAGMA query_only=ON")
-            connection.set_progress_handler(lambda: int(self._stopped), _STEPS_BETWEEN_LOOKS)
-            names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-            for (name,) in names:
-                found: str = connection.execute(f"PRAGMA quick_check('{name}')").fetchone()[0]
-                if found != "ok":
-                    return found.strip().splitlines()[-1]
+        connection = sqlite3.connect(f"file:{self._path}?mode=rw", uri=True, check_same_thread=False)
+        with closing(connection):
+            self._connection = connection
+            try:
+                return self._problem_in(connection)
+            finally:
+                self._connection = None
+
+    def _problem_in(self, connection: sqlite3.Connection) -> str:
+        connection.execute("PRAGMA query_only=ON")
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            if self._stopped:
+                break
+            found: str = connection.execute(f"PRAGMA quick_check('{name}')").fetchone()[0]
+            if found != "ok":
+                return found.strip().splitlines()[-1]
         return ""

@@ -9,15 +9,13 @@ _MOST_KINDS: Final = 16
 _KINDS: Final = ", ".join(f"({kind})" for kind in range(1, _MOST_KINDS))
 
 
-def _terms_of(row: str) -> str:
-    """Return the question for all terms of the operation `row`."""
-    return f"""
-        SELECT 'labels.' || key AS field, value, {row}.created_us AS created_us, {row}.id AS operation_id
-        FROM labels WHERE operation_id = {row}.id
-        UNION ALL
-        SELECT 'verdict', CAST(column1 AS TEXT), {row}.created_us, {row}.id
-        FROM (VALUES {_KINDS}) WHERE {row}.verdicts & (1 << column1)
-    """
+_TERMS: Final = f"""
+    SELECT 'labels.' || key AS field, value, NEW.created_us AS created_us, NEW.id AS operation_id
+    FROM labels WHERE operation_id = NEW.id
+    UNION ALL
+    SELECT 'verdict', CAST(column1 AS TEXT), NEW.created_us, NEW.id
+    FROM (VALUES {_KINDS}) WHERE NEW.verdicts & (1 << column1)
+"""
 
 
 _COUNT_NEW: Final = """
@@ -28,7 +26,7 @@ _COUNT_OLD: Final = """
     UPDATE totals SET operations = operations - 1
     WHERE OLD.terminal AND state = OLD.state AND type = OLD.type AND host = OLD.host;
 """
-_ADD_TERMS: Final = f"INSERT INTO terms SELECT * FROM ({_terms_of('NEW')}) WHERE NEW.terminal ON CONFLICT DO NOTHING;"
+_ADD_TERMS: Final = f"INSERT INTO terms SELECT * FROM ({_TERMS}) WHERE NEW.terminal ON CONFLICT DO NOTHING;"
 # Written so that each row is looked up by its key: with a compound question for the whole key SQLite reads all terms.
 _DROP_TERMS: Final = f"""
     DELETE FROM terms WHERE OLD.terminal AND created_us = OLD.created_us AND operation_id = OLD.id
@@ -40,10 +38,7 @@ _ADD_LABEL: Final = """
     INSERT INTO terms SELECT 'labels.' || NEW.key, NEW.value, created_us, id
     FROM operations WHERE id = NEW.operation_id AND terminal ON CONFLICT DO NOTHING;
 """
-_DROP_LABEL: Final = """
-    DELETE FROM terms WHERE field = 'labels.' || OLD.key AND value = OLD.value AND operation_id = OLD.operation_id
-    AND created_us = (SELECT created_us FROM operations WHERE id = OLD.operation_id);
-"""
+_DROP_LABEL: Final = "DELETE FROM terms WHERE operation_id = OLD.operation_id AND field = 'labels.' || OLD.key;"
 
 TRIGGERS: Final = {
     "operation_inserted": f"AFTER INSERT ON operations WHEN NEW.terminal BEGIN {_COUNT_NEW} {_ADD_TERMS} END",
