@@ -194,7 +194,9 @@ def _timed(act: Callable[[], object]) -> tuple[float, float]:
 async def _served(home: Path, findings: Findings) -> None:
     port = free_port()
     began = time.monotonic()
-    command = [sys.executable, "-m", "ktrdr_client", "serve", "operations", "--home", str(home), "--port", str(port)]
+    keep = ["--keep-days", "36500", "--keep-operations", str(10 * OPERATIONS)]  # lists are measured here, not deletions
+    service = ["-m", "ktrdr_client", "serve", "operations", "--home", str(home), "--port", str(port)]
+    command = [sys.executable, *service, *keep]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
     try:
         async with open_channel(f"127.0.0.1:{port}") as channel:
