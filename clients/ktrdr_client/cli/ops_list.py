@@ -9,7 +9,7 @@ import typer
 from ktrdr.operations.v1.operations_pb2 import ListOperationsResponse, Operation
 
 from ktrdr_client.async_client import AsyncClient
-from ktrdr_client.cli.invocation import Invocation
+from ktrdr_client.cli.invocation import Invocation, UsageProblem
 from ktrdr_client.cli.ops_table import print_operations
 from ktrdr_client.cli.printer import Printer
 
@@ -17,6 +17,7 @@ ORDER_FIELDS: Final = (
     "create_time", "start_time", "end_time", "update_time", "name", "state", "type", "host", "strategy",
 )  # fmt: skip
 """What lists can be ordered by."""
+_NAME: Final = "display_name"
 _LARGEST_PAGE: Final = 500
 
 
@@ -54,7 +55,7 @@ async def list_(
 ) -> None:
     """List operations, newest first unless asked otherwise."""
     async with AsyncClient(invocation.server) as client:
-        found = await _find(client, filter_, _contract_order(order_by), limit, page_token)
+        found = await _find(client, filter_, contract_order(order_by), limit, page_token)
     printer = Printer(invocation)
     print_operations(
         printer,
@@ -92,7 +93,21 @@ async def _find(client: AsyncClient, filter_text: str, order_by: str, limit: int
     return _Found(operations, first, token)
 
 
-def _contract_order(order_by: str) -> str:
-    """Return an order in the words of the contract; people call a display_name a name."""
-    parts = [part.split() for part in order_by.split(",")]
-    return ", ".join(" ".join(["display_name" if word == "name" else word for word in part]) for part in parts)
+def contract_order(order_by: str) -> str:
+    """Return an order in the words of the contract; people call a display_name a name.
+
+    Raises:
+        UsageProblem: There is no such field.
+    """
+    if not order_by.strip():
+        return ""
+    return ", ".join(_contract_field(part) for part in order_by.split(","))
+
+
+def _contract_field(text: str) -> str:
+    field, _, direction = " ".join(text.split()).partition(" ")
+    if field not in {*ORDER_FIELDS, _NAME} or direction not in {"", "asc", "desc"}:
+        message = f"cannot order by {text.strip()!r}; choose from {', '.join(ORDER_FIELDS)}, with or without desc"
+        raise UsageProblem(message)
+    name = _NAME if field == "name" else field
+    return f"{name} desc" if direction == "desc" else name
