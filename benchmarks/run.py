@@ -21,6 +21,8 @@ BENCHMARKS = (
     "registry_lists",
     "metric_history",
     "trends",
+    "watch_fanout",
+    "watch_staleness",
 )
 
 

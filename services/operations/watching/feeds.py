@@ -17,8 +17,8 @@ from services.operations.watching.query import Selection
 from services.operations.watching.sizes import Sizes
 
 _SHORTEST_PAUSE_SECONDS: Final = 0.001
-_PAUSE_FOR_EACH_SECONDS: Final = 0.0001
-"""About twice what it takes to write a message: so watches take no more than half of the event loop."""
+_PAUSE_FOR_EACH_SECONDS: Final = 0.0002
+"""More than twice what it takes to write a message: so watches take less than half of the event loop."""
 _WOKEN_AT_ONCE: Final = 32
 """Others have their turn after so many."""
 
