@@ -159,13 +159,16 @@ class OperationsService:
         long_running = LongRunning(inspection, listing, cancellation, life_cycle.deletion)
         waiting = Waiting(registry, long_running, demand, watches, context.stopping, clock)
         long_running_name = serve_long_running(server, long_running, waiting)
-        self._open.push_async_callback(wishes.close)
-        self._open.push_async_callback(board.close)
-        self._open.push_async_callback(verification.close)
-        self._open.push_async_callback(losses.close)
-        self._open.push_async_callback(following.stop)
-        self._open.push_async_callback(requests.close)
-        self._open.push_async_callback(life_cycle.stop)
+        for close in (
+            wishes.close,
+            board.close,
+            verification.close,
+            losses.close,
+            following.stop,
+            requests.close,
+            life_cycle.stop,
+        ):
+            self._open.push_async_callback(close)
         hosts.on_open(wishes.try_again)
         board.start(late_verdicts(registry, store.read, life_cycle.amendment, clock, settings))
         following.start()
