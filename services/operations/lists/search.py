@@ -11,10 +11,11 @@ from sqlalchemy import RowMapping
 
 from services.operations.filters import Expression
 from services.operations.lists.access import COUNTED, Access, ways
+from services.operations.lists.near import cells_near
 from services.operations.lists.order import Order, OrderError, OrderField, Place
 from services.operations.lists.statements import count_statement, places_statement, window_statement
 from services.operations.lists.streams import Stream, Stretch
-from services.operations.lists.totals import JudgedCell, exact_total, judged_cells, read_cells
+from services.operations.lists.totals import exact_total, judged_cells, read_cells
 from services.operations.operation_state import OperationState
 
 _LARGEST_WINDOW: Final = 50_000
@@ -90,8 +91,8 @@ def search(connection: sqlite3.Connection, question: Question) -> Answer:
     """
     expression, order = question.expression, question.order
     every_host = any(key.field is OrderField.HOST for key in order.cells)
-    cells = judged_cells(read_cells(connection, expression, every_host=every_host), expression)
-    near = _near(cells, question) if every_host else cells
+    cells = judged_cells(read_cells(connection, expression), expression)
+    near = cells_near(connection, cells, expression, order, question.after, question.limit) if every_host else cells
     access = _best(ways(connection, expression, order, near), order, question.limits)
     places, reached = _found(connection, access, question)
     total: int | None = None
@@ -103,30 +104,6 @@ def search(connection: sqlite3.Connection, question: Question) -> Answer:
         if total is None:
             total, at_least = _count(connection, access, order, question.limits)
     return Answer(_states(connection, places), reached, total, at_least)
-
-
-def _near(cells: list[JudgedCell], question: Question) -> list[JudgedCell]:
-    """Return the cells that a page can come from, where that is certain: there may be thousands."""
-    if any(one.outcome is None for one in cells):
-        return cells
-    leading = Order(question.order.cells)
-
-    columns = [key.column for key in leading.keys]
-    placed = [
-        (leading.sort_key(tuple(getattr(one.cell, column) for column in columns)), one) for one in cells if one.outcome
-    ]
-    after = None if question.after is None else leading.sort_key(question.after[: len(columns)])
-    found: list[JudgedCell] = []
-    enough: tuple[object, ...] | None = None
-    rows = 0
-    for place, one in sorted(placed, key=lambda each: each[0]):
-        if (after is not None and place < after) or (enough is not None and place != enough):
-            continue
-        found.append(one)
-        rows += one.cell.operations if place != after else 0
-        if rows >= question.limit and enough is None:
-            enough = place
-    return found
 
 
 def _best(ways_to: Iterable[Access], order: Order, limits: Limits) -> Access:
