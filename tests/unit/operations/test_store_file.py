@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,15 @@ def test_the_command_ends_with_one_line(path: Path, capsys: pytest.CaptureFixtur
     assert ended.value.code == 1
     (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("operations: ")]
     assert str(path) in line
+
+
+def test_deleting_an_operation_scans_no_table(path: Path) -> None:
+    prepare_file(path)
+    with closing(sqlite3.connect(path)) as connection:
+        columns = connection.execute(
+            'SELECT tables.name, keys."from" FROM sqlite_schema AS tables, pragma_foreign_key_list(tables.name) AS keys'
+        ).fetchall()
+        assert ("labels", "operation_id") in columns
+        for table, column in [*columns, ("terms", "operation_id")]:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 'x'").fetchall()
+            assert plan[0][3].startswith("SEARCH"), table
