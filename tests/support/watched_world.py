@@ -14,11 +14,13 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from services.common.watches import WatchLimit
 from services.operations.blocks import seqs_of
 from services.operations.change_index import ChangeIndex
+from services.operations.changes import Changes
 from services.operations.deletion.deletion_unit import DeletionUnit, Doomed
 from services.operations.deletion.loading import load_deletions
 from services.operations.demand import Demand
 from services.operations.filters import parse_filter
 from services.operations.followed_host import FollowedHost
+from services.operations.history.merging.blocks import JournalKey, blocks_of, merged, sizes_of
 from services.operations.identifiers import derived_operation_id
 from services.operations.intake import Intake
 from services.operations.operation_state import OperationState
@@ -28,6 +30,7 @@ from services.operations.store import Store
 from services.operations.watching import Selection, Watching, WatchQuery
 from services.operations.watching.sizes import Sizes
 from services.operations.watching.stored_points import points_between
+from services.operations.watching.told_blocks import ToldBlock
 from tests.support.fake_clock import FakeClock
 
 SMALL = Sizes(message_bytes=300, operations=2, tombstones=2, blocks=2, recent_values=6)
@@ -84,6 +87,10 @@ class View:
             pass
         assert response is not None, "no bookmark came"
         await self.break_off()
+
+    def seqs(self) -> set[tuple[str, int]]:
+        """Return operation and sequence number of all points of the loss that came."""
+        return {(operation_id, seq) for operation_id, (_, _, series, seq) in self._came if series == "loss"}
 
     async def _take(self, response: pb.WatchOperationsResponse) -> None:
         for record in response.operations:
@@ -217,11 +224,24 @@ class WatchedWorld:
             unit = DeletionUnit(self.registry, [doomed], keep_sessions=True, now=self.clock.now())
             await self.registry.commits.commit(unit)
 
+    async def merge(self, number: int) -> None:
+        """Merge some neighbouring blocks of points of a session, as is done in the background."""
+        if not (session_id := self._chosen(number)):
+            return
+        await self.settle()
+        journal = JournalKey(derived_operation_id("uid", session_id), 1, "a" * 32)
+        sizes = await sizes_of(self.store.read, journal)
+        group = sizes[number % 2 :][: 2 + number % 3]
+        if len(group) > 1:
+            merge = merged(journal, await blocks_of(self.store.read, journal, group))
+            await self.store.write(Changes(statements=merge.statements()))
+
     async def history(self, operation_id: str) -> Points:
         """Return all points of an operation, as a query for its history does."""
         page = await points_between(self.store.read, 0, 2**60, [operation_id], blocks=10_000)
         found: Points = {}
-        for shown in page.points:
+        whole = (ToldBlock(block, frozenset()).between(0, 2**60) for block in page.merged)
+        for shown in [*page.points, *(shown for shown in whole if shown is not None)]:
             metrics = pb.OperationMetrics(attempt=shown.attempt, incarnation=shown.incarnation, series=shown.series)
             found |= points_of(metrics)
         return found

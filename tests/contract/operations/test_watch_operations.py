@@ -1,6 +1,5 @@
 """WatchOperations over the wire, read with the stock stub: what is told, what is refused, what is left behind."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path

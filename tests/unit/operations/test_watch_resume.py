@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.operations.identifiers import derived_operation_id
 from tests.support.watched_world import View, WatchedWorld, selection_of
 
-NAMES = ["open", "write", "poll", "poll_slowly", "end", "rename", "delete", "read", "break", "restart"]
+NAMES = ["open", "write", "poll", "poll_slowly", "end", "rename", "delete", "read", "break", "restart", "merge"]
 OFTEN = ["open", "write", "poll", "delete", "read", "read"]
 STEPS = st.lists(st.tuples(st.sampled_from(NAMES + OFTEN), st.integers(0, 11)), min_size=10, max_size=60)
 FILTERS = ("", "state = RUNNING", 'state = COMPLETED OR display_name = "in"', 'display_name = "in"', "state = RUNNING")
@@ -47,6 +47,8 @@ async def step(  # noqa: C901 - one case for each kind of step
                 await view.read()
         case "break":
             await view.break_off()
+        case "merge":
+            await world.merge(number)
         case "restart":
             await world.restart()
 
@@ -62,7 +64,7 @@ async def check(world: WatchedWorld, view: View, filter_text: str, *ids: str) ->
         assert known.points == wanted.points, filter_text
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_every_reader_ends_up_with_what_the_registry_has(steps: list[tuple[str, int]]) -> None:
     async def run() -> None:
@@ -82,3 +84,32 @@ def test_every_reader_ends_up_with_what_the_registry_has(steps: list[tuple[str, 
                 await world.stop()
 
     asyncio.run(run())
+
+
+async def test_from_each_revision_exactly_the_points_after_it_come_also_out_of_merged_blocks(tmp_path: Path) -> None:
+    world = WatchedWorld(tmp_path)
+    await world.start()
+    shown: list[tuple[int, str, int, int]] = []
+    world.registry.on_points(
+        lambda operation, points, revision: shown.append((revision, operation.id, points.first_seq, points.last_seq))
+    )
+    for number in range(3):
+        world.open()
+        for _ in range(5):
+            world.write(number + 1)
+            world.write(0)
+            await world.poll()
+    for number in (0, 1, 2, 3, 4):
+        await world.merge(number)
+    for after in range(1, world.registry.revisions.visible + 1):
+        view = View(world, selection_of(""))
+        view.position = after
+        await view.complete()
+        assert view.seqs() == {
+            (operation_id, seq)
+            for revision, operation_id, first, last in shown
+            if revision > after
+            for seq in range(first, last + 1)
+        }, after
+    assert len(shown) > 10
+    await world.stop()
