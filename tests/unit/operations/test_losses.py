@@ -88,7 +88,7 @@ class World:
     async def settle(self) -> None:
         for _ in range(2):
             await self.losses.look()
-            while self.losses.is_asking:
+            while self.losses.is_asking:  # noqa: ASYNC110 - each turn of the loop lets the answers come further
                 await asyncio.sleep(0)
 
     def check_end(self, operation: LiveOperation, evidence: pb.Loss) -> None:
