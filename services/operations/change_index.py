@@ -1,15 +1,27 @@
 """Which operations changed last: what watches read."""
 
 import asyncio
+from bisect import bisect_right, insort_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice, takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.operations.live_operation import LiveOperation
 
 _RECENTLY_ENDED: Final = 1_000
+_FEWEST_TO_TIDY: Final = 1_000
+
+
+class _Entry(NamedTuple):
+    """An operation at one of its revisions."""
+
+    revision: int
+    operation: LiveOperation
+
+
+def _revision(entry: _Entry) -> int:
+    return entry.revision
 
 
 class ChangeIndex:
@@ -23,7 +35,9 @@ class ChangeIndex:
     """
 
     def __init__(self, floor: int, recently_ended: int = _RECENTLY_ENDED) -> None:
-        self._by_revision: OrderedDict[str, LiveOperation] = OrderedDict()
+        self._entries: dict[str, _Entry] = {}
+        # By revision, entries that newer ones have taken the place of included: they are dropped now and then.
+        self._order: list[_Entry] = []
         self._ended: OrderedDict[str, LiveOperation] = OrderedDict()
         self._recently_ended = recently_ended
         self._listeners: list[Callable[[], None]] = []
@@ -31,26 +45,29 @@ class ChangeIndex:
 
     def __len__(self) -> int:
         """Return how many operations are in memory."""
-        return len(self._by_revision)
+        return len(self._entries)
 
     def __contains__(self, operation_id: object) -> bool:
         """Tell whether an operation is in memory."""
-        return operation_id in self._by_revision
+        return operation_id in self._entries
 
     def touch(self, operation: LiveOperation) -> None:
         """Take note that an operation has a new revision, and tell all listeners."""
-        self._by_revision[operation.id] = operation
-        self._by_revision.move_to_end(operation.id)
-        # What was shown while this change was being stored has a higher revision, and stays behind it.
-        later = list(takewhile(lambda other: other.record.revision > operation.record.revision, self._before_last()))
-        for other in reversed(later):
-            self._by_revision.move_to_end(other.id)
+        entry = _Entry(operation.record.revision, operation)
+        self._entries[operation.id] = entry
+        if self._order and self._order[-1].revision > entry.revision:
+            # What was shown while this change was being stored has a higher revision, and stays behind it.
+            insort_right(self._order, entry, key=_revision)
+        else:
+            self._order.append(entry)
+        if len(self._order) > 2 * max(len(self._entries), _FEWEST_TO_TIDY):
+            self._order = [one for one in self._order if self._is_latest(one)]
         if operation.state.ended:
             self._ended[operation.id] = operation
             self._ended.move_to_end(operation.id)
             while len(self._ended) > self._recently_ended:
                 operation_id, oldest = self._ended.popitem(last=False)
-                del self._by_revision[operation_id]
+                del self._entries[operation_id]
                 self.floor = max(self.floor, oldest.record.revision)
         else:
             self._ended.pop(operation.id, None)  # another attempt of it has begun
@@ -58,23 +75,19 @@ class ChangeIndex:
 
     def forget(self, operation_id: str) -> None:
         """Let go of an operation that was deleted."""
-        self._by_revision.pop(operation_id, None)
+        self._entries.pop(operation_id, None)
         self._ended.pop(operation_id, None)
 
     def get(self, operation_id: str) -> LiveOperation | None:
         """Return an operation that is live or has ended lately."""
-        return self._by_revision.get(operation_id)
+        entry = self._entries.get(operation_id)
+        return entry.operation if entry else None
 
     def changed(self, after: int, up_to: int) -> list[LiveOperation]:
         """Return the operations in memory whose revision is above `after` and not above `up_to`, by revision."""
-        found: list[LiveOperation] = []
-        for operation in reversed(self._by_revision.values()):
-            if operation.record.revision <= after:
-                break
-            if operation.record.revision <= up_to:
-                found.append(operation)
-        found.reverse()
-        return found
+        start = bisect_right(self._order, after, key=_revision)
+        end = bisect_right(self._order, up_to, lo=start, key=_revision)
+        return [entry.operation for entry in self._order[start:end] if self._is_latest(entry)]
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever there may be something new to show. It must be quick."""
@@ -95,5 +108,5 @@ class ChangeIndex:
         for listener in self._listeners:
             listener()
 
-    def _before_last(self) -> Iterator[LiveOperation]:
-        return islice(reversed(self._by_revision.values()), 1, None)
+    def _is_latest(self, entry: _Entry) -> bool:
+        return self._entries.get(entry.operation.id) is entry
