@@ -78,6 +78,22 @@ class Pacing:
         return max(_BACKOFF_SHORTEST_SECONDS, self._rng.uniform(0.0, ceiling))
 
 
+def in_turn(pause_seconds: float, *, asked_at: float, now: float, turn: float) -> float:
+    """Return how long to wait, so that a host that always has news is asked once in each pause, at its own turn.
+
+    Counted from the end of a poll, the time that taking answers in needs would add to each pause, and hosts that once
+    waited for the same transaction would ask together for ever.
+
+    Args:
+        pause_seconds: Time from one question to the next.
+        asked_at: Monotonic time of the last question.
+        now: Monotonic time.
+        turn: Monotonic time of any question in turn.
+    """
+    earliest = max(now, asked_at + pause_seconds / 2)
+    return earliest + (turn - earliest) % pause_seconds - now
+
+
 def first_poll_delay(name: str, spread_seconds: float) -> float:
     """Return how long after the start a host is polled first.
 

@@ -13,7 +13,7 @@ from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost
 from services.operations.host_errors import CursorRejected, HostCallError, HostDoesNotAnswer
 from services.operations.intake import Intake, Taken
-from services.operations.pacing import Pacing
+from services.operations.pacing import Pacing, in_turn
 
 
 class StatusSource(Protocol):
@@ -68,6 +68,9 @@ class HostPoller:
         self._nudged = asyncio.Event()
         self._refreshers: list[asyncio.Future[None]] = []
         self._long_poll: asyncio.Task[GetStatusResponse] | None = None
+        self._turn = 0.0
+        self._asked_at = 0.0
+        self._takes_turns = False
         self._logger = structlog.get_logger().bind(host=host.name, address=host.address)
 
     async def run(self, first_delay_seconds: float) -> None:
@@ -76,14 +79,16 @@ class HostPoller:
         Args:
             first_delay_seconds: Time before the first poll.
         """
+        self._turn = self._clock.monotonic() + first_delay_seconds
         await self._pause(first_delay_seconds)
         while True:
+            self._takes_turns = False
             try:
                 self._host.pause_seconds = await self._poll()
             except Exception:
                 self._logger.exception("poll_broken")
                 self._host.pause_seconds = self._pacing.after_failure()
-            await self._pause(self._host.pause_seconds)
+            await self._pause(self._until_next_poll(self._host.pause_seconds))
 
     def nudge(self) -> None:
         """Poll now instead of after the pause."""
@@ -113,7 +118,7 @@ class HostPoller:
     async def _poll(self) -> float:
         """Poll once and return the pause after it, in seconds."""
         refreshers, self._refreshers = self._refreshers, []
-        asked_at = self._clock.monotonic()
+        asked_at = self._asked_at = self._clock.monotonic()
         try:
             answer = await self._ask(0.0 if refreshers or self._is_out_of_sight else self._wait_seconds)
             if answer is None:
@@ -127,7 +132,13 @@ class HostPoller:
         for refreshed in refreshers:
             _settle(refreshed, None)
         changed, watched = taken.changed, self._demand.any
+        self._takes_turns = changed and not watched
         return self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
+
+    def _until_next_poll(self, pause_seconds: float) -> float:
+        if not self._takes_turns:
+            return pause_seconds
+        return in_turn(pause_seconds, asked_at=self._asked_at, now=self._clock.monotonic(), turn=self._turn)
 
     @property
     def _is_out_of_sight(self) -> bool:

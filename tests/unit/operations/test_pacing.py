@@ -3,7 +3,10 @@
 import random
 import statistics
 
-from services.operations.pacing import Intervals, Pacing, first_poll_delay
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.operations.pacing import Intervals, Pacing, first_poll_delay, in_turn
 
 
 def pacing(seed: int = 1) -> Pacing:
@@ -53,3 +56,18 @@ def test_first_polls_are_spread_evenly_and_the_same_at_each_start() -> None:
     assert delays == [first_poll_delay(name, 10.0) for name in names]
     assert all(0.0 <= delay < 10.0 for delay in delays)
     assert 4.5 < statistics.mean(delays) < 5.5
+
+
+@given(
+    pause=st.floats(0.01, 10.0), asked_at=st.floats(0.0, 100.0), late=st.floats(0.0, 30.0), turn=st.floats(0.0, 100.0)
+)
+def test_a_host_comes_back_to_its_turn_however_late_it_was(
+    pause: float, asked_at: float, late: float, turn: float
+) -> None:
+    wait = in_turn(pause, asked_at=asked_at, now=asked_at + late, turn=turn)
+    next_at = asked_at + late + wait
+    assert -1e-9 <= wait <= 1.5 * pause + 1e-9
+    assert next_at - asked_at >= pause / 2 - 1e-9
+    turns = (next_at - turn) / pause
+    assert abs(turns - round(turns)) < 1e-6
+    assert abs(in_turn(pause, asked_at=next_at, now=next_at, turn=turn) - pause) < 1e-6
