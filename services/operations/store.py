@@ -7,7 +7,8 @@ writer.
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
@@ -30,6 +31,8 @@ _READERS: Final = 4
 _LOCK_WAIT_SECONDS: Final = 10.0
 _REVISION_LIMIT: Final = "revision_limit"
 _READER_NUMBER: Final = "reader_number"
+_ROWS_AT_ONCE: Final = 512
+_KEPT_STATEMENTS: Final = 200
 
 
 class Store:
@@ -142,14 +145,17 @@ async def _write(connection: AsyncConnection, changes: Changes) -> None:
 
 async def _replace(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; where the key is taken, update the row: of an operation that has ended only for a new attempt."""
-    if rows:
-        text, values_of = _replacing(table)
-        await connection.exec_driver_sql(text, [values_of(row) for row in rows])
+    # Each statement lets go of the interpreter's lock, and has to wait for it again beside a busy event loop: so many
+    # rows go into one.
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        text, values_of = _replacing(table, len(some))
+        await connection.exec_driver_sql(text, tuple(chain.from_iterable(map(values_of, some))))
 
 
-@cache
-def _replacing(table: Table) -> tuple[str, Callable[[Row], tuple[object, ...]]]:
-    """Return the text of the statement that replaces rows, and what takes its values out of a row.
+@lru_cache(maxsize=_KEPT_STATEMENTS)
+def _replacing(table: Table, count: int) -> tuple[str, Callable[[Row], tuple[object, ...]]]:
+    """Return the text of the statement that replaces `count` rows, and what takes its values out of a row.
 
     Statements are made into text once: there are thousands of rows a second, and what an expression costs for each is
     several times what the row costs.
@@ -164,8 +170,9 @@ def _replacing(table: Table) -> tuple[str, Callable[[Row], tuple[object, ...]]]:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
     elif table is not schema.metric_blocks:
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows)
-    text = str(statement.compile(dialect=sqlite.dialect()))
-    return text, itemgetter(*table.columns.keys())
+    one_row = f"({', '.join('?' * len(table.columns))})"
+    before, values, after = str(statement.compile(dialect=sqlite.dialect())).partition(one_row)
+    return before + ", ".join([values] * count) + after, itemgetter(*table.columns.keys())
 
 
 def _set_up(lock_wait_seconds: float) -> Callable[[Any, Any], None]:
