@@ -1,16 +1,16 @@
-"""The unit that stores a host's answer as a whole: points, ends, new operations; now and then states and the cursor."""
+"""What an answer of a host changes: shown at once, or stored as a whole; now and then with all that was shown."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.operations.abandoned_sessions import forget_abandoned
-from services.operations.blocks import pack
 from services.operations.changes import Changes, Row
 from services.operations.followed_host import FollowedHost
-from services.operations.live_operation import Change, LiveOperation
+from services.operations.live_operation import Change, LiveOperation, ShownPoints
 from services.operations.new_points import NewPoints
 from services.operations.reading import Reading
-from services.operations.stored_change import Shelf, StoredChange, add_operation
+from services.operations.shown_points import block_row
+from services.operations.stored_change import Shelf, StoredChange, add_shown
 
 
 class OperationUpdate(NamedTuple):
@@ -49,8 +49,9 @@ class AnswerUnit:
         self._now = now
         self._removed = removed
         self._changes: list[StoredChange] = []
-        self._known = _Points(shelf)  # of operations that were known
-        self._found = _Points(shelf)  # of operations that are new
+        self._known: list[tuple[LiveOperation, NewPoints]] = []
+        self._found: list[tuple[LiveOperation, NewPoints]] = []
+        self._found_revision: int | None = None  # at which points of operations that are new are shown
         self._shown: dict[str, LiveOperation] | None = None  # what is stored although it was shown already
 
     def add(self, update: OperationUpdate) -> None:
@@ -58,31 +59,50 @@ class AnswerUnit:
         operation = update.operation
         if update.change is not None or update.new:
             self._changes.append(StoredChange(self._shelf, operation, update.change, new=update.new))
-        else:
+        if not update.new:
             self._host.unstored.operations[operation.id] = operation
         if update.points is not None:
-            (self._found if update.new else self._known).add(operation, update.points)
+            (self._found if update.new else self._known).append((operation, update.points))
 
-    def prepare(self, changes: Changes) -> None:
-        """Add all points, what cannot be told again, and now and then everything that was shown, with the cursor.
+    def show(self) -> bool:
+        """Show what needs not be stored first; return whether there is anything to store now.
 
         Points come before the end that their host told with them, and after the appearance of their operation: who
         reads up to any revision has all points of what has ended, and knows the operation of each point.
+
+        Raises:
+            ServiceError: STORAGE_FULL: the store has taken nothing for long.
         """
-        self._known.hold()
+        unstored = self._host.unstored
+        if self._known:
+            self._shelf.show_points(self._known)
+            unstored.values += sum(points.count for _, points in self._known)
+        if self._changes or self._removed or not self._reading.complete or unstored.is_due(self._now):
+            return True
+        self._host.reading = self._reading
+        return False
+
+    def prepare(self, changes: Changes) -> None:
+        """Add what cannot be told again, and now and then everything that was shown, with the cursor."""
         if not self._reading.complete or self._host.unstored.is_due(self._now):
-            self._add_shown(changes)
+            self._shown = dict(self._host.unstored.operations)
+            for operation in self._shown.values():
+                add_shown(changes, self._shelf, operation)
+            changes.hosts.append({**self._host.row(), "cursor": self._reading.durable_cursor})
         changes.statements.extend(forget_abandoned(self._host.host_uid, self._removed))
         for change in self._changes:
             change.prepare(changes)
-        self._found.hold()
-        self._known.prepare(changes)
-        self._found.prepare(changes)
+        if self._found:
+            self._found_revision = self._shelf.revisions.hold()
+            for operation, points in self._found:
+                _add_points(changes, operation, ShownPoints(points, self._found_revision))
 
     def committed(self) -> None:
         """Take note of what is stored, and show it."""
-        self._known.committed()
-        self._found.committed()
+        if self._found_revision is not None:
+            for operation, points in self._found:
+                operation.take_points(points)
+                self._shelf.tell_points(operation, points, self._found_revision)
         self._host.reading = self._reading
         if self._shown is not None:
             self._host.unstored.stored(self._shown, self._reading.durable_cursor, self._now)
@@ -96,76 +116,18 @@ class AnswerUnit:
             change.failed()
         self._release()
 
-    def _add_shown(self, changes: Changes) -> None:
-        self._shown = dict(self._host.unstored.operations)
-        for operation in self._shown.values():
-            if operation.state.ended or self._shelf.live.get(operation.id) is not operation:
-                continue
-            if operation.staged:
-                self._changes.append(StoredChange(self._shelf, operation, None))
-                continue
-            image = operation.image(None)
-            # A message never gives back the memory of what it told before: the copy goes on in its place.
-            operation.state.record, image.record = image.record, operation.state.record
-            add_operation(changes, operation, image)
-        changes.hosts.append({**self._host.row(), "cursor": self._reading.durable_cursor})
-
     def _release(self) -> None:
-        self._known.release()
-        self._found.release()
-
-
-class _Points:
-    """Points that are shown at one revision."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._points: list[tuple[LiveOperation, NewPoints]] = []
-        self._revision: int | None = None
-
-    def add(self, operation: LiveOperation, points: NewPoints) -> None:
-        self._points.append((operation, points))
-
-    def hold(self) -> None:
-        """Take the next revision, if there are points."""
-        if self._points:
-            self._revision = self._shelf.revisions.hold()
-
-    def prepare(self, changes: Changes) -> None:
-        if self._revision is not None:
-            for operation, points in self._points:
-                _add_points(changes, operation, points, self._revision)
-
-    def committed(self) -> None:
-        if self._revision is not None:
-            for operation, points in self._points:
-                operation.positions.next_seq[points.incarnation] = points.last_seq + 1
-                operation.stored_points += points.count
-                self._shelf.tell_points(operation, points, self._revision)
-
-    def release(self) -> None:
-        if self._revision is not None:
-            self._shelf.revisions.release(self._revision)
+        if self._found_revision is not None:
+            self._shelf.revisions.release(self._found_revision)
             self._shelf.index.notify()
 
 
-def _add_points(changes: Changes, operation: LiveOperation, points: NewPoints, revision: int) -> None:
-    incarnation = points.incarnation
+def _add_points(changes: Changes, operation: LiveOperation, shown: ShownPoints) -> None:
+    """Add the first points of an operation."""
     operation_id, attempt = operation.id, operation.record.attempt
+    incarnation = shown.points.incarnation
     if incarnation not in operation.positions.next_seq:
         ordinal = operation.positions.ordinal(incarnation)
         journal: Row = {"operation_id": operation_id, "attempt": attempt, "incarnation": incarnation}
         changes.journals.append({**journal, "ordinal": ordinal, "next_seq": 0})
-    changes.metric_blocks.append(
-        {
-            "operation_id": operation_id,
-            "attempt": attempt,
-            "incarnation": incarnation,
-            "first_seq": points.first_seq,
-            "last_seq": points.last_seq,
-            "points": points.count,
-            "revision": revision,
-            "marks": None,
-            "data": pack(points.series),
-        }
-    )
+    changes.metric_blocks.append(block_row(operation_id, attempt, [shown]))

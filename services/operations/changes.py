@@ -1,6 +1,6 @@
 """What one transaction of the store writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Executable
@@ -31,6 +31,7 @@ class Changes:
         counters: Values of `counters` by name.
         removed_operations: Ids of operations to remove with everything that belongs to them.
         statements: Other statements, executed after all rows are written and removed.
+        when_stored: Called when all of this is stored.
         revision_limit: Revisions up to this one may be issued; None leaves the limit as it is.
         requests_expired_us: Request ids that expired before this time are removed; None leaves them.
     """
@@ -51,5 +52,6 @@ class Changes:
     counters: dict[str, int] = field(default_factory=dict)
     removed_operations: list[str] = field(default_factory=list)
     statements: list[Executable] = field(default_factory=list)
+    when_stored: list[Callable[[], None]] = field(default_factory=list)
     revision_limit: int | None = None
     requests_expired_us: int | None = None

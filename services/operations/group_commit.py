@@ -76,6 +76,8 @@ class GroupCommit:
                 unit.failed()
                 self._settle(done, error)
             return
+        for take_note in changes.when_stored:
+            take_note()
         for unit, done in batch:
             unit.committed()
             self._settle(done, None)

@@ -92,10 +92,12 @@ class Intake:
             gone = tuple(self._lost(host, lost))
             for operation in gone:
                 unit.add(self._note_loss(host, operation))
+            stores = unit.show()
         except BaseException:
             unit.failed()
             raise
-        await self._registry.commits.commit(unit)
+        if stores:
+            await self._registry.commits.commit(unit)
         return Taken(bool(answer.sessions or lost), answer.more, tuple(resurfaced), gone)
 
     def _fill(

@@ -3,15 +3,23 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from google.rpc import status_pb2
 from ktrdr.operations.v1 import operations_pb2 as pb
 
-from services.operations.new_points import JournalPositions
+from services.operations.new_points import JournalPositions, NewPoints
 from services.operations.operation_state import OperationState
 
 Change = Callable[[OperationState], None]
 """Changes a state in place. It may be applied to several copies, so it must not look at anything else that changes."""
+
+
+class ShownPoints(NamedTuple):
+    """Points, and the revision at which they are shown."""
+
+    points: NewPoints
+    revision: int
 
 
 @dataclass(eq=False)
@@ -20,8 +28,9 @@ class LiveOperation:
 
     Attributes:
         state: What is shown.
-        positions: How far the journals of the latest attempt are in the store.
-        stored_points: Points of the latest attempt in the store.
+        positions: How far the journals of the latest attempt have been taken in.
+        stored_points: Points of the latest attempt that have been taken in.
+        shown_points: Those of them that the store does not have yet, in order.
         hidden: Its creator has not been answered yet, and may still be refused: it is stored, and shown to nobody.
         seen_at: Monotonic time at which its host last told something about it; None in a new life of the registry.
         accepted_at: Monotonic time at which its host was first known to have the session; None before.
@@ -36,6 +45,7 @@ class LiveOperation:
     state: OperationState
     positions: JournalPositions = field(default_factory=JournalPositions)
     stored_points: int = 0
+    shown_points: list[ShownPoints] = field(default_factory=list)
     hidden: bool = False
     seen_at: float | None = None
     accepted_at: float | None = None
@@ -53,6 +63,15 @@ class LiveOperation:
     def record(self) -> pb.Operation:
         """The operation as it is told."""
         return self.state.record
+
+    def take_points(self, points: NewPoints) -> None:
+        """Count points, so that they are known when they come again."""
+        self.positions.next_seq[points.incarnation] = points.last_seq + 1
+        self.stored_points += points.count
+
+    def points_stored(self, revision: int) -> None:
+        """Take note that points that are shown up to `revision` are in the store."""
+        self.shown_points = [shown for shown in self.shown_points if shown.revision > revision]
 
     def answer_creator(self, refusal: status_pb2.Status | None) -> bool:
         """Tell the waiting creator how the host answered; return False if nobody waits any more."""

@@ -2,12 +2,13 @@
 
 Two kinds of change:
 
-- `show`: what hosts will tell again after a crash (progress, reachability). It is seen at once, and stored later.
+- `show`: what hosts will tell again after a crash (progress, points, reachability). It is seen at once, stored later.
 - `change`: what only the registry knows, and each end of an operation. It is stored first, and seen when durable.
 """
 
-from collections.abc import Callable
-from typing import Self
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final, Self
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
@@ -20,16 +21,19 @@ from services.operations.deletion.loading import load_deletions
 from services.operations.deletion.tombstones import Deletions
 from services.operations.group_commit import GroupCommit
 from services.operations.identifiers import derived_operation_id, parse_session_id
-from services.operations.live_operation import Change, LiveOperation
+from services.operations.live_operation import Change, LiveOperation, ShownPoints
 from services.operations.new_points import NewPoints, new_points, show_latest
 from services.operations.operation_state import Delivery, OperationState, microseconds
 from services.operations.revisions import Revisions
 from services.operations.store import Store
 from services.operations.store_reader import StoredBlock
-from services.operations.stored_change import StoredChange
+from services.operations.stored_change import StoredChange, add_shown
 
 OperationListener = Callable[[LiveOperation], None]
 """Called with an operation of which something has come to be known."""
+
+_STORED_AT_ONCE: Final = 200
+"""Operations that are stored together: putting a transaction together takes the event loop."""
 
 PointsListener = Callable[[LiveOperation, NewPoints, int], None]
 """Called with an operation, new points of its latest attempt, and the revision at which they are shown."""
@@ -156,13 +160,41 @@ class Registry:
         self.live.pop(operation.id, None)
 
     def on_points(self, listener: PointsListener) -> None:
-        """Call `listener` with points as soon as they are stored, and before their revision may be shown."""
+        """Call `listener` with new points, before their revision may be shown. They may not be stored yet."""
         self._points_listeners.append(listener)
 
     def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
-        """Tell all listeners of points that are stored, which are shown at `revision`."""
+        """Tell all listeners of points that are shown at `revision`."""
         for listener in self._points_listeners:
             listener(operation, points, revision)
+
+    def show_points(self, taken: Sequence[tuple[LiveOperation, NewPoints]]) -> None:
+        """Show points of operations that are known, all at one revision. They are stored with their operations."""
+        revision = self.revisions.issue()
+        for operation, points in taken:
+            operation.take_points(points)
+            operation.shown_points.append(ShownPoints(points, revision))
+            self.tell_points(operation, points, revision)
+        self.index.notify()
+
+    async def points_stored(self, up_to: int | None = None) -> None:
+        """Return when all points that are shown up to a revision are in the store, all points if none is given.
+
+        Raises:
+            ServiceError: The store did not take them.
+        """
+        revision = self.revisions.latest if up_to is None else up_to
+        waiting = [one for one in self.live.values() if one.shown_points and one.shown_points[0].revision <= revision]
+        for start in range(0, len(waiting), _STORED_AT_ONCE):
+            await self.commits.commit(_Shown(self, waiting[start : start + _STORED_AT_ONCE]))
+        await self.commits.settled()
+
+    async def settled(self, *operations: LiveOperation) -> None:
+        """Return when everything that is shown of these operations is in the store, or the store does not take it."""
+        if waiting := [one for one in operations if one.shown_points]:
+            with contextlib.suppress(ServiceError):
+                await self.commits.commit(_Shown(self, waiting))
+        await self.commits.settled()
 
     def on_inputs(self, listener: OperationListener) -> None:
         """Call `listener` with an operation at work each time its host tells what it reads. It must be quick."""
@@ -226,6 +258,19 @@ class _Nothing:
         """Nothing follows."""
 
 
+class _Shown(_Nothing):
+    """Stores what is shown of operations."""
+
+    def __init__(self, registry: Registry, operations: Sequence[LiveOperation]) -> None:
+        self._registry = registry
+        self._operations = operations
+
+    def prepare(self, changes: Changes) -> None:
+        """Add the operations and their points."""
+        for operation in self._operations:
+            add_shown(changes, self._registry, operation)
+
+
 class _Removal(_Nothing):
     """Removes an operation."""
 
@@ -241,8 +286,7 @@ def _take_stored(operation: LiveOperation, block: StoredBlock) -> None:
     """Take points of the store that are newer than the stored operation."""
     points = new_points(operation.positions, block.incarnation, unpack(block.data))
     if points is not None:
-        operation.positions.next_seq[block.incarnation] = points.last_seq + 1
-        operation.stored_points += points.count
+        operation.take_points(points)
         operation.record.metric_points = operation.stored_points
         show_latest(operation.record, points)
 

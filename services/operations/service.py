@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import grpc
+import structlog
 from ktrdr.operations.v1 import operations_pb2, operations_pb2_grpc
 
 from services.common.bootstrap import ServiceContext
+from services.common.errors import ServiceError
 from services.common.files import FolderLock
 from services.common.watches import WatchLimit
 from services.operations.cancellation import Cancellation
@@ -81,7 +83,7 @@ class OperationsService:
             clock,
             expected_seconds=settings.poll_wait_seconds + settings.poll_max_interval_seconds,
         )
-        self._open.push_async_callback(registry.commits.settled)
+        self._open.push_async_callback(_store_all, registry)
         merger = Merger(registry, store)
         self._open.push_async_callback(merger.close)
         connections = Connections(await store.reader_id())
@@ -192,6 +194,13 @@ class OperationsService:
     async def stop(self) -> None:
         """End polls and wishes, store what is under way, and close the store."""
         await self._open.aclose()
+
+
+async def _store_all(registry: Registry) -> None:
+    try:
+        await registry.points_stored()
+    except ServiceError as error:  # the hosts have it, and tell it again
+        structlog.get_logger().warning("not_all_stored", problem=error.message)
 
 
 def _intervals(settings: OperationsSettings) -> Intervals:

@@ -166,9 +166,11 @@ def _replacing(table: Table, count: int) -> tuple[str, Callable[[Row], tuple[obj
     open_rows = None
     if table is schema.operations:
         open_rows = or_(table.c.terminal.is_(False), table.c.attempt < statement.excluded.attempt)
+    if table is schema.metric_blocks:  # the same points, and some more
+        open_rows = table.c.last_seq <= statement.excluded.last_seq
     if not changed:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    elif table is not schema.metric_blocks:
+    else:
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed, where=open_rows)
     one_row = f"({', '.join('?' * len(table.columns))})"
     before, values, after = str(statement.compile(dialect=sqlite.dialect())).partition(one_row)

@@ -1,5 +1,6 @@
 """A change of one operation that is stored before it is shown."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from services.operations.change_index import ChangeIndex
@@ -9,6 +10,7 @@ from services.operations.live_operation import Change, LiveOperation
 from services.operations.new_points import NewPoints
 from services.operations.operation_state import OperationState
 from services.operations.revisions import Revisions
+from services.operations.shown_points import add_points
 
 
 class Shelf(Protocol):
@@ -20,7 +22,10 @@ class Shelf(Protocol):
     sessions: dict[tuple[str, str], LiveOperation]
 
     def tell_points(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
-        """Take note that points are stored, which are shown at `revision`."""
+        """Take note of points that are shown at `revision`."""
+
+    def show_points(self, taken: Sequence[tuple[LiveOperation, NewPoints]]) -> None:
+        """Show points of operations that are known."""
 
     def tell_end(self, operation: LiveOperation) -> None:
         """Take note that an operation has ended, which is stored, and is about to be shown."""
@@ -114,10 +119,7 @@ class StoredChange:
 
 
 def add_operation(changes: Changes, operation: LiveOperation, image: OperationState) -> None:
-    """Add the row of an operation, and how far its journals were read when it was so.
-
-    Points go into the store with each answer, the operation now and then (see `unstored`). A restart therefore begins
-    with this row and these positions, and goes through the points beyond them (see `Registry.load`).
+    """Add the row of an operation, together with its points that are shown and not stored.
 
     Args:
         changes: Where to add it.
@@ -127,13 +129,26 @@ def add_operation(changes: Changes, operation: LiveOperation, image: OperationSt
     if not image.ended:
         image.record.metric_points = operation.stored_points
     changes.operations.append(image.row())
-    for ordinal, (incarnation, next_seq) in enumerate(operation.positions.next_seq.items()):
-        changes.journals.append(
-            {
-                "operation_id": operation.id,
-                "attempt": image.record.attempt,
-                "incarnation": incarnation,
-                "ordinal": ordinal,
-                "next_seq": next_seq,
-            }
-        )
+    add_points(changes, operation, image.record.attempt)
+
+
+def add_shown(changes: Changes, shelf: Shelf, operation: LiveOperation) -> None:
+    """Add what is shown of an operation and not stored, if it is still there.
+
+    Args:
+        changes: Where to add it.
+        shelf: Where operations are.
+        operation: The operation.
+    """
+    operation_id = operation.id
+    there = operation in (shelf.live.get(operation_id), shelf.index.get(operation_id))
+    if operation.withdrawn or not there:
+        return
+    image = operation.image(None)
+    if operation.state.ended or image.ended:  # its row is written as it ends
+        add_points(changes, operation, image.record.attempt)
+        return
+    if not operation.staged:
+        # A message never gives back the memory of what it told before: the copy goes on in its place.
+        operation.state.record, image.record = image.record, operation.state.record
+    add_operation(changes, operation, image)

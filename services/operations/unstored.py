@@ -1,9 +1,8 @@
 """What a host has told that is shown, and not in the store yet.
 
-Points are stored with the answer that brought them, and so is whatever cannot be told again. Progress is stored for all
-operations of a host together, every few seconds, with the cursor of the host's last answer. Until then the store has an
-older cursor, and after a crash the host tells everything since once more; points that the store has already are known
-by their numbers.
+Whatever cannot be told again is stored before it is shown. Progress and points are stored for all operations of a host
+together, every few seconds, with the cursor of the host's last answer. Until then the store has an older cursor, and
+after a crash the host tells everything since once more; points that the store has already are known by their numbers.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Final
 
 from services.operations.live_operation import LiveOperation
 
-STORE_EVERY_SECONDS: Final = 5.0
+STORE_EVERY_SECONDS: Final = 10.0
+MOST_VALUES: Final = 20_000
 
 
 @dataclass
@@ -21,11 +21,13 @@ class Unstored:
     Attributes:
         cursor: The host's cursor that the store has.
         operations: Operations that have been told of since, by id.
+        values: Values of points that have come since.
         stored_at: Monotonic time at which all was stored; None before.
     """
 
     cursor: bytes = b""
     operations: dict[str, LiveOperation] = field(default_factory=dict)
+    values: int = 0
     stored_at: float | None = None
 
     def is_due(self, now: float) -> bool:
@@ -34,7 +36,9 @@ class Unstored:
         Args:
             now: Monotonic time.
         """
-        return not self.cursor or self.stored_at is None or now - self.stored_at >= STORE_EVERY_SECONDS
+        if not self.cursor or self.stored_at is None or self.values > MOST_VALUES:
+            return True
+        return now - self.stored_at >= STORE_EVERY_SECONDS
 
     def stored(self, operations: dict[str, LiveOperation], cursor: bytes, now: float) -> None:
         """Take note of what is stored.
@@ -47,4 +51,5 @@ class Unstored:
         for operation_id in operations:
             self.operations.pop(operation_id, None)
         self.cursor = cursor
+        self.values = 0
         self.stored_at = now

@@ -82,10 +82,10 @@ class MetricHistories:
 
     async def _attempts(self, query: MetricQuery, place: _Place) -> Sequence[int]:
         """Return the attempt that is meant of each operation, 0 of those that the page begins after."""
-        attempts, at_work = [0] * place.operation, False
+        attempts, at_work = [0] * place.operation, list[LiveOperation]()
         for operation_id in query.ids[place.operation :]:
             operation = await self._registry.get(operation_id)
-            at_work = at_work or isinstance(operation, LiveOperation)
+            at_work += [operation] if isinstance(operation, LiveOperation) else []
             latest = operation.record.attempt
             if query.attempt > latest:
                 refuse([FieldViolation("attempt", f"0 for the latest, or 1 to {latest}")])
@@ -94,7 +94,7 @@ class MetricHistories:
             attempts[place.operation] = place.attempt  # whoever reads on stays with it when there is a retry in between
         if at_work:
             # Whoever has seen a point in the operation's record also finds it here.
-            await self._registry.commits.settled()
+            await self._registry.settled(*at_work)
         return attempts
 
     async def _page(self, query: MetricQuery, attempts: Sequence[int], place: _Place) -> tuple[Page, _Place | None]:

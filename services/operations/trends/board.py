@@ -214,6 +214,7 @@ class TrendBoard:
         ordinal = operation.positions.ordinal(trends.incarnation) if known else 0
         start = (ordinal, trends.next_seq(trends.incarnation))
         entry.missed = False
+        await self._registry.settled(operation)
         await replay(self._reader, operation.id, operation.record.attempt, trends, start)
         await asyncio.to_thread(entry.look)
         if entry.missed:

@@ -53,7 +53,7 @@ class Diagnosis:
         record = operation.record
         _check(request, record.attempt)
         # Whoever has seen a point in the operation's record has it looked at.
-        await self._registry.commits.settled()
+        await self._registry.settled(*([operation] if isinstance(operation, LiveOperation) else []))
         attempt = request.attempt or record.attempt
         trends = new_trends(record, thresholds, self._names)
         async with self._room:

@@ -62,6 +62,7 @@ class CatchUp:
         reach, tombstones = await self._tombstones(after, reach)
         page = PointsPage(reach, [], [])
         if selection.include_metrics and after < (floor := self._points.floor):
+            await self._registry.points_stored(min(floor, reach))
             page = await points_between(
                 self._reader, after, min(floor, reach), selection.operation_ids, blocks=self._sizes.blocks
             )
