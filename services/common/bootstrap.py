@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from services.common.channel import server_options
 from services.common.clock import Clock, SystemClock
 from services.common.errors import StatusError
+from services.common.garbage import keep_collections_short
 from services.common.health import HealthServicer
 from services.common.interceptors import server_interceptors
 from services.common.interceptors.open_calls import OpenCalls
@@ -87,10 +87,7 @@ async def serve(service: Service, settings: ServerSettings, *, clock: Clock | No
     @contextlib.asynccontextmanager
     async def serving(stopping: asyncio.Event) -> AsyncIterator[str]:
         async with running_server(service, settings, clock=clock, stopping=stopping) as server:
-            # What is there once the server answers stays. Looking through all of it for garbage, again and again, would
-            # hold the event loop up for tens of milliseconds each time.
-            gc.collect()
-            gc.freeze()
+            keep_collections_short()
             yield server.address
 
     return await run_until_stopped(settings, serving)
