@@ -1,6 +1,6 @@
 """Take in what a host has answered: one transaction for the whole answer, with the cursor that covers it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -75,12 +75,15 @@ class Intake:
             ServiceError: The store did not take it; the same answer can be taken again.
         """
         host_uid = host.host_uid
-        unknown = [session.id for session in answer.sessions if self._find(host, session.id) is None]
+        told = self._with_operations(host, answer.sessions)
+        unknown = [session.id for session, operation in told if operation is None]
         stored = await KnownSessions.read(self._reader, host.host_uid, unknown)
         completes = answer.snapshot_complete and not host.reading.complete
         abandoned = await self._reader.all_abandoned(host.host_uid) if completes else set()
         if cursor != host.reading.cursor or host_uid != host.host_uid:  # it was found at another address meanwhile
             return Taken(changed=False)
+        if unknown or completes:  # others have been at work meanwhile
+            told = self._with_operations(host, answer.sessions)
         after = host.reading.after(answer, asked_at)
         lost = {*answer.removed_sessions, *host.reading.missing(after, self._held_by(host))}
         # A whole snapshot shows which of the sessions that nobody follows any more the host does not have any more.
@@ -88,7 +91,7 @@ class Intake:
         moment = Moment.of(self._clock)
         unit = AnswerUnit(self._registry, host, after, moment.monotonic, forgotten)
         try:
-            resurfaced = self._fill(unit, moment, host, answer, stored)
+            resurfaced = self._fill(unit, moment, host, told, stored)
             gone = tuple(self._lost(host, lost))
             for operation in gone:
                 unit.add(self._note_loss(host, operation))
@@ -105,13 +108,13 @@ class Intake:
         unit: AnswerUnit,
         moment: Moment,
         host: FollowedHost,
-        answer: GetStatusResponse,
+        told: Iterable[tuple[Session, LiveOperation | None]],
         stored: KnownSessions,
     ) -> list[str]:
         """Put everything that the answer changes into the unit; return the sessions that have resurfaced."""
         resurfaced: list[str] = []
-        for session in answer.sessions:
-            if operation := self._find(host, session.id):
+        for session, operation in told:
+            if operation is not None:
                 unit.add(self._update(moment, host, operation, session))
             elif session.id in stored.abandoned:
                 resurfaced += [session.id] if is_at_work(session) and not session.attached else []
@@ -120,6 +123,11 @@ class Intake:
             elif session.id in stored.asked:
                 unit.add(self._discovery(moment, host, session, stored.taken_ids))
         return resurfaced
+
+    def _with_operations(
+        self, host: FollowedHost, sessions: Iterable[Session]
+    ) -> list[tuple[Session, LiveOperation | None]]:
+        return [(session, self._find(host, session.id)) for session in sessions]
 
     def _find(self, host: FollowedHost, session_id: str) -> LiveOperation | None:
         return self._registry.find(host.name, host.host_uid, session_id)

@@ -27,6 +27,7 @@ class LiveOperation:
     """An operation in memory.
 
     Attributes:
+        id: Id of the operation.
         state: What is shown.
         positions: How far the journals of the latest attempt have been taken in.
         stored_points: Points of the latest attempt that have been taken in.
@@ -42,6 +43,7 @@ class LiveOperation:
         staged: Changes on their way into the store, in order. They are shown when they are stored.
     """
 
+    id: str = field(init=False)
     state: OperationState
     positions: JournalPositions = field(default_factory=JournalPositions)
     stored_points: int = 0
@@ -54,10 +56,9 @@ class LiveOperation:
     withdrawn: bool = False
     staged: list[Change] = field(default_factory=list)
 
-    @property
-    def id(self) -> str:
-        """Id of the operation."""
-        return self.state.record.id
+    def __post_init__(self) -> None:
+        """Take the id, which never changes, out of the message: it is asked for all the time."""
+        self.id = self.state.record.id
 
     @property
     def record(self) -> pb.Operation:

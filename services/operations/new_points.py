@@ -56,10 +56,13 @@ def new_points(positions: JournalPositions, incarnation: str, series: Iterable[M
     kept: list[MetricSeries] = []
     first, last, count = -1, -1, 0
     for one in series:
-        if not one.seqs and one.first_seq >= start and (points := len(one.values)):  # all of it is new, as is usual
+        begin = one.first_seq
+        if begin >= start and not one.seqs and (points := len(one.values)):  # all of it is new, as is usual
             kept.append(one)
-            first = one.first_seq if first < 0 else min(first, one.first_seq)
-            last = max(last, one.first_seq + points - 1)
+            if first < 0 or begin < first:
+                first = begin
+            if begin + points > last:
+                last = begin + points - 1
             count += points
             continue
         seqs = seqs_of(one)

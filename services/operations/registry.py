@@ -95,16 +95,15 @@ class Registry:
         """Return the live operation that a session of a host belongs to, or None."""
         key = host_uid, session_id
         if (known := self.sessions.get(key)) is not None:
-            if known.record.session_id == session_id and self._is_live_on(known, host_uid):
+            state = known.state
+            here = state.host_uid == host_uid and state.record.session_id == session_id
+            if here and self.live.get(known.id) is known:
                 return known
             del self.sessions[key]
         found = self._find(host, host_uid, session_id)
         if found is not None and found.state.host_uid == host_uid and found.record.session_id == session_id:
             self.sessions[key] = found
         return found
-
-    def _is_live_on(self, operation: LiveOperation, host_uid: str) -> bool:
-        return operation.state.host_uid == host_uid and self.live.get(operation.id) is operation
 
     def _find(self, host: str, host_uid: str, session_id: str) -> LiveOperation | None:
         attempt = parse_session_id(session_id)

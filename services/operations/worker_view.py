@@ -7,6 +7,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 _TIMED: Final = ("cancel_grace_left", "time_left")
 """Times that run: the host tells them as of its answer, and their passing is no change."""
+_MESSAGES: Final = (*_TIMED, "thinning")
 
 
 def show_worker(record: pb.Operation, session: Session) -> bool:
@@ -22,9 +23,10 @@ def show_worker(record: pb.Operation, session: Session) -> bool:
     if (session.devices or record.devices) and list(record.devices) != list(session.devices):
         record.devices[:] = session.devices
         changed = True
-    for field in _TIMED:
-        _show_field(record, session, field)
-    return _show_field(record, session, "thinning") or changed
+    for field in _MESSAGES:
+        if session.HasField(field) or record.HasField(field):
+            changed = (_show_field(record, session, field) and field not in _TIMED) or changed
+    return changed
 
 
 def clear_worker(record: pb.Operation) -> None:
