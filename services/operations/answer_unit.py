@@ -95,7 +95,7 @@ class AnswerUnit:
         if self._found:
             self._found_revision = self._shelf.revisions.hold()
             for operation, points in self._found:
-                _add_points(changes, operation, ShownPoints(points, self._found_revision))
+                _add_points(changes, operation, ShownPoints.of(points, self._found_revision))
 
     def committed(self) -> None:
         """Take note of what is stored, and show it."""
@@ -125,7 +125,7 @@ class AnswerUnit:
 def _add_points(changes: Changes, operation: LiveOperation, shown: ShownPoints) -> None:
     """Add the first points of an operation."""
     operation_id, attempt = operation.id, operation.record.attempt
-    incarnation = shown.points.incarnation
+    incarnation = shown.incarnation
     if incarnation not in operation.positions.next_seq:
         ordinal = operation.positions.ordinal(incarnation)
         journal: Row = {"operation_id": operation_id, "attempt": attempt, "incarnation": incarnation}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from google.rpc import status_pb2
 from ktrdr.operations.v1 import operations_pb2 as pb
@@ -16,10 +16,19 @@ Change = Callable[[OperationState], None]
 
 
 class ShownPoints(NamedTuple):
-    """Points, and the revision at which they are shown."""
+    """Points of one journal, packed, and the revision at which they are shown."""
 
-    points: NewPoints
     revision: int
+    incarnation: str
+    first_seq: int
+    last_seq: int
+    values: int
+    data: bytes
+
+    @classmethod
+    def of(cls, points: NewPoints, revision: int) -> Self:
+        """Return points as they are kept."""
+        return cls(revision, points.incarnation, points.first_seq, points.last_seq, points.count, points.packed())
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ktrdr.host.v1.metrics_pb2 import MetricSeries, MetricValue
 from ktrdr.operations.v1 import operations_pb2 as pb
 
-from services.operations.blocks import seqs_of, series_of
+from services.operations.blocks import pack, seqs_of, series_of
 
 
 @dataclass
@@ -43,6 +43,13 @@ class NewPoints:
     first_seq: int
     last_seq: int
     count: int
+    _packed: bytes | None = None
+
+    def packed(self) -> bytes:
+        """Return the series as one text of bytes: for whoever keeps points, as messages take many times the room."""
+        if self._packed is None:
+            self._packed = pack(self.series)
+        return self._packed
 
 
 def new_points(positions: JournalPositions, incarnation: str, series: Iterable[MetricSeries]) -> NewPoints | None:

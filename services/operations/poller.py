@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-from ktrdr.host.v1.host_pb2 import GetStatusResponse
+from ktrdr.host.v1.host_pb2 import GetStatusResponse, Host
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError
@@ -170,7 +170,9 @@ class HostPoller:
             if host.reading.cursor != cursor:
                 self.nudge()  # this answers a cursor of another host: begin with everything
         host.kind = answer.host.kind
-        host.description.CopyFrom(answer.host)
+        description = Host()  # a new one, as a message never gives back the memory of what it told before
+        description.CopyFrom(answer.host)
+        host.description = description
         taken = await self._intake.take(host, cursor, answer, asked_at=asked_at)
         if host.failures:
             self._logger.info("host_answers_again", failures=host.failures)

@@ -172,7 +172,7 @@ class Registry:
         revision = self.revisions.issue()
         for operation, points in taken:
             operation.take_points(points)
-            operation.shown_points.append(ShownPoints(points, revision))
+            operation.shown_points.append(ShownPoints.of(points, revision))
             self.tell_points(operation, points, revision)
         self.index.notify()
 

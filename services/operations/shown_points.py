@@ -11,10 +11,9 @@ from itertools import groupby
 
 from ktrdr.host.v1.metrics_pb2 import MetricSeries
 
-from services.operations.blocks import pack, seqs_of
+from services.operations.blocks import pack, seqs_of, unpack
 from services.operations.changes import Changes, Row
 from services.operations.live_operation import LiveOperation, ShownPoints
-from services.operations.new_points import NewPoints
 
 
 def add_points(changes: Changes, operation: LiveOperation, attempt: int) -> None:
@@ -49,38 +48,34 @@ def block_row(operation_id: str, attempt: int, shown: Sequence[ShownPoints]) -> 
         attempt: Number of the attempt.
         shown: The points, all of one journal, in order.
     """
-    first, last = shown[0].points, shown[-1].points
-    marks = [number for points, revision in shown for number in (points.last_seq, revision)]
+    first, last = shown[0], shown[-1]
+    marks = [number for one in shown for number in (one.last_seq, one.revision)]
     return {
         "operation_id": operation_id,
         "attempt": attempt,
         "incarnation": first.incarnation,
         "first_seq": first.first_seq,
         "last_seq": last.last_seq,
-        "points": sum(one.points.count for one in shown),
-        "revision": shown[-1].revision,
+        "points": sum(one.values for one in shown),
+        "revision": last.revision,
         "marks": struct.pack(f"<{len(marks)}Q", *marks) if len(shown) > 1 else None,
-        "data": pack(first.series if len(shown) == 1 else _joined([one.points for one in shown])),
+        "data": first.data if len(shown) == 1 else _joined(shown),
     }
 
 
 def _blocks(operation: LiveOperation, attempt: int) -> Iterator[Row]:
-    for _, shown in groupby(operation.shown_points, key=lambda one: one.points.incarnation):
+    for _, shown in groupby(operation.shown_points, key=lambda one: one.incarnation):
         yield block_row(operation.id, attempt, list(shown))
 
 
-def _joined(parts: Sequence[NewPoints]) -> list[MetricSeries]:
-    """Return the series of parts that follow each other, each series as one."""
+def _joined(shown: Sequence[ShownPoints]) -> bytes:
+    """Return the points of parts that follow each other as one batch, in which each series is there once."""
     joined: dict[str, MetricSeries] = {}
-    for part in parts:
-        for one in part.series:
-            known = joined.get(one.name)
-            if known is None:
-                joined[one.name] = known = MetricSeries()
-                known.CopyFrom(one)
-            else:
-                _append(known, one)
-    return list(joined.values())
+    for one in unpack(b"".join([part.data for part in shown])):
+        known = joined.setdefault(one.name, one)
+        if known is not one:
+            _append(known, one)
+    return pack(joined.values())
 
 
 def _append(known: MetricSeries, more: MetricSeries) -> None:

@@ -14,11 +14,11 @@ class Sizes:
         operations: Operations that are read from the store at once.
         tombstones: Tombstones that are read from the store at once.
         blocks: About how many blocks of points are read from the store at once.
-        recent_values: Values of points that are kept in memory, over all operations: these are about 20 MB.
+        recent_values: Values of points that are kept in memory, over all operations: these are about 30 MB.
     """
 
     message_bytes: int = MESSAGE_BYTES
     operations: int = 200
     tombstones: int = 1_000
     blocks: int = 200
-    recent_values: int = 400_000
+    recent_values: int = 100_000
