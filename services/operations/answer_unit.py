@@ -8,6 +8,7 @@ from services.operations.changes import Changes, Row
 from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import Change, LiveOperation, ShownPoints
 from services.operations.new_points import NewPoints
+from services.operations.pacing import first_poll_delay
 from services.operations.reading import Reading
 from services.operations.shown_points import block_row
 from services.operations.stored_change import Shelf, StoredChange, add_shown
@@ -105,7 +106,8 @@ class AnswerUnit:
                 self._shelf.tell_points(operation, points, self._found_revision)
         self._host.reading = self._reading
         if self._shown is not None:
-            self._host.unstored.stored(self._shown, self._reading.durable_cursor, self._now)
+            turn = first_poll_delay(self._host.name, 1.0)
+            self._host.unstored.stored(self._shown, self._reading.durable_cursor, self._now, turn=turn)
         for change in self._changes:
             change.committed()
         self._release()

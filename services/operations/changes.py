@@ -55,3 +55,8 @@ class Changes:
     when_stored: list[Callable[[], None]] = field(default_factory=list)
     revision_limit: int | None = None
     requests_expired_us: int | None = None
+
+    @property
+    def size(self) -> int:
+        """About how much work this is: rows of operations and of points."""
+        return len(self.operations) + len(self.metric_blocks)

@@ -1,9 +1,13 @@
 """One transaction for everything that waits to be stored."""
 
 import asyncio
-from typing import Protocol
+from collections import deque
+from typing import Final, Protocol
 
 from services.operations.changes import Changes
+
+_ENOUGH_ROWS: Final = 200
+"""Units that come on top of so many rows wait for the next transaction: all rows are put together in one go."""
 
 
 class Unit(Protocol):
@@ -35,7 +39,7 @@ class GroupCommit:
 
     def __init__(self, store: Writer) -> None:
         self._store = store
-        self._waiting: list[tuple[Unit, asyncio.Future[None]]] = []
+        self._waiting: deque[tuple[Unit, asyncio.Future[None]]] = deque()
         self._open: set[asyncio.Future[None]] = set()
         self._running: asyncio.Task[None] | None = None
 
@@ -60,16 +64,17 @@ class GroupCommit:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._write(batch)
+                await self._write_some()
         finally:
             self._running = None
 
-    async def _write(self, batch: list[tuple[Unit, asyncio.Future[None]]]) -> None:
+    async def _write_some(self) -> None:
+        batch: list[tuple[Unit, asyncio.Future[None]]] = []
         changes = Changes()
         try:
-            for unit, _ in batch:
-                unit.prepare(changes)
+            while self._waiting and changes.size < _ENOUGH_ROWS:
+                batch.append(self._waiting.popleft())
+                batch[-1][0].prepare(changes)
             await self._store.write(changes)
         except Exception as error:
             for unit, done in batch:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from ktrdr.host.v1.host_pb2 import GetStatusResponse
@@ -13,6 +14,7 @@ from services.operations.followed_host import FollowedHost
 from services.operations.identifiers import derived_operation_id, parse_session_id
 from services.operations.known_sessions import KnownSessions
 from services.operations.live_operation import LiveOperation
+from services.operations.loop_turns import LoopTurns
 from services.operations.loss import session_missing
 from services.operations.new_points import new_points
 from services.operations.operation_state import Delivery, OperationState
@@ -22,6 +24,9 @@ from services.operations.session_update import is_at_work, is_final, new_record
 from services.operations.store_reader import StoreReader
 from services.operations.told_session import Moment, ToldSession
 from services.operations.trends.ending import Closing, NoClosing, ending
+
+_ANSWERS_AT_ONCE: Final = 4
+"""Answers that are taken in between two looks at what else there is to do."""
 
 _logger = structlog.get_logger()
 _NO_CLOSING = NoClosing()
@@ -56,6 +61,7 @@ class Intake:
 
     def __init__(self, registry: Registry, reader: StoreReader, clock: Clock, closing: Closing = _NO_CLOSING) -> None:
         self._closing = closing
+        self._turns = LoopTurns(_ANSWERS_AT_ONCE)
         self._registry = registry
         self._reader = reader
         self._clock = clock
@@ -74,6 +80,7 @@ class Intake:
         Raises:
             ServiceError: The store did not take it; the same answer can be taken again.
         """
+        await self._turns.mine()
         host_uid = host.host_uid
         told = self._with_operations(host, answer.sessions)
         unknown = [session.id for session, operation in told if operation is None]

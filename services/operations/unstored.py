@@ -10,7 +10,7 @@ from typing import Final
 
 from services.operations.live_operation import LiveOperation
 
-STORE_EVERY_SECONDS: Final = 10.0
+STORE_EVERY_SECONDS: Final = 20.0
 MOST_VALUES: Final = 20_000
 
 
@@ -40,16 +40,19 @@ class Unstored:
             return True
         return now - self.stored_at >= STORE_EVERY_SECONDS
 
-    def stored(self, operations: dict[str, LiveOperation], cursor: bytes, now: float) -> None:
+    def stored(self, operations: dict[str, LiveOperation], cursor: bytes, now: float, *, turn: float) -> None:
         """Take note of what is stored.
 
         Args:
             operations: Operations that are, by id.
             cursor: Cursor up to which everything is.
             now: Monotonic time.
+            turn: Share of the interval, 0 to 1, by which the first one is shorter: so that hosts that came together do
+                not stay together.
         """
         for operation_id in operations:
             self.operations.pop(operation_id, None)
         self.cursor = cursor
         self.values = 0
-        self.stored_at = now
+        first = self.stored_at is None
+        self.stored_at = now - turn * STORE_EVERY_SECONDS if first else now
