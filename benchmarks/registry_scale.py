@@ -87,7 +87,8 @@ async def look(stub: "OperationsServiceAsyncStub", seconds: float) -> list[float
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return what the registry tells of a while under load."""
     hosts, addresses = ["--hosts", str(options.hosts), "--sessions", str(options.sessions)], folder / "hosts.json"
-    hosts += ["--series", str(options.series), "--period", str(options.period), "--hung", "1", "--late", "1"]
+    hosts += ["--series", str(options.series), "--period", str(options.period), "--spread", str(options.spread)]
+    hosts += ["--hung", "1", "--late", "1"]
     cores = sorted(os.sched_getaffinity(0))
     hosts += ["--core", str(cores[0])]
     with process("benchmarks.simulated_hosts", *hosts, "--ready", str(addresses), ready=addresses) as simulated:
@@ -141,7 +142,8 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=50, help="of each host (default 50)")
     parser.add_argument("--series", type=int, default=1, help="metrics of a row, 1 to 8 (default 1)")
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two rows of a session (default 1)")
-    parser.add_argument("--settle", type=float, default=10.0, help="seconds before it counts (default 10)")
+    parser.add_argument("--spread", type=int, default=20, help="periods until the last session begins (default 20)")
+    parser.add_argument("--settle", type=float, default=30.0, help="seconds before it counts (default 30)")
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds to measure (default 20)")
     parser.add_argument("--profile", action="store_true", help="tell where the time of the event loop goes")
     add_json_flag(parser)

@@ -96,7 +96,7 @@ async def run(options: argparse.Namespace) -> None:
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     if await lines.readline():
-        load = Load(options.sessions, options.series, round(options.period * 1e9), time.time_ns())
+        load = Load(options.sessions, options.series, round(options.period * 1e9), time.time_ns(), options.spread)
         for host in hosts:
             host.begin(load)
         print("begun", flush=True)
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, required=True, help="of each host")
     parser.add_argument("--series", type=int, default=1, help="metrics of a row")
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two rows of a session")
+    parser.add_argument("--spread", type=int, default=0, help="periods until the last session begins")
     parser.add_argument("--hung", type=int, default=0, choices=(0, 1), help="one that never answers")
     parser.add_argument("--late", type=int, default=0, choices=(0, 1), help="one that answers 10 s late")
     parser.add_argument("--ready", type=Path, required=True, help="file for the addresses")

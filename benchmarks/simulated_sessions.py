@@ -33,13 +33,15 @@ class Load:
         sessions: Sessions at work.
         series: Metrics of a row.
         period_ns: Time between two rows of a session, in nanoseconds.
-        start_ns: When the sessions began, in nanoseconds since the Unix epoch.
+        start_ns: When the first sessions begin, in nanoseconds since the Unix epoch.
+        spread: Periods after which the last ones do.
     """
 
     sessions: int
     series: int
     period_ns: int
     start_ns: int
+    spread: int = 0
 
 
 class SimulatedSessions:
@@ -54,7 +56,9 @@ class SimulatedSessions:
         self.host_uid = f"{number:032x}"
         self._load = load
         self._first_ns = [
-            load.start_ns + round((j + (number * 0.618) % 1) / load.sessions * load.period_ns)
+            load.start_ns
+            + round((j + (number * 0.618) % 1) / load.sessions * load.period_ns)
+            + (number * 7 + j * 13) % (load.spread + 1) * load.period_ns
             for j in range(load.sessions)
         ]
         self._heads = [self._head(j) for j in range(load.sessions)]
@@ -123,7 +127,7 @@ class SimulatedSessions:
         """Return progress and the rows `first` to `last` of a session."""
         known = self._bodies.get((first, last))
         if known is None:
-            if len(self._bodies) > 8:
+            if len(self._bodies) > 4 * (self._load.spread + 2):
                 self._bodies.clear()  # they are all of the last few seconds
             known = self._bodies[first, last] = self._shared(first, last)
         progress, series = known
