@@ -51,9 +51,14 @@ class ChangeIndex:
         """Tell whether an operation is in memory."""
         return operation_id in self._entries
 
-    def touch(self, operation: LiveOperation) -> None:
-        """Take note that an operation has a new revision, and tell all listeners."""
-        entry = _Entry(operation.record.revision, operation)
+    def touch(self, operation: LiveOperation, revision: int = 0) -> None:
+        """Take note that an operation has a new revision, and tell all listeners.
+
+        Args:
+            operation: The operation.
+            revision: Its revision, where its record does not tell it yet.
+        """
+        entry = _Entry(revision or operation.record.revision, operation)
         self._entries[operation.id] = entry
         if self._order and self._order[-1].revision > entry.revision:
             # What was shown while this change was being stored has a higher revision, and stays behind it.

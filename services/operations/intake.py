@@ -157,6 +157,9 @@ class Intake:
         operation.hidden = False  # the host has it, so it will not be refused any more
         if is_final(session):
             return OperationUpdate(operation, ending(self._closing, told.end, operation, points, session), points)
+        if told.is_mere_progress and operation.first_answer is None:
+            self._registry.show_later(operation, told)
+            return OperationUpdate(operation, None, points)
         if operation.record.HasField("loss"):
             operation.answer_creator(None)
             return OperationUpdate(operation, told.again, points)  # evidence is as durable when it is taken back

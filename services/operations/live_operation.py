@@ -37,6 +37,7 @@ class LiveOperation:
 
     Attributes:
         id: Id of the operation.
+        attempt: Number of its attempt.
         state: What is shown.
         positions: How far the journals of the latest attempt have been taken in.
         stored_points: Points of the latest attempt that have been taken in.
@@ -53,6 +54,7 @@ class LiveOperation:
     """
 
     id: str = field(init=False)
+    attempt: int = field(init=False)
     state: OperationState
     positions: JournalPositions = field(default_factory=JournalPositions)
     stored_points: int = 0
@@ -66,8 +68,9 @@ class LiveOperation:
     staged: list[Change] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Take the id, which never changes, out of the message: it is asked for all the time."""
-        self.id = self.state.record.id
+        """Take out of the message what never changes: it is asked for all the time."""
+        record = self.state.record
+        self.id, self.attempt = record.id, record.attempt
 
     @property
     def record(self) -> pb.Operation:

@@ -1,9 +1,9 @@
 """The registry's own record of an operation: what is told to everybody, and what only the registry needs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from google.rpc import status_pb2
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -29,6 +29,30 @@ class Delivery(IntEnum):
     """The host has the session."""
 
 
+class Later(Protocol):
+    """Something that can be shown when somebody asks for it."""
+
+    def show(self, state: "OperationState") -> bool:
+        """Let the state tell it."""
+
+
+class _Record:
+    """The record of a state; what waits to be applied to it is applied when somebody asks for it."""
+
+    def __get__(self, state: "OperationState | None", _owner: type) -> pb.Operation:
+        if state is None:
+            raise AttributeError  # so dataclasses see a field without a default
+        if (later := state.later) is not None:
+            state.later = None
+            later.show(state)
+            record = state.settled
+            record.revision = max(record.revision, state.later_revision)
+        return state.settled
+
+    def __set__(self, state: "OperationState", record: pb.Operation) -> None:
+        state.settled = record
+
+
 @dataclass
 class OperationState:
     """Everything about an operation that survives a restart, but for its points.
@@ -42,20 +66,27 @@ class OperationState:
         cancel_sent: The host has taken the wish to stop.
         asked_us: When the latest attempt was asked for, in microseconds since the Unix epoch; 0 for the first, which
             was asked for when the operation was created.
+        later: What is shown beyond the record as it is, and is applied to it when somebody asks for it: most of what
+            hosts tell is overtaken before that.
+        later_revision: Its revision.
+        settled: The record without that.
     """
 
-    record: pb.Operation
+    record: pb.Operation = _Record()  # type: ignore[assignment]  # a descriptor stands for what it gives
     delivery: Delivery = Delivery.NEW
     wanted_host: str = ""
     host_uid: str = ""
     cancel_now: bool = False
     cancel_sent: bool = False
     asked_us: int = 0
+    later: Later | None = field(default=None, init=False, compare=False, repr=False)
+    later_revision: int = field(default=0, init=False, compare=False, repr=False)
+    settled: pb.Operation = field(init=False, compare=False, repr=False)
 
     @property
     def ended(self) -> bool:
         """The operation is COMPLETED, FAILED or CANCELLED."""
-        return self.record.state in ENDED
+        return self.settled.state in ENDED  # no host's progress ends it
 
     def copy(self) -> Self:
         """Return a copy that shares nothing."""

@@ -28,6 +28,7 @@ from services.operations.revisions import Revisions
 from services.operations.store import Store
 from services.operations.store_reader import StoredBlock
 from services.operations.stored_change import StoredChange, add_shown
+from services.operations.told_session import ToldSession
 
 OperationListener = Callable[[LiveOperation], None]
 """Called with an operation of which something has come to be known."""
@@ -96,7 +97,7 @@ class Registry:
         key = host_uid, session_id
         if (known := self.sessions.get(key)) is not None:
             state = known.state
-            here = state.host_uid == host_uid and state.record.session_id == session_id
+            here = state.host_uid == host_uid and state.settled.session_id == session_id
             if here and self.live.get(known.id) is known:
                 return known
             del self.sessions[key]
@@ -225,6 +226,12 @@ class Registry:
         if not operation.hidden:
             operation.record.revision = self.revisions.issue()
             self.index.touch(operation)
+
+    def show_later(self, operation: LiveOperation, told: ToldSession) -> None:
+        """Change what is shown of an operation when somebody asks for it."""
+        told.show_later()
+        revision = operation.state.later_revision = self.revisions.issue()
+        self.index.touch(operation, revision)
 
 
 class _Housekeeping:

@@ -1,7 +1,7 @@
 """What a host told about one session, to be applied to states of its operation."""
 
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.host.v1.session_pb2 import Session
@@ -11,8 +11,10 @@ from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import LiveOperation
 from services.operations.loss import no_loss
 from services.operations.new_points import NewPoints, show_latest
-from services.operations.operation_state import Delivery, OperationState
+from services.operations.operation_state import Delivery, OperationState, State
 from services.operations.session_update import end_with_session, show_session_at
+
+_RUNNING_SESSION: Final = Session.State.STATE_RUNNING
 
 
 class Moment(NamedTuple):
@@ -54,8 +56,34 @@ class ToldSession:
         self._host = host.name
         self._host_uid = host.host_uid
         self._session = session
+        self._operation = operation
         self._points = points
         self._total = operation.stored_points + (points.count if points else 0)
+
+    @property
+    def is_mere_progress(self) -> bool:
+        """Nothing is told but progress and new points of an operation that is at work, and was before."""
+        session, operation = self._session, self._operation
+        state = operation.state
+        record = state.settled
+        if self._points is None or session.state != _RUNNING_SESSION or record.state != State.STATE_RUNNING:
+            return False
+        if state.delivery is not Delivery.ACCEPTED or state.host_uid != self._host_uid or operation.hidden:
+            return False
+        special = session.inputs or session.progress.wait_reason or record.wait_reason or record.HasField("loss")
+        return not special
+
+    def show_later(self) -> None:
+        """Let the operation tell it when somebody asks: until then it may be overtaken by what is told next."""
+        state = self._operation.state
+        if isinstance(state.later, ToldSession) and state.later.series != self.series:
+            _ = state.record  # or series that are not told of this time would be left out
+        state.later = self
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Names of the series that have new points."""
+        return tuple([one.name for one in self._points.series]) if self._points is not None else ()
 
     def show(self, state: OperationState) -> bool:
         """Let the state tell it, an end excepted; return whether anything changed."""

@@ -322,7 +322,7 @@ class TrendBoard:
         return telling(verdicts, operation.record.attempt, self._clock.now())
 
     def _act(self, operation: LiveOperation) -> None:
-        if operation.record.stop_on and (reason := reason_to_stop(operation.record, operation.record.verdicts)):
+        if operation.state.settled.stop_on and (reason := reason_to_stop(operation.record, operation.record.verdicts)):
             self._spawn(stop(self._canceller, operation.id, reason))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -14,6 +14,8 @@ from services.operations.trends.entry import Entry
 
 def waits(operation: LiveOperation) -> bool:
     """Tell whether an operation has said that it waits for something: then nothing has to come."""
+    if operation.state.later is not None:
+        return False  # such an operation is at work
     record = operation.record
     return bool(record.wait_reason or record.progress.wait_reason)
 

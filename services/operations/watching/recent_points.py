@@ -59,7 +59,7 @@ class RecentPoints:
 
     def take(self, operation: LiveOperation, points: NewPoints, revision: int) -> None:
         """Take points, before their revision is shown."""
-        kept = _Kept(revision, operation, operation.record.attempt, points.incarnation, points.packed(), points.count)
+        kept = _Kept(revision, operation, operation.attempt, points.incarnation, points.packed(), points.count)
         if self._points and self._points[-1].revision > revision:
             insort_right(self._points, kept, lo=self._first, key=_revision)
         else:

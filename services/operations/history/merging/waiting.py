@@ -18,7 +18,7 @@ class WaitingJournals:
 
     def points_came(self, operation: LiveOperation, points: NewPoints, _revision: int) -> None:
         """Take note of a block."""
-        key = JournalKey(operation.id, operation.record.attempt, points.incarnation)
+        key = JournalKey(operation.id, operation.attempt, points.incarnation)
         count = self._counts.get(key, 0) + 1
         if count < ENOUGH_BLOCKS:
             self._counts[key] = count
