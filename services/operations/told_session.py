@@ -15,6 +15,7 @@ from services.operations.operation_state import Delivery, OperationState, State
 from services.operations.session_update import end_with_session, show_session_at
 
 _RUNNING_SESSION: Final = Session.State.STATE_RUNNING
+_RUNNING: Final = State.STATE_RUNNING
 
 
 class Moment(NamedTuple):
@@ -66,7 +67,7 @@ class ToldSession:
         session, operation = self._session, self._operation
         state = operation.state
         record = state.settled
-        if self._points is None or session.state != _RUNNING_SESSION or record.state != State.STATE_RUNNING:
+        if self._points is None or session.state != _RUNNING_SESSION or record.state != _RUNNING:
             return False
         if state.delivery is not Delivery.ACCEPTED or state.host_uid != self._host_uid or operation.hidden:
             return False

@@ -34,7 +34,7 @@ _MOST_AT_ONCE: Final = 10_000
 """Values that an attempt may end with to have its verdicts at the same time."""
 _MOST_IN_A_UNIT: Final = 200
 """Operations whose verdicts are stored together: putting a unit together takes the event loop."""
-_REFRESH_OF_ONE_SECONDS: Final = 0.003
+_REFRESH_OF_ONE_SECONDS: Final = 0.006
 """Evidence is told less often where there are many operations: so many seconds for each."""
 _PAUSE_SECONDS: Final = 1.0
 _REST: Final = 4.0
@@ -281,9 +281,9 @@ class TrendBoard:
         if idle is None:
             return None  # nothing is known that would change anything
         marks = entry.marks
-        if idle or entry.stalled or trends.transitions != entry.transitions:
+        if idle or trends.transitions != entry.transitions or entry.stalled:
             marks, entry.transitions = trends.marks(idle), trends.transitions
-        if serious(marks) != serious(entry.marks):
+        if marks is not entry.marks and serious(marks) != serious(entry.marks):
             return _News(entry, marks, trends.verdicts(idle))
         refresh = max(self._refresh_seconds, len(self._entries) * _REFRESH_OF_ONE_SECONDS)
         if marks != entry.marks or now - entry.told_at >= refresh:
