@@ -66,7 +66,7 @@ class AnswerUnit:
             (self._found if update.new else self._known).append((operation, update.points))
 
     def show(self) -> bool:
-        """Show what needs not be stored first; return whether there is anything to store now.
+        """Show what needs not be stored first; return whether there is anything that has to be stored now.
 
         Points come before the end that their host told with them, and after the appearance of their operation: who
         reads up to any revision has all points of what has ended, and knows the operation of each point.
@@ -78,7 +78,7 @@ class AnswerUnit:
         if self._known:
             self._shelf.show_points(self._known)
             unstored.values += sum(points.count for _, points in self._known)
-        if self._changes or self._removed or not self._reading.complete or unstored.is_due(self._now):
+        if self._changes or self._removed or not self._reading.complete or unstored.has_to_be_waited_for:
             return True
         self._host.reading = self._reading
         return False

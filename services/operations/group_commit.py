@@ -49,12 +49,16 @@ class GroupCommit:
         Raises:
             ServiceError: It could not be stored, and `unit.failed` was called.
         """
+        await asyncio.shield(self.add(unit))
+
+    def add(self, unit: Unit) -> asyncio.Future[None]:
+        """Let a unit be stored; the future is done when it is, or has an exception when it could not be."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open.add(done)
         self._waiting.append((unit, done))
         if self._running is None:
             self._running = asyncio.create_task(self._run(), name="commit")
-        await asyncio.shield(done)
+        return done
 
     async def settled(self) -> None:
         """Wait until everything that was given so far is stored, or has failed."""

@@ -21,6 +21,7 @@ from services.operations.operation_state import Delivery, OperationState
 from services.operations.reading import Reading
 from services.operations.registry import Registry
 from services.operations.session_update import is_at_work, is_final, new_record
+from services.operations.shown_unit import ShownUnit
 from services.operations.store_reader import StoreReader
 from services.operations.told_session import Moment, ToldSession
 from services.operations.trends.ending import Closing, NoClosing, ending
@@ -108,6 +109,8 @@ class Intake:
             raise
         if stores:
             await self._registry.commits.commit(unit)
+        elif host.unstored.is_due(moment.monotonic) and not host.unstored.under_way:
+            self._registry.commits.add(ShownUnit(self._registry, host, moment.monotonic))
         return Taken(bool(answer.sessions or lost), answer.more, tuple(resurfaced), gone)
 
     def _fill(

@@ -12,6 +12,9 @@ from services.operations.live_operation import LiveOperation
 
 STORE_EVERY_SECONDS: Final = 20.0
 MOST_VALUES: Final = 20_000
+"""Values that are kept in memory before they are stored without waiting for the time to come."""
+_MOST_WAITING: Final = 2 * MOST_VALUES
+"""Values with which a host is not asked for more before they are stored."""
 
 
 @dataclass
@@ -23,12 +26,21 @@ class Unstored:
         operations: Operations that have been told of since, by id.
         values: Values of points that have come since.
         stored_at: Monotonic time at which all was stored; None before.
+        under_way: It is being stored, or about to be.
+        refused: The store did not take it when it was tried last.
     """
 
     cursor: bytes = b""
     operations: dict[str, LiveOperation] = field(default_factory=dict)
     values: int = 0
     stored_at: float | None = None
+    under_way: bool = False
+    refused: bool = False
+
+    @property
+    def has_to_be_waited_for(self) -> bool:
+        """Tell whether everything has to be stored before the host is asked for more."""
+        return not self.cursor or self.stored_at is None or self.refused or self.values > _MOST_WAITING
 
     def is_due(self, now: float) -> bool:
         """Tell whether it is time to store everything.
@@ -36,7 +48,7 @@ class Unstored:
         Args:
             now: Monotonic time.
         """
-        if not self.cursor or self.stored_at is None or self.values > MOST_VALUES:
+        if self.stored_at is None or self.has_to_be_waited_for or self.values > MOST_VALUES:
             return True
         return now - self.stored_at >= STORE_EVERY_SECONDS
 
@@ -54,5 +66,6 @@ class Unstored:
             self.operations.pop(operation_id, None)
         self.cursor = cursor
         self.values = 0
+        self.refused = False
         first = self.stored_at is None
         self.stored_at = now - turn * STORE_EVERY_SECONDS if first else now

@@ -130,6 +130,7 @@ class World:
         self.broken.armed = True
         with contextlib.suppress(ServiceError):
             await self.poll()
+        await self.registry.commits.settled()  # what nobody waits for fails too
         self.broken.armed = False
 
     async def step(self, name: str) -> None:
@@ -209,6 +210,7 @@ def test_each_point_is_stored_once_and_in_order_and_ends_are_final(steps: list[s
             for step in steps:
                 await world.step(step)
             await world.check_points()
+            await world.registry.commits.settled()
             await world.store.close()
 
     asyncio.run(run())
