@@ -10,6 +10,7 @@ from services.operations.followed_host import REGISTERED, FollowedHost
 from services.operations.hosts import Hosts
 from services.operations.intake import Intake, Taken
 from services.operations.liveness import LivenessBoard
+from services.operations.loop_load import LoopLoad
 from services.operations.losses import Losses
 from services.operations.pacing import Intervals, Pacing, first_poll_delay
 from services.operations.poller import HostPoller
@@ -55,6 +56,7 @@ class Following:
         self._wishes = wishes
         self._verification = verification
         self._losses = losses
+        self._load = LoopLoad(clock)
         self._up: set[str] = set()
         self._verified: set[str] = set()
         self._liveness = LivenessBoard(hosts.by_name, registry, clock)
@@ -78,6 +80,7 @@ class Following:
             self._poll(host, first_poll_delay(host.name, self._intervals.shortest))
         self._tasks.append(asyncio.create_task(self._liveness.run(), name="liveness"))
         self._tasks.append(asyncio.create_task(self._losses.run(), name="losses"))
+        self._tasks.append(asyncio.create_task(self._load.run(), name="loop load"))
 
     def follow(self, host: FollowedHost) -> None:
         """Begin to poll a host now; one that is polled already is polled at its new address."""
@@ -111,6 +114,7 @@ class Following:
             Pacing(self._intervals, random.Random(self._rng.random())),
             self._demand,
             self._clock,
+            load=self._load,
             wait_seconds=self._wait_seconds,
             identify=self._identify,
             told=self._told,

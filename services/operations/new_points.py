@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ktrdr.host.v1.metrics_pb2 import MetricSeries, MetricValue
 from ktrdr.operations.v1 import operations_pb2 as pb
 
-from services.operations.blocks import pack, seqs_of, series_of
+from services.operations.blocks import pack, seqs_of, series_of, unpack
 
 
 @dataclass
@@ -24,6 +24,22 @@ class JournalPositions:
         """Return the place of an incarnation among those of the attempt, from 0; a new one comes last."""
         known = list(self.next_seq)
         return known.index(incarnation) if incarnation in self.next_seq else len(known)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPoints:
+    """Points as they are kept: packed, as a message keeps all others alive that came with it."""
+
+    incarnation: str
+    first_seq: int
+    last_seq: int
+    count: int
+    data: bytes
+
+    @property
+    def series(self) -> list[MetricSeries]:
+        """The points, by series."""
+        return unpack(self.data)
 
 
 @dataclass(slots=True)
@@ -50,6 +66,10 @@ class NewPoints:
         if self._packed is None:
             self._packed = pack(self.series)
         return self._packed
+
+    def kept(self) -> PackedPoints:
+        """Return the points for whoever keeps them."""
+        return PackedPoints(self.incarnation, self.first_seq, self.last_seq, self.count, self.packed())
 
 
 def new_points(positions: JournalPositions, incarnation: str, series: Iterable[MetricSeries]) -> NewPoints | None:

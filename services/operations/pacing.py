@@ -88,9 +88,9 @@ def in_turn(pause_seconds: float, *, asked_at: float, now: float, turn: float) -
         pause_seconds: Time from one question to the next.
         asked_at: Monotonic time of the last question.
         now: Monotonic time.
-        turn: Monotonic time of any question in turn.
+        turn: Monotonic time of any question in turn: the last one, where pauses change.
     """
-    earliest = max(now, asked_at + pause_seconds / 2)
+    earliest = max(now, asked_at + pause_seconds / 4)
     return earliest + (turn - earliest) % pause_seconds - now
 
 

@@ -13,6 +13,7 @@ from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost
 from services.operations.host_errors import CursorRejected, HostCallError, HostDoesNotAnswer
 from services.operations.intake import Intake, Taken
+from services.operations.loop_load import LoopLoad
 from services.operations.pacing import Pacing, in_turn
 
 
@@ -38,6 +39,7 @@ class HostPoller:
         pacing: Chooses the pauses.
         demand: Whether somebody watches or waits.
         clock: The time.
+        load: Whether the event loop keeps up.
         wait_seconds: Longest time for the host to keep a poll open.
         identify: Called with the identity that each answer tells; returns whether it is new, or raises HostCallError.
         told: Called after each poll with what was taken in, None after a failed one.
@@ -52,6 +54,7 @@ class HostPoller:
         demand: Demand,
         clock: Clock,
         *,
+        load: LoopLoad,
         wait_seconds: float,
         identify: Callable[[FollowedHost, str], bool],
         told: Callable[[FollowedHost, Taken | None], None],
@@ -62,6 +65,7 @@ class HostPoller:
         self._pacing = pacing
         self._demand = demand
         self._clock = clock
+        self._load = load
         self._wait_seconds = wait_seconds
         self._identify = identify
         self._told = told
@@ -133,12 +137,16 @@ class HostPoller:
             _settle(refreshed, None)
         changed, watched = taken.changed, self._demand.any
         self._takes_turns = changed and not watched
-        return self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
+        pause_seconds = self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
+        return pause_seconds if watched else pause_seconds * self._load.stretch
 
     def _until_next_poll(self, pause_seconds: float) -> float:
         if not self._takes_turns:
             return pause_seconds
-        return in_turn(pause_seconds, asked_at=self._asked_at, now=self._clock.monotonic(), turn=self._turn)
+        now = self._clock.monotonic()
+        wait = in_turn(pause_seconds, asked_at=self._asked_at, now=now, turn=self._turn)
+        self._turn = now + wait
+        return wait
 
     @property
     def _is_out_of_sight(self) -> bool:

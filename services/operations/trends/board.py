@@ -12,7 +12,7 @@ from services.common.clock import Clock
 from services.common.errors import StatusError
 from services.operations.followed_host import FollowedHost
 from services.operations.live_operation import Change, LiveOperation
-from services.operations.new_points import NewPoints
+from services.operations.new_points import NewPoints, PackedPoints
 from services.operations.operation_state import OperationState
 from services.operations.registry import Registry
 from services.operations.trends.attempt_trends import Mark
@@ -37,7 +37,7 @@ _MOST_IN_A_UNIT: Final = 200
 _REFRESH_OF_ONE_SECONDS: Final = 0.006
 """Evidence is told less often where there are many operations: so many seconds for each."""
 _PAUSE_SECONDS: Final = 1.0
-_REST: Final = 4.0
+_REST: Final = 9.0
 """Looks rest for so many times what they took: thousands of operations are looked at less often than once a second."""
 
 _logger = structlog.get_logger()
@@ -145,7 +145,7 @@ class TrendBoard:
             end_ns: When, nanoseconds since the Unix epoch; 0 if that is not known.
         """
         entry = self._entries.get(operation.id)
-        last = [points] if points is not None else []
+        last: list[NewPoints | PackedPoints] = [points] if points is not None else []
         if entry is not None and entry.operation is operation:
             if not entry.ready:
                 return None

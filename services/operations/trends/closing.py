@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ktrdr.operations.v1 import operations_pb2 as pb
 from ktrdr.operations.v1.trends_pb2 import Verdict
 
-from services.operations.new_points import NewPoints
+from services.operations.new_points import NewPoints, PackedPoints
 from services.operations.operation_state import State
 from services.operations.trends.attempt_trends import AttemptTrends
 from services.operations.trends.entry import take
@@ -49,7 +49,7 @@ def idle_of_ended(record: pb.Operation, attempt: int, trends: AttemptTrends) -> 
 
 def closing_verdicts(
     trends: AttemptTrends,
-    waiting: Iterable[NewPoints],
+    waiting: Iterable[NewPoints | PackedPoints],
     record: pb.Operation,
     *,
     completed: bool,

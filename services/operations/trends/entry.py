@@ -7,7 +7,7 @@ from typing import Final
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_WARNING, VERDICT_KIND_STALLED, Verdict
 
 from services.operations.live_operation import LiveOperation
-from services.operations.new_points import NewPoints
+from services.operations.new_points import NewPoints, PackedPoints
 from services.operations.trends.attempt_trends import AttemptTrends, Mark
 from services.operations.trends.rows import Row, rows_of
 
@@ -36,7 +36,7 @@ class Entry:
     arrived_at: float
     ready: bool
     missed: bool = False
-    waiting: list[NewPoints] = field(default_factory=list)
+    waiting: list[PackedPoints] = field(default_factory=list)
     waiting_count: int = 0
     marks: tuple[Mark, ...] = ()
     transitions: int = -1
@@ -55,7 +55,7 @@ class Entry:
             now: Monotonic time.
         """
         self.arrived_at = now
-        self.waiting.append(points)
+        self.waiting.append(points.kept())
         self.waiting_count += points.count
         if self.waiting_count > _MOST_WAITING:
             self.waiting, self.waiting_count = [], 0
@@ -79,7 +79,7 @@ def serious(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
     return tuple([mark for mark in marks if mark[3] >= SEVERITY_WARNING])
 
 
-def take(trends: AttemptTrends, points: NewPoints) -> None:
+def take(trends: AttemptTrends, points: NewPoints | PackedPoints) -> None:
     """Let trends look at points."""
     series = points.series
     if points.first_seq == points.last_seq:  # one row, as mostly: every series has one point

@@ -66,8 +66,8 @@ def test_a_host_comes_back_to_its_turn_however_late_it_was(
 ) -> None:
     wait = in_turn(pause, asked_at=asked_at, now=asked_at + late, turn=turn)
     next_at = asked_at + late + wait
-    assert -1e-9 <= wait <= 1.5 * pause + 1e-9
-    assert next_at - asked_at >= pause / 2 - 1e-9
+    assert -1e-9 <= wait <= 1.25 * pause + 1e-9
+    assert next_at - asked_at >= pause / 4 - 1e-9
     turns = (next_at - turn) / pause
     assert abs(turns - round(turns)) < 1e-6
     assert abs(in_turn(pause, asked_at=next_at, now=next_at, turn=turn) - pause) < 1e-6

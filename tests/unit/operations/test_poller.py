@@ -15,6 +15,7 @@ from services.operations.demand import Demand
 from services.operations.followed_host import FollowedHost
 from services.operations.host_errors import CursorRejected, HostCallError, HostDoesNotAnswer
 from services.operations.intake import Taken
+from services.operations.loop_load import LoopLoad
 from services.operations.pacing import Intervals, Pacing
 from services.operations.poller import HostPoller
 from tests.support.eventually import eventually
@@ -89,6 +90,7 @@ async def polling(
         Pacing(intervals, random.Random(1)),
         demand or Demand(),
         SystemClock(),
+        load=LoopLoad(SystemClock()),
         wait_seconds=wait_seconds,
         identify=identify,
         told=lambda _host, _taken: None,

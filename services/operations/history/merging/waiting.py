@@ -17,7 +17,9 @@ class WaitingJournals:
         self._news = asyncio.Event()
 
     def points_came(self, operation: LiveOperation, points: NewPoints, _revision: int) -> None:
-        """Take note of a block."""
+        """Take note of points. Those that come before others are stored go into the same block."""
+        if len(operation.shown_points) > 1:
+            return
         key = JournalKey(operation.id, operation.attempt, points.incarnation)
         count = self._counts.get(key, 0) + 1
         if count < ENOUGH_BLOCKS:
