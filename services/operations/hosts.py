@@ -102,8 +102,10 @@ class Hosts:
                 f"At {host.address} another host ({host_uid}) answers than the one that was registered as {host.name} "
                 f"({host.announced_uid}). Correct the address, or register the other under a name of its own."
             )
-        other = self._claimed.get(host_uid, host)
-        if other is not host:
+        other = self._claimed.get(host_uid)
+        if other is host and host.host_uid == host_uid:
+            return False
+        if other is not None and other is not host:
             if other.state(self._clock.monotonic()) not in _OUT_OF_SIGHT:
                 raise HostCallError(f"This is the same host as {other.name} ({other.address}). Remove one of the two.")
             other.forget()  # it has moved here: nothing answers there any more

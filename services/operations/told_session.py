@@ -48,7 +48,12 @@ class ToldSession:
         session: What was told.
         operation: The operation of the session.
         points: Points that are new.
+
+    Attributes:
+        series: Names of the series that have new points.
     """
+
+    __slots__ = ("_host", "_host_uid", "_moment", "_operation", "_points", "_session", "_total", "series")
 
     def __init__(
         self, moment: Moment, host: FollowedHost, session: Session, operation: LiveOperation, points: NewPoints | None
@@ -60,6 +65,7 @@ class ToldSession:
         self._operation = operation
         self._points = points
         self._total = operation.stored_points + (points.count if points else 0)
+        self.series = tuple([one.name for one in points.series]) if points is not None else ()
 
     @property
     def is_mere_progress(self) -> bool:
@@ -80,11 +86,6 @@ class ToldSession:
         if isinstance(state.later, ToldSession) and state.later.series != self.series:
             _ = state.record  # or series that are not told of this time would be left out
         state.later = self
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """Names of the series that have new points."""
-        return tuple([one.name for one in self._points.series]) if self._points is not None else ()
 
     def show(self, state: OperationState) -> bool:
         """Let the state tell it, an end excepted; return whether anything changed."""

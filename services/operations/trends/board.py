@@ -37,8 +37,9 @@ _MOST_IN_A_UNIT: Final = 200
 _REFRESH_OF_ONE_SECONDS: Final = 0.006
 """Evidence is told less often where there are many operations: so many seconds for each."""
 _PAUSE_SECONDS: Final = 1.0
-_REST: Final = 9.0
-"""Looks rest for so many times what they took: thousands of operations are looked at less often than once a second."""
+_REST: Final = 5.0
+"""Each slice is followed by a rest of so many times what it took: thousands of operations are looked at in the course
+of seconds, and nobody waits for that."""
 
 _logger = structlog.get_logger()
 
@@ -90,7 +91,6 @@ class TrendBoard:
         self._judged: set[tuple[str, int]] = set()
         self._late: LateVerdicts | None = None
         self._anyone_behind = asyncio.Event()
-        self._took_seconds = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, late: LateVerdicts) -> None:
@@ -226,7 +226,7 @@ class TrendBoard:
 
     async def _look_again_and_again(self) -> None:
         while True:
-            await asyncio.sleep(max(self._interval_seconds, _REST * self._took_seconds))
+            await asyncio.sleep(self._interval_seconds)
             try:
                 await self.look()
             except StatusError as error:
@@ -243,7 +243,6 @@ class TrendBoard:
 
     async def _look(self, touched: Collection[str]) -> None:
         news: list[_News] = []
-        self._took_seconds = 0.0
         began = time.perf_counter()
         for operation_id, entry in list(self._entries.items()):
             now = self._clock.monotonic()
@@ -259,10 +258,8 @@ class TrendBoard:
                 if (found := self._news(entry, now)) is not None:
                     news.append(found)
             if (taken := time.perf_counter() - began) > _SLICE_SECONDS:
-                self._took_seconds += taken
-                await asyncio.sleep(0)
+                await asyncio.sleep(_REST * taken)
                 began = time.perf_counter()
-        self._took_seconds += time.perf_counter() - began
         for start in range(0, len(news), _MOST_IN_A_UNIT):
             await self._store(news[start : start + _MOST_IN_A_UNIT])
 
