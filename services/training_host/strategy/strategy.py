@@ -1,18 +1,24 @@
 """A checked strategy."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from services.training_host.indicators.definition import Indicator
+from services.training_host.strategy.evaluation import Backtest, Evaluation, Holdout
 from services.training_host.strategy.membership import FuzzySet
 from services.training_host.strategy.model import Name, StrategyModel
-from services.training_host.strategy.network import Decisions, Network
+from services.training_host.strategy.network import Decisions, Network, ReturnDecisions
 from services.training_host.strategy.nn_input import NetworkInput
-from services.training_host.strategy.training import Training
+from services.training_host.strategy.training import ForwardReturnLabels, Huber, Training
 from services.training_host.strategy.training_data import TrainingData
 
-CLASSES = {"forward_return": ("down", "flat", "up"), "zigzag": ("down", "up")}
+CLASSES = {
+    "forward_return": ("down", "flat", "up"),
+    "triple_barrier": ("down", "flat", "up"),
+    "zigzag": ("down", "up"),
+}
 """The classes of each label source, in the order of the network's outputs."""
 
 
@@ -30,6 +36,8 @@ class Strategy(StrategyModel):
         model: The network.
         decisions: How its answer is read.
         training: How it is trained.
+        evaluation: How it is judged.
+        backtest: How its decisions are turned into a return.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
@@ -42,24 +50,62 @@ class Strategy(StrategyModel):
     model: Network
     decisions: Decisions
     training: Training
+    evaluation: Evaluation = Field(default_factory=Holdout)
+    backtest: Backtest = Field(default_factory=Backtest)
 
     @property
-    def symbol(self) -> str:
-        """The instrument."""
-        return self.training_data.symbols.symbol
+    def symbols(self) -> tuple[str, ...]:
+        """All instruments."""
+        return self.training_data.symbol_list
 
     @property
-    def timeframe(self) -> str:
-        """The length of its bars."""
-        return self.training_data.timeframes.timeframe
+    def timeframes(self) -> tuple[str, ...]:
+        """All lengths of bars, the shortest first."""
+        return self.training_data.timeframe_list
+
+    @property
+    def base_timeframe(self) -> str:
+        """Length of the bars that are the samples."""
+        return self.training_data.base_timeframe
+
+    @property
+    def is_regression(self) -> bool:
+        """The network answers with a return, and not with a class."""
+        return isinstance(self.decisions, ReturnDecisions)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What the network tells apart, in the order of its outputs."""
-        return CLASSES[self.training.labels.source]
+        """What the network tells apart, in the order of its outputs; none for a regression."""
+        return () if self.is_regression else CLASSES[self.training.labels.source]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network answers with: a logit for each class, or one return."""
+        return len(self.classes) or 1
 
     @property
     def warm_up_bars(self) -> int:
-        """Bars before the first sample: the history asked for, which no indicator exceeds."""
+        """Bars of each timeframe before the first sample: the history asked for, which no indicator exceeds."""
         longest = max(indicator.warm_up_bars for indicator in self.indicators.values())
         return max(longest, self.training_data.history_required)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        labels, loss = self.training.labels, self.training.loss
+        if self.is_regression:
+            if not isinstance(labels, ForwardReturnLabels):
+                raise _misfit("output_format: regression needs labels with source: forward_return")
+            if labels.threshold is not None:
+                raise _misfit("training.labels.threshold is read with output_format: classification only")
+            if not isinstance(loss, Huber):
+                raise _misfit("output_format: regression needs loss: huber")
+        else:
+            if isinstance(labels, ForwardReturnLabels) and labels.threshold is None:
+                raise _misfit("training.labels.threshold is missing: from which return on a move is up or down")
+            if isinstance(loss, Huber):
+                raise _misfit("loss: huber needs output_format: regression")
+        return self
+
+
+def _misfit(message: str) -> PydanticCustomError:
+    return PydanticCustomError("misfit", message)  # type: ignore[arg-type]  # it wants a literal text; these are

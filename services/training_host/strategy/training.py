@@ -1,8 +1,8 @@
 """Labels, split, and how the network is trained."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.training_host.strategy.model import StrategyModel
@@ -11,17 +11,18 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ForwardReturnLabels(StrategyModel):
-    """Classes down, flat, up: how the close moves over the next bars.
+    """How the close moves over the next bars: classes down, flat, up, or, for regression, the return itself.
 
     Attributes:
         source: `forward_return`.
         horizon: Bars to look ahead.
-        threshold: Return (0.02 is 2 %) from which on a move counts as up, and below whose negative as down.
+        threshold: Return (0.02 is 2 %) from which on a move counts as up, and below whose negative as down. With
+            `output_format: classification` only, which needs it.
     """
 
     source: Literal["forward_return"]
     horizon: int = Field(ge=1, le=10_000)
-    threshold: Fraction
+    threshold: Fraction | None = None
 
 
 class ZigzagLabels(StrategyModel):
@@ -36,7 +37,28 @@ class ZigzagLabels(StrategyModel):
     threshold: Fraction
 
 
-Labels = Annotated[ForwardReturnLabels | ZigzagLabels, Field(discriminator="source")]
+class TripleBarrierLabels(StrategyModel):
+    """Classes down, flat, up: which barrier the price touches first (López de Prado 2018, chapter 3).
+
+    The barriers lie at close + upper_atr · ATR and close - lower_atr · ATR of the bar; highs and lows of the bars after it
+    touch them. A bar that touches both counts as down. Where neither is touched within `max_bars` the class is flat.
+
+    Attributes:
+        source: `triple_barrier`.
+        upper_atr: Distance of the upper barrier in average true ranges.
+        lower_atr: Distance of the lower barrier in average true ranges.
+        max_bars: Bars after which it is flat.
+        atr_period: Bars over which the average true range is taken.
+    """
+
+    source: Literal["triple_barrier"]
+    upper_atr: float = Field(gt=0, le=100)
+    lower_atr: float = Field(gt=0, le=100)
+    max_bars: int = Field(ge=1, le=10_000)
+    atr_period: int = Field(default=14, ge=2, le=1_000)
+
+
+Labels = Annotated[ForwardReturnLabels | ZigzagLabels | TripleBarrierLabels, Field(discriminator="source")]
 
 
 class DataSplit(StrategyModel):
@@ -69,6 +91,109 @@ class PlateauSchedule(StrategyModel):
     patience: int = Field(default=5, ge=0, le=100_000)
 
 
+class StepSchedule(StrategyModel):
+    """Lowers the learning rate after every so many epochs.
+
+    Attributes:
+        type: `step`.
+        step_epochs: Epochs between two steps.
+        factor: What the learning rate is multiplied by.
+    """
+
+    type: Literal["step"]
+    step_epochs: int = Field(ge=1, le=100_000)
+    factor: Fraction = 0.1
+
+
+class ExponentialSchedule(StrategyModel):
+    """Lowers the learning rate after every epoch.
+
+    Attributes:
+        type: `exponential`.
+        factor: What the learning rate is multiplied by.
+    """
+
+    type: Literal["exponential"]
+    factor: Fraction
+
+
+class CosineSchedule(StrategyModel):
+    """Lowers the learning rate along half a cosine over all epochs (Loshchilov and Hutter 2017, without restarts).
+
+    Attributes:
+        type: `cosine`.
+        min_learning_rate: Where it ends.
+    """
+
+    type: Literal["cosine"]
+    min_learning_rate: float = Field(default=0.0, ge=0, le=10)
+
+
+Schedule = Annotated[PlateauSchedule | StepSchedule | ExponentialSchedule | CosineSchedule, Field(discriminator="type")]
+
+
+class CrossEntropy(StrategyModel):
+    """The usual loss of a classification.
+
+    Attributes:
+        type: `cross_entropy`.
+        class_weights: `balanced` weighs classes by their rarity in the training part, `none` weighs all the same.
+    """
+
+    type: Literal["cross_entropy"]
+    class_weights: Literal["balanced", "none"] = "balanced"
+
+
+class Focal(StrategyModel):
+    """Cross-entropy times (1 - p)^gamma, so that what is known well counts less (Lin et al. 2017).
+
+    Attributes:
+        type: `focal`.
+        gamma: How much less.
+        class_weights: As of `cross_entropy`.
+    """
+
+    type: Literal["focal"]
+    gamma: float = Field(default=2.0, ge=0, le=10)
+    class_weights: Literal["balanced", "none"] = "balanced"
+
+
+class Huber(StrategyModel):
+    """The loss of a regression: squared for small errors, linear for large ones (Huber 1964).
+
+    The network learns the return divided by its standard deviation in the training part.
+
+    Attributes:
+        type: `huber`.
+        delta: Error, in these deviations, from which on it is linear.
+    """
+
+    type: Literal["huber"]
+    delta: float = Field(default=1.0, gt=0, le=100)
+
+
+def _short_loss(value: Any) -> Any:
+    """A name alone means the loss with its defaults."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+Loss = Annotated[Annotated[CrossEntropy | Focal | Huber, Field(discriminator="type")], BeforeValidator(_short_loss)]
+
+
+class Checkpoints(StrategyModel):
+    """When the state of a training is written down, beside each stop. Whichever time comes first counts.
+
+    Attributes:
+        every_epochs: Epochs between two checkpoints; null counts none.
+        every_seconds: Seconds between two checkpoints, looked at after each epoch; null counts none.
+        keep: How many of the newest are kept.
+    """
+
+    every_epochs: int | None = Field(default=None, ge=1, le=100_000)
+    every_seconds: float | None = Field(default=30.0, gt=0, le=86_400)
+    keep: int = Field(default=2, ge=1, le=100)
+
+
 class EarlyStopping(StrategyModel):
     """Ends the training when the validation loss no longer improves.
 
@@ -87,37 +212,42 @@ class Training(StrategyModel):
     Attributes:
         labels: What it learns to answer.
         data_split: Shares for training, validation and test.
-        loss: Cross-entropy, with classes weighted by their rarity in the training part.
-        optimizer: Adam or stochastic gradient descent.
-        momentum: Of `sgd`.
-        weight_decay: L2 penalty.
+        loss: What it makes small: `cross_entropy` or `focal` for classification, `huber` for regression; a name, or a
+            mapping with its parameters.
+        optimizer: How it does so.
+        momentum: Of `sgd` and `rmsprop`.
+        weight_decay: L2 penalty; decoupled with `adamw`.
         epochs: Most passes over the training part.
-        batch_size: Samples in one step.
+        batch_size: Samples in one batch.
+        gradient_accumulation: Batches whose gradients make one step.
         learning_rate: To start with.
         gradient_clip_norm: Longest gradient; longer ones are scaled down. Null leaves them alone.
         lr_scheduler: Null keeps the learning rate.
         early_stopping: Null runs all epochs.
+        checkpoints: When the state is written down.
         seed: Of all random numbers.
         device: `auto` takes the best there is.
     """
 
     labels: Labels
     data_split: DataSplit
-    loss: Literal["cross_entropy"] = "cross_entropy"
-    optimizer: Literal["adam", "sgd"] = "adam"
+    loss: Loss = Field(default_factory=lambda: CrossEntropy(type="cross_entropy"))
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     epochs: int = Field(ge=1, le=100_000)
     batch_size: int = Field(ge=1, le=1_000_000)
+    gradient_accumulation: int = Field(default=1, ge=1, le=10_000)
     learning_rate: float = Field(gt=0, le=10)
     gradient_clip_norm: float | None = Field(default=1.0, gt=0)
-    lr_scheduler: PlateauSchedule | None = None
+    lr_scheduler: Schedule | None = None
     early_stopping: EarlyStopping | None = None
+    checkpoints: Checkpoints = Field(default_factory=Checkpoints)
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
 
     @model_validator(mode="after")
-    def _momentum_belongs_to_sgd(self) -> Self:
-        if self.momentum and self.optimizer != "sgd":
-            raise PydanticCustomError("momentum", "momentum is read with optimizer: sgd only")
+    def _momentum_is_read(self) -> Self:
+        if self.momentum and self.optimizer not in {"sgd", "rmsprop"}:
+            raise PydanticCustomError("momentum", "momentum is read with optimizer: sgd or rmsprop only")
         return self
