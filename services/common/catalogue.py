@@ -255,6 +255,21 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
             "There is no checkpoint of session {session_id!r} to go on from. {detail} Retry without --from-checkpoint "
             "to begin anew.",
         ),
+        _REASON.ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorSpec(
+            _CODE.NOT_FOUND,
+            "Session {session_id!r} has no file {name!r} of a model. {detail} See which files there are with: ktrdr "
+            "models get ID",
+        ),
+        _REASON.ERROR_REASON_ARTIFACT_CHANGED: ErrorSpec(
+            _CODE.ABORTED,
+            "The file {name!r} of session {session_id!r} is another one than the download began with. {detail} Download "
+            "it again from its beginning.",
+        ),
+        _REASON.ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: ErrorSpec(
+            _CODE.OUT_OF_RANGE,
+            "Offset {offset} is beyond the end of the file {name!r}, which has {size_bytes} bytes. {detail} Download it "
+            "again from its beginning.",
+        ),
         _REASON.ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorSpec(
             _CODE.FAILED_PRECONDITION,
             "The operation {operation_id!r} has {limit} attempts, the most that one may have. {detail} Create a new "

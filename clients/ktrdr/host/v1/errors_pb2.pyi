@@ -134,6 +134,12 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The host has no checkpoint to go on from."""
     ERROR_REASON_TOO_MANY_ATTEMPTS: _ErrorReason.ValueType  # 55
     """The operation has as many attempts as one may have."""
+    ERROR_REASON_ARTIFACT_NOT_FOUND: _ErrorReason.ValueType  # 56
+    """The session has no such file of a model. NOT_FOUND."""
+    ERROR_REASON_ARTIFACT_CHANGED: _ErrorReason.ValueType  # 57
+    """The file of a model is not the one whose digest was named. ABORTED."""
+    ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: _ErrorReason.ValueType  # 58
+    """The offset lies beyond the end of the file. OUT_OF_RANGE."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of reasons that KTRDR servers give. It travels as `google.rpc.ErrorInfo.reason` (without the
@@ -252,4 +258,10 @@ ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorReason.ValueType  # 54
 """The host has no checkpoint to go on from."""
 ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorReason.ValueType  # 55
 """The operation has as many attempts as one may have."""
+ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorReason.ValueType  # 56
+"""The session has no such file of a model. NOT_FOUND."""
+ERROR_REASON_ARTIFACT_CHANGED: ErrorReason.ValueType  # 57
+"""The file of a model is not the one whose digest was named. ABORTED."""
+ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: ErrorReason.ValueType  # 58
+"""The offset lies beyond the end of the file. OUT_OF_RANGE."""
 global___ErrorReason = ErrorReason

@@ -222,6 +222,12 @@ class TrainingResult(google.protobuf.message.Message):
     ARTIFACT_FOLDER_FIELD_NUMBER: builtins.int
     ARTIFACTS_FIELD_NUMBER: builtins.int
     PARAMETERS_FIELD_NUMBER: builtins.int
+    TIMEFRAMES_FIELD_NUMBER: builtins.int
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    TEST_FIELD_NUMBER: builtins.int
+    BACKTEST_FIELD_NUMBER: builtins.int
+    FOLDS_FIELD_NUMBER: builtins.int
+    RESUMED_EPOCHS_FIELD_NUMBER: builtins.int
     strategy: builtins.str
     """Name of the strategy."""
     bars: builtins.int
@@ -256,6 +262,10 @@ class TrainingResult(google.protobuf.message.Message):
     """Folder of the artifacts on the host's machine."""
     parameters: builtins.int
     """Trainable numbers in the network."""
+    model_version: builtins.str
+    """What the model is known by: SHA-256 over the digests of its files, hexadecimal. The same training on the same machine gives the same one."""
+    resumed_epochs: builtins.int
+    """Epochs, of all folds, that were taken over from a checkpoint. 0: the training began anew."""
     @property
     def symbols(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Symbols that were trained on."""
@@ -271,6 +281,22 @@ class TrainingResult(google.protobuf.message.Message):
     @property
     def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Artifact]:
         """Files in it."""
+
+    @property
+    def timeframes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Lengths of the bars, such as "1d", the shortest first: its bars are the samples."""
+
+    @property
+    def test(self) -> global___Evaluation:
+        """The network on the test part; with walk-forward evaluation on the test parts of all folds together."""
+
+    @property
+    def backtest(self) -> global___Backtest:
+        """The decisions on the test part as a strategy of its own."""
+
+    @property
+    def folds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Fold]:
+        """The folds of a walk-forward evaluation, oldest first. Empty for a single split."""
 
     def __init__(
         self,
@@ -296,11 +322,262 @@ class TrainingResult(google.protobuf.message.Message):
         artifact_folder: builtins.str = ...,
         artifacts: collections.abc.Iterable[global___Artifact] | None = ...,
         parameters: builtins.int = ...,
+        timeframes: collections.abc.Iterable[builtins.str] | None = ...,
+        model_version: builtins.str = ...,
+        test: global___Evaluation | None = ...,
+        backtest: global___Backtest | None = ...,
+        folds: collections.abc.Iterable[global___Fold] | None = ...,
+        resumed_epochs: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["first_bar_time", b"first_bar_time", "last_bar_time", b"last_bar_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["artifact_folder", b"artifact_folder", "artifacts", b"artifacts", "bars", b"bars", "best_epoch", b"best_epoch", "best_validation_loss", b"best_validation_loss", "data_fingerprint", b"data_fingerprint", "device", b"device", "epochs", b"epochs", "first_bar_time", b"first_bar_time", "last_bar_time", b"last_bar_time", "majority_accuracy", b"majority_accuracy", "parameters", b"parameters", "seed", b"seed", "source", b"source", "stopped_early", b"stopped_early", "strategy", b"strategy", "symbols", b"symbols", "test_accuracy", b"test_accuracy", "test_samples", b"test_samples", "train_samples", b"train_samples", "validation_samples", b"validation_samples"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["backtest", b"backtest", "first_bar_time", b"first_bar_time", "last_bar_time", b"last_bar_time", "test", b"test"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact_folder", b"artifact_folder", "artifacts", b"artifacts", "backtest", b"backtest", "bars", b"bars", "best_epoch", b"best_epoch", "best_validation_loss", b"best_validation_loss", "data_fingerprint", b"data_fingerprint", "device", b"device", "epochs", b"epochs", "first_bar_time", b"first_bar_time", "folds", b"folds", "last_bar_time", b"last_bar_time", "majority_accuracy", b"majority_accuracy", "model_version", b"model_version", "parameters", b"parameters", "resumed_epochs", b"resumed_epochs", "seed", b"seed", "source", b"source", "stopped_early", b"stopped_early", "strategy", b"strategy", "symbols", b"symbols", "test", b"test", "test_accuracy", b"test_accuracy", "test_samples", b"test_samples", "timeframes", b"timeframes", "train_samples", b"train_samples", "validation_samples", b"validation_samples"]) -> None: ...
 
 global___TrainingResult = TrainingResult
+
+@typing.final
+class Evaluation(google.protobuf.message.Message):
+    """Evaluation says how well a network answers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: builtins.int
+    MAJORITY_ACCURACY_FIELD_NUMBER: builtins.int
+    CLASSES_FIELD_NUMBER: builtins.int
+    CONFUSION_FIELD_NUMBER: builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: builtins.int
+    BRIER_SCORE_FIELD_NUMBER: builtins.int
+    DECIDED_FIELD_NUMBER: builtins.int
+    DECIDED_ACCURACY_FIELD_NUMBER: builtins.int
+    MEAN_ABSOLUTE_ERROR_FIELD_NUMBER: builtins.int
+    ROOT_MEAN_SQUARED_ERROR_FIELD_NUMBER: builtins.int
+    R_SQUARED_FIELD_NUMBER: builtins.int
+    samples: builtins.int
+    """Samples that it answered."""
+    accuracy: builtins.float
+    """Share of right answers, 0 to 1. Of a regression: share of answers with the right sign."""
+    balanced_accuracy: builtins.float
+    """Mean of the classes' recalls, 0 to 1: what always giving the same answer cannot raise. Classification only."""
+    majority_accuracy: builtins.float
+    """Share of the largest class: what always answering the same would score. Of a regression: share of the more frequent sign."""
+    calibration_error: builtins.float
+    """Expected calibration error: distance between confidence and accuracy, averaged over ten equal ranges of confidence by their samples. Classification only."""
+    brier_score: builtins.float
+    """Brier score: mean squared distance between the probabilities and the truth, 0 to 2. Classification only."""
+    decided: builtins.float
+    """Share of the answers that are decisions: that reach the strategy's threshold."""
+    decided_accuracy: builtins.float
+    """Share of the decisions that are right. Unset where there are none."""
+    mean_absolute_error: builtins.float
+    """Mean absolute error, as a return (0.01 is 1 %). Regression only."""
+    root_mean_squared_error: builtins.float
+    """Square root of the mean squared error, as a return. Regression only."""
+    r_squared: builtins.float
+    """Coefficient of determination against the training part's mean. Regression only; unset where all returns are equal."""
+    @property
+    def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClassScore]:
+        """Each class by itself, in the order of the network's outputs. Classification only."""
+
+    @property
+    def confusion(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """How often each class (rows) was answered with each class (columns), row after row. Classification only."""
+
+    def __init__(
+        self,
+        *,
+        samples: builtins.int = ...,
+        accuracy: builtins.float = ...,
+        balanced_accuracy: builtins.float = ...,
+        majority_accuracy: builtins.float = ...,
+        classes: collections.abc.Iterable[global___ClassScore] | None = ...,
+        confusion: collections.abc.Iterable[builtins.int] | None = ...,
+        calibration_error: builtins.float = ...,
+        brier_score: builtins.float = ...,
+        decided: builtins.float = ...,
+        decided_accuracy: builtins.float | None = ...,
+        mean_absolute_error: builtins.float = ...,
+        root_mean_squared_error: builtins.float = ...,
+        r_squared: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_decided_accuracy", b"_decided_accuracy", "_r_squared", b"_r_squared", "decided_accuracy", b"decided_accuracy", "r_squared", b"r_squared"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_decided_accuracy", b"_decided_accuracy", "_r_squared", b"_r_squared", "accuracy", b"accuracy", "balanced_accuracy", b"balanced_accuracy", "brier_score", b"brier_score", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "decided", b"decided", "decided_accuracy", b"decided_accuracy", "majority_accuracy", b"majority_accuracy", "mean_absolute_error", b"mean_absolute_error", "r_squared", b"r_squared", "root_mean_squared_error", b"root_mean_squared_error", "samples", b"samples"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_decided_accuracy", b"_decided_accuracy"]) -> typing.Literal["decided_accuracy"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_r_squared", b"_r_squared"]) -> typing.Literal["r_squared"] | None: ...
+
+global___Evaluation = Evaluation
+
+@typing.final
+class ClassScore(google.protobuf.message.Message):
+    """ClassScore says how well one class is told from the others."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SAMPLES_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    RECALL_FIELD_NUMBER: builtins.int
+    F1_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name of the class."""
+    samples: builtins.int
+    """Samples of the class."""
+    precision: builtins.float
+    """Share of the answers with this class that are right; 0 where there are none."""
+    recall: builtins.float
+    """Share of the samples of this class that are found; 0 where there are none."""
+    f1: builtins.float
+    """Harmonic mean of the two."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        samples: builtins.int = ...,
+        precision: builtins.float = ...,
+        recall: builtins.float = ...,
+        f1: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["f1", b"f1", "name", b"name", "precision", b"precision", "recall", b"recall", "samples", b"samples"]) -> None: ...
+
+global___ClassScore = ClassScore
+
+@typing.final
+class Backtest(google.protobuf.message.Message):
+    """Backtest follows the decisions on the test part, one symbol's capital beside the other's, with costs. It is a plain calculation over closes, no simulation of an exchange: no slippage, no
+    margin, no compounding of reinvested gains.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BARS_FIELD_NUMBER: builtins.int
+    FIRST_TIME_FIELD_NUMBER: builtins.int
+    LAST_TIME_FIELD_NUMBER: builtins.int
+    TOTAL_RETURN_FIELD_NUMBER: builtins.int
+    SHARPE_RATIO_FIELD_NUMBER: builtins.int
+    MAX_DRAWDOWN_FIELD_NUMBER: builtins.int
+    HOLD_TOTAL_RETURN_FIELD_NUMBER: builtins.int
+    HOLD_SHARPE_RATIO_FIELD_NUMBER: builtins.int
+    HOLD_MAX_DRAWDOWN_FIELD_NUMBER: builtins.int
+    TRADES_FIELD_NUMBER: builtins.int
+    EXPOSURE_FIELD_NUMBER: builtins.int
+    COSTS_FIELD_NUMBER: builtins.int
+    bars: builtins.int
+    """Bars that it covers, over all symbols."""
+    total_return: builtins.float
+    """Sum of the returns after costs on constant capital, mean of the symbols (0.1 is 10 %)."""
+    sharpe_ratio: builtins.float
+    """Annualised Sharpe ratio of these returns without a riskless rate. Unset where they do not vary."""
+    max_drawdown: builtins.float
+    """Deepest fall of the summed return from its highest value, 0 or positive."""
+    hold_total_return: builtins.float
+    """total_return of holding all symbols over the same bars, costs of entering and leaving included."""
+    hold_sharpe_ratio: builtins.float
+    """Its Sharpe ratio."""
+    hold_max_drawdown: builtins.float
+    """Its deepest fall."""
+    trades: builtins.int
+    """Changes of the position, over all symbols."""
+    exposure: builtins.float
+    """Share of the bars with a position, 0 to 1."""
+    costs: builtins.float
+    """Costs that were subtracted, as a return, mean of the symbols."""
+    @property
+    def first_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the first decision, UTC."""
+
+    @property
+    def last_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the last bar, UTC."""
+
+    def __init__(
+        self,
+        *,
+        bars: builtins.int = ...,
+        first_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        total_return: builtins.float = ...,
+        sharpe_ratio: builtins.float | None = ...,
+        max_drawdown: builtins.float = ...,
+        hold_total_return: builtins.float = ...,
+        hold_sharpe_ratio: builtins.float | None = ...,
+        hold_max_drawdown: builtins.float = ...,
+        trades: builtins.int = ...,
+        exposure: builtins.float = ...,
+        costs: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_hold_sharpe_ratio", b"_hold_sharpe_ratio", "_sharpe_ratio", b"_sharpe_ratio", "first_time", b"first_time", "hold_sharpe_ratio", b"hold_sharpe_ratio", "last_time", b"last_time", "sharpe_ratio", b"sharpe_ratio"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_hold_sharpe_ratio", b"_hold_sharpe_ratio", "_sharpe_ratio", b"_sharpe_ratio", "bars", b"bars", "costs", b"costs", "exposure", b"exposure", "first_time", b"first_time", "hold_max_drawdown", b"hold_max_drawdown", "hold_sharpe_ratio", b"hold_sharpe_ratio", "hold_total_return", b"hold_total_return", "last_time", b"last_time", "max_drawdown", b"max_drawdown", "sharpe_ratio", b"sharpe_ratio", "total_return", b"total_return", "trades", b"trades"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_hold_sharpe_ratio", b"_hold_sharpe_ratio"]) -> typing.Literal["hold_sharpe_ratio"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_sharpe_ratio", b"_sharpe_ratio"]) -> typing.Literal["sharpe_ratio"] | None: ...
+
+global___Backtest = Backtest
+
+@typing.final
+class Fold(google.protobuf.message.Message):
+    """Fold is one training of a walk-forward evaluation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: builtins.int
+    TRAIN_SAMPLES_FIELD_NUMBER: builtins.int
+    VALIDATION_SAMPLES_FIELD_NUMBER: builtins.int
+    FIRST_TEST_TIME_FIELD_NUMBER: builtins.int
+    LAST_TEST_TIME_FIELD_NUMBER: builtins.int
+    EPOCHS_FIELD_NUMBER: builtins.int
+    BEST_EPOCH_FIELD_NUMBER: builtins.int
+    BEST_VALIDATION_LOSS_FIELD_NUMBER: builtins.int
+    TEST_FIELD_NUMBER: builtins.int
+    BACKTEST_FIELD_NUMBER: builtins.int
+    number: builtins.int
+    """Its number, from 1."""
+    train_samples: builtins.int
+    """Samples in its training part."""
+    validation_samples: builtins.int
+    """Samples in its validation part."""
+    epochs: builtins.int
+    """Epochs that were run."""
+    best_epoch: builtins.int
+    """Epoch whose weights were tested, from 1."""
+    best_validation_loss: builtins.float
+    """Loss on the validation part at that epoch."""
+    @property
+    def first_test_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the first test sample's bar, UTC."""
+
+    @property
+    def last_test_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the last test sample's bar, UTC."""
+
+    @property
+    def test(self) -> global___Evaluation:
+        """Its network on its test part."""
+
+    @property
+    def backtest(self) -> global___Backtest:
+        """Its decisions on its test part."""
+
+    def __init__(
+        self,
+        *,
+        number: builtins.int = ...,
+        train_samples: builtins.int = ...,
+        validation_samples: builtins.int = ...,
+        first_test_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_test_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        epochs: builtins.int = ...,
+        best_epoch: builtins.int = ...,
+        best_validation_loss: builtins.float = ...,
+        test: global___Evaluation | None = ...,
+        backtest: global___Backtest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["backtest", b"backtest", "first_test_time", b"first_test_time", "last_test_time", b"last_test_time", "test", b"test"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backtest", b"backtest", "best_epoch", b"best_epoch", "best_validation_loss", b"best_validation_loss", "epochs", b"epochs", "first_test_time", b"first_test_time", "last_test_time", b"last_test_time", "number", b"number", "test", b"test", "train_samples", b"train_samples", "validation_samples", b"validation_samples"]) -> None: ...
+
+global___Fold = Fold
 
 @typing.final
 class Artifact(google.protobuf.message.Message):
@@ -327,3 +604,113 @@ class Artifact(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes"]) -> None: ...
 
 global___Artifact = Artifact
+
+@typing.final
+class ListArtifactsRequest(google.protobuf.message.Message):
+    """ListArtifactsRequest asks for the files of a model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """Session that made the model."""
+    page_size: builtins.int
+    """Most files in the answer; 0 means 100, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "session_id", b"session_id"]) -> None: ...
+
+global___ListArtifactsRequest = ListArtifactsRequest
+
+@typing.final
+class ListArtifactsResponse(google.protobuf.message.Message):
+    """ListArtifactsResponse is one page of files."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACTS_FIELD_NUMBER: builtins.int
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    model_version: builtins.str
+    """What the model is known by."""
+    next_page_token: builtins.str
+    """Token of the next page. Empty: this is the last one."""
+    @property
+    def artifacts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Artifact]:
+        """Files by name."""
+
+    def __init__(
+        self,
+        *,
+        artifacts: collections.abc.Iterable[global___Artifact] | None = ...,
+        model_version: builtins.str = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifacts", b"artifacts", "model_version", b"model_version", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListArtifactsResponse = ListArtifactsResponse
+
+@typing.final
+class DownloadArtifactRequest(google.protobuf.message.Message):
+    """DownloadArtifactRequest asks for a file of a model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """Session that made the model."""
+    name: builtins.str
+    """Name of the file, as ListArtifacts tells it."""
+    offset: builtins.int
+    """Bytes at the beginning that are not wanted, as they are there already."""
+    sha256: builtins.str
+    """SHA-256 that the file should have, hexadecimal: a download never goes on with another file. Empty: any."""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        name: builtins.str = ...,
+        offset: builtins.int = ...,
+        sha256: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "offset", b"offset", "session_id", b"session_id", "sha256", b"sha256"]) -> None: ...
+
+global___DownloadArtifactRequest = DownloadArtifactRequest
+
+@typing.final
+class DownloadArtifactResponse(google.protobuf.message.Message):
+    """DownloadArtifactResponse is a piece of a file."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    DATA_FIELD_NUMBER: builtins.int
+    data: builtins.bytes
+    """The next bytes, at most 1 MiB."""
+    @property
+    def artifact(self) -> global___Artifact:
+        """The whole file: name, size and digest."""
+
+    def __init__(
+        self,
+        *,
+        artifact: global___Artifact | None = ...,
+        data: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact", "content", b"content", "data", b"data"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "content", b"content", "data", b"data"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["content", b"content"]) -> typing.Literal["artifact", "data"] | None: ...
+
+global___DownloadArtifactResponse = DownloadArtifactResponse

@@ -40,6 +40,16 @@ class TrainingHostServiceStub(object):
                 request_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingRequest.SerializeToString,
                 response_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingResponse.FromString,
                 _registered_method=True)
+        self.ListArtifacts = channel.unary_unary(
+                '/ktrdr.training.v1.TrainingHostService/ListArtifacts',
+                request_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsResponse.FromString,
+                _registered_method=True)
+        self.DownloadArtifact = channel.unary_stream(
+                '/ktrdr.training.v1.TrainingHostService/DownloadArtifact',
+                request_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactResponse.FromString,
+                _registered_method=True)
 
 
 class TrainingHostServiceServicer(object):
@@ -56,6 +66,25 @@ class TrainingHostServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListArtifacts(self, request, context):
+        """Lists the files of a session's model by name, in pages, with their digests.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST or PAGE_TOKEN_INVALID; NOT_FOUND with reason SESSION_NOT_FOUND, or ARTIFACT_NOT_FOUND where the session
+        has no model (yet).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadArtifact(self, request, context):
+        """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
+        carry its bytes in order.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
+        file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingHostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +92,16 @@ def add_TrainingHostServiceServicer_to_server(servicer, server):
                     servicer.StartTraining,
                     request_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingRequest.FromString,
                     response_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingResponse.SerializeToString,
+            ),
+            'ListArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifacts,
+                    request_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'DownloadArtifact': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadArtifact,
+                    request_deserializer=ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactRequest.FromString,
+                    response_serializer=ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +132,60 @@ class TrainingHostService(object):
             '/ktrdr.training.v1.TrainingHostService/StartTraining',
             ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingRequest.SerializeToString,
             ktrdr_dot_training_dot_v1_dot_training__pb2.StartTrainingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.training.v1.TrainingHostService/ListArtifacts',
+            ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsRequest.SerializeToString,
+            ktrdr_dot_training_dot_v1_dot_training__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ktrdr.training.v1.TrainingHostService/DownloadArtifact',
+            ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactRequest.SerializeToString,
+            ktrdr_dot_training_dot_v1_dot_training__pb2.DownloadArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

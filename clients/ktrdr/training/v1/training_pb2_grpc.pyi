@@ -31,6 +31,25 @@ class TrainingHostServiceStub:
     REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
     """
 
+    ListArtifacts: grpc.UnaryUnaryMultiCallable[
+        ktrdr.training.v1.training_pb2.ListArtifactsRequest,
+        ktrdr.training.v1.training_pb2.ListArtifactsResponse,
+    ]
+    """Lists the files of a session's model by name, in pages, with their digests.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST or PAGE_TOKEN_INVALID; NOT_FOUND with reason SESSION_NOT_FOUND, or ARTIFACT_NOT_FOUND where the session
+    has no model (yet).
+    """
+
+    DownloadArtifact: grpc.UnaryStreamMultiCallable[
+        ktrdr.training.v1.training_pb2.DownloadArtifactRequest,
+        ktrdr.training.v1.training_pb2.DownloadArtifactResponse,
+    ]
+    """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
+    carry its bytes in order.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
+    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
+    """
+
 class TrainingHostServiceAsyncStub:
     """TrainingHostService starts trainings. They are followed, and stopped, through ktrdr.host.v1.HostService on the same address."""
 
@@ -42,6 +61,25 @@ class TrainingHostServiceAsyncStub:
     Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
     Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
     REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+    """
+
+    ListArtifacts: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.training.v1.training_pb2.ListArtifactsRequest,
+        ktrdr.training.v1.training_pb2.ListArtifactsResponse,
+    ]
+    """Lists the files of a session's model by name, in pages, with their digests.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST or PAGE_TOKEN_INVALID; NOT_FOUND with reason SESSION_NOT_FOUND, or ARTIFACT_NOT_FOUND where the session
+    has no model (yet).
+    """
+
+    DownloadArtifact: grpc.aio.UnaryStreamMultiCallable[
+        ktrdr.training.v1.training_pb2.DownloadArtifactRequest,
+        ktrdr.training.v1.training_pb2.DownloadArtifactResponse,
+    ]
+    """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
+    carry its bytes in order.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
+    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
     """
 
 class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
@@ -57,6 +95,29 @@ class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
         Asking again with the same session_id (or request_id, for 24 h) and the same body answers the same session.
         Errors: INVALID_ARGUMENT with reason STRATEGY_INVALID and the path of each fault, or INVALID_REQUEST; ALREADY_EXISTS with reason SESSION_EXISTS or
         REQUEST_ID_REUSED; FAILED_PRECONDITION with reason TOO_FEW_DEVICES or CHECKPOINT_NOT_FOUND; RESOURCE_EXHAUSTED with reason QUEUE_FULL; UNAVAILABLE with reason STOPPING.
+        """
+
+    @abc.abstractmethod
+    def ListArtifacts(
+        self,
+        request: ktrdr.training.v1.training_pb2.ListArtifactsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.training.v1.training_pb2.ListArtifactsResponse, collections.abc.Awaitable[ktrdr.training.v1.training_pb2.ListArtifactsResponse]]:
+        """Lists the files of a session's model by name, in pages, with their digests.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST or PAGE_TOKEN_INVALID; NOT_FOUND with reason SESSION_NOT_FOUND, or ARTIFACT_NOT_FOUND where the session
+        has no model (yet).
+        """
+
+    @abc.abstractmethod
+    def DownloadArtifact(
+        self,
+        request: ktrdr.training.v1.training_pb2.DownloadArtifactRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[ktrdr.training.v1.training_pb2.DownloadArtifactResponse], collections.abc.AsyncIterator[ktrdr.training.v1.training_pb2.DownloadArtifactResponse]]:
+        """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
+        carry its bytes in order.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
+        file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
         """
 
 def add_TrainingHostServiceServicer_to_server(servicer: TrainingHostServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
