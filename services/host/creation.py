@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,16 +13,26 @@ from services.common.files import sync_folder
 from services.host.folder import SessionFolder
 from services.host.records import SessionRecord
 
+Furnish = Callable[[SessionFolder], None]
+"""Puts further files into a new session's folder, durably, before the session exists; it may block."""
+
 _UNFINISHED: Final = ".new-"
 
 
-def create_session_folder(root: Path, record: SessionRecord, spec: Message) -> SessionFolder:
+def unfurnished(_: SessionFolder) -> None:
+    """Leave a new folder with what every session has."""
+
+
+def create_session_folder(
+    root: Path, record: SessionRecord, spec: Message, furnish: Furnish = unfurnished
+) -> SessionFolder:
     """Write a session's folder durably: after a crash it is there whole, or not at all. Blocks: call it in a thread.
 
     Args:
         root: The folder of all sessions of the host.
         record: What was accepted.
         spec: What was asked.
+        furnish: Puts further files into it. What it raises is raised here; nothing is left of the folder then.
 
     Raises:
         OSError: It cannot be written; nothing is left of it. FileExistsError where the session exists.
@@ -34,6 +45,7 @@ def create_session_folder(root: Path, record: SessionRecord, spec: Message) -> S
         unfinished.artifacts.mkdir(parents=True)
         _write(unfinished.spec, json_format.MessageToJson(spec, preserving_proto_field_name=True).encode() + b"\n")
         _write(unfinished.session_record, record.to_bytes())
+        furnish(unfinished)
         sync_folder(unfinished.path)
         unfinished.path.rename(path)
     except BaseException:

@@ -14,7 +14,7 @@ from ktrdr.host.v1.session_pb2 import HostKind, Session, SessionOptions
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
 from services.common.identity import new_id
-from services.host.creation import create_session_folder
+from services.host.creation import Furnish, create_session_folder, unfurnished
 from services.host.description import describe
 from services.host.execution import Execution
 from services.host.loading import StoredSession
@@ -138,6 +138,8 @@ class Sessions:
         labels: Mapping[str, str] | None = None,
         options: SessionOptions | None = None,
         default_gpus: int = 0,
+        continues: str = "",
+        furnish: Furnish = unfurnished,
     ) -> Session:
         """Accept a session: it is stored when this returns, and begins at once or when a slot is free.
 
@@ -152,22 +154,28 @@ class Sessions:
             labels: Labels to keep with it.
             options: What it should get to work with; None where nothing is said.
             default_gpus: GPUs that it gets where the options do not say.
+            continues: Session whose work it goes on with; empty where it begins anew.
+            furnish: Puts what it goes on from into its folder. Not called for a request that was accepted before.
 
         Returns:
             The session as it is now.
 
         Raises:
             ServiceError: INVALID_REQUEST, REQUEST_ID_REUSED, SESSION_EXISTS, TOO_FEW_DEVICES, QUEUE_FULL, STOPPING or
-                STORAGE_FULL.
+                STORAGE_FULL; what `furnish` raises.
         """
-        request = StartRequest(kind or self._work_kind, spec, session_id, request_id, attempt, labels or {}, options)
+        request = StartRequest(
+            kind or self._work_kind, spec, session_id, request_id, attempt, labels or {}, options, continues
+        )
         request.check()
         self._refuse_other_work(request.kind)
         record = self._accepted.find(request, self._clock.now())
         if record is None and (gone := await self._past.find(request, self._clock.now())) is not None:
             return gone
         # Looked for again: the same request may have been accepted while the removed sessions were looked at.
-        record = record or self._accepted.find(request, self._clock.now()) or self._accept(request, default_gpus)
+        record = (
+            record or self._accepted.find(request, self._clock.now()) or self._accept(request, default_gpus, furnish)
+        )
         creating = self._creating.get(record.id)
         if creating is not None:
             # Shielded: a caller that goes away must not leave half a start behind.
@@ -241,7 +249,7 @@ class Sessions:
             fault = FieldViolation("kind", f"this host does {self._work_kind}, not {kind}")
             raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault], detail=fault.description)
 
-    def _accept(self, request: StartRequest, default_gpus: int) -> SessionRecord:
+    def _accept(self, request: StartRequest, default_gpus: int, furnish: Furnish) -> SessionRecord:
         """Take a place for a new session and begin to write its folder."""
         if self._stopping:
             raise ServiceError(ErrorReason.ERROR_REASON_STOPPING, retry_after=_RETRY_AFTER)
@@ -268,12 +276,13 @@ class Sessions:
         )
         self._next_number += 1
         self._accepted.add(record)
-        self._creating[record.id] = asyncio.create_task(self._create(record, request.spec), name=f"create-{record.id}")
+        creating = self._create(record, request.spec, furnish)
+        self._creating[record.id] = asyncio.create_task(creating, name=f"create-{record.id}")
         return record
 
-    async def _create(self, record: SessionRecord, spec: Message) -> None:
+    async def _create(self, record: SessionRecord, spec: Message, furnish: Furnish) -> None:
         try:
-            folder = await asyncio.to_thread(create_session_folder, self._root, record, spec)
+            folder = await asyncio.to_thread(create_session_folder, self._root, record, spec, furnish)
         except FileExistsError as error:
             self._accepted.remove(record)
             detail = "Its folder cannot be read any more."
@@ -281,6 +290,9 @@ class Sessions:
         except OSError as error:
             self._accepted.remove(record)
             raise storage_full(self._root, error) from error
+        except ServiceError:
+            self._accepted.remove(record)
+            raise
         finally:
             del self._creating[record.id]
         session = HostedSession(folder, record, self._host_kind)

@@ -35,6 +35,7 @@ class StartRequest:
         attempt: Number of the attempt, 0 for 1.
         labels: Labels to keep with the session.
         options: What it should get to work with; None where nothing is said.
+        continues: Session whose work it goes on with; empty where it begins anew.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class StartRequest:
     attempt: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     options: SessionOptions | None = None
+    continues: str = ""
 
     def check(self) -> None:
         """Check what every kind of start has in common.
@@ -87,6 +89,8 @@ class StartRequest:
         if self.options is not None and self.options.ListFields():
             # Not there at all otherwise: what was started before there were options keeps its digest.
             body["options"] = json_format.MessageToDict(self.options)
+        if self.continues:
+            body["continues"] = self.continues
         return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

@@ -30,6 +30,10 @@ class SessionSettledError(Exception):
     """The host has settled the session already: its worker came too late."""
 
 
+class Interrupted(Cancelled):
+    """The work is interrupted wherever it is, as it was asked to stop and has not: what it was at may be half done."""
+
+
 class WorkerSession:
     """A session from inside its worker process, as a context manager around the work.
 
@@ -37,7 +41,8 @@ class WorkerSession:
 
     - `complete(result)` was called: COMPLETED, whatever comes after it;
     - a `ServiceError` is raised: FAILED with its reason;
-    - `ktrdr_bridge.Cancelled` is raised (by `bridge.raise_if_cancelled()`, or by SIGTERM): CANCELLED;
+    - `ktrdr_bridge.Cancelled` is raised, by `bridge.raise_if_cancelled()`, or, as `Interrupted`, by a second SIGTERM:
+      CANCELLED;
     - memory or disk runs out: FAILED with WORKER_OUT_OF_MEMORY or STORAGE_FULL;
     - any other exception: it leaves the `with` block, is written to the session's log, and the process exits with 1:
       FAILED with WORKER_EXITED and the end of the log.
@@ -153,5 +158,5 @@ class WorkerSession:
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
         """Interrupt work that was asked to stop and did not; work that was not asked yet is asked now."""
         if self.bridge.cancelled:
-            raise Cancelled("interrupted")
+            raise Interrupted("interrupted")
         request_stop(self._files.control, reason="the worker was told to terminate (SIGTERM)")
