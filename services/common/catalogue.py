@@ -257,8 +257,7 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorSpec(
             _CODE.NOT_FOUND,
-            "Session {session_id!r} has no file {name!r} of a model. {detail} See which files there are with: ktrdr "
-            "models get ID",
+            "Session {session_id!r} has no {artifact}. {detail} See which models there are with: ktrdr models list",
         ),
         _REASON.ERROR_REASON_ARTIFACT_CHANGED: ErrorSpec(
             _CODE.ABORTED,

@@ -9,6 +9,7 @@ from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
+from services.common.threads import in_thread
 from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.loading.spec import check_instrument, instant_of, invalid_request
 from services.ib_host.store.bar_store import BarStore
@@ -16,7 +17,6 @@ from services.ib_host.store.identity import WHAT_TO_SHOW, title_of
 from services.ib_host.store.listing import page_of
 from services.ib_host.store.selection import choose, load_command
 from services.ib_host.streaming.arrow import DEFAULT_BATCH_ROWS, FEWEST_BATCH_ROWS, MOST_BATCH_ROWS, pieces
-from services.ib_host.threads import in_thread
 
 
 class _BarsQuery(NamedTuple):

@@ -14,6 +14,7 @@ from services.host.folder import SessionFolder
 from services.host.host import Host
 from services.host.process_runner import ProcessRunner
 from services.training_host.devices import Devices, accelerator_is_likely
+from services.training_host.model_files.model_files import ModelFiles
 from services.training_host.servicer import TrainingHostServicer
 from services.training_host.settings import TrainingHostSettings
 from services.training_host.training_start import KIND, TrainingStart
@@ -47,6 +48,7 @@ class TrainingHostService:
             listed=settings.listed_gpus,
         )
         self._host: Host | None = None
+        self._models: ModelFiles | None = None
 
     async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
         """Register the servicers, adopt workers that still run, and go on with the queue.
@@ -72,7 +74,8 @@ class TrainingHostService:
             devices=self._devices.pool,
         )
         host_service = self._host.register(server)
-        servicer = TrainingHostServicer(TrainingStart(self._host.sessions, self._devices.pool))
+        self._models = ModelFiles(self._host.sessions.find)
+        servicer = TrainingHostServicer(TrainingStart(self._host.sessions, self._devices.pool), self._models)
         training_pb2_grpc.add_TrainingHostServiceServicer_to_server(servicer, server)
         await self._host.start()
         self._host.announce(context.port)
@@ -80,13 +83,17 @@ class TrainingHostService:
         return [FULL_NAME, host_service]
 
     async def begin_stop(self) -> None:
-        """Take no new trainings, and let watches end."""
+        """Take no new trainings, and let watches and downloads end."""
+        if self._models is not None:
+            self._models.begin_stop()
         if self._host is not None:
             await self._host.begin_stop()
 
     async def stop(self) -> None:
         """Let go of the workers, or stop them, as the settings say."""
         await self._devices.stop()
+        if self._models is not None:
+            await self._models.stop()
         if self._host is not None:
             await self._host.stop()
 

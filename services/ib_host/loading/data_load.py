@@ -14,6 +14,7 @@ from ktrdr_bridge import Bridge
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError
+from services.common.threads import in_thread
 from services.ib_host.bar_sizes import BAR_LENGTHS, BarLength
 from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.contracts.instruments import title_of
@@ -30,7 +31,6 @@ from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import between, table_of
 from services.ib_host.store.identity import WHAT_TO_SHOW
-from services.ib_host.threads import in_thread
 
 _LOG = structlog.get_logger(__name__)
 _MOST_NAMED: Final = 5

@@ -1,0 +1,1 @@
+"""Lists and sends the files of trained models."""
