@@ -4,17 +4,30 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.training_host.fuzzy.function import membership
+from services.training_host.fuzzy.function import BLOCK, membership
 from services.training_host.strategy.membership import Gaussian, Trapezoidal, Triangular
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
+POINTS = st.lists(NUMBERS, min_size=4, max_size=4).map(sorted).filter(lambda points: points[0] < points[3])
 
 
 def at(kind: Triangular | Trapezoidal | Gaussian, *values: float) -> list[float]:
     return [float(value) for value in membership(kind, np.array(values))]
+
+
+def trapezoid_at(points: list[float], value: float) -> float:
+    """Case by case, for one number."""
+    a, b, c, d = points
+    if math.isnan(value):
+        return math.nan
+    if value < a or value > d:
+        return 0.0
+    if value < b:
+        return (value - a) / (b - a)
+    return 1.0 if value <= c else (d - value) / (d - c)
 
 
 def test_triangle_by_hand() -> None:
@@ -39,28 +52,50 @@ def test_a_triangle_may_have_a_steep_side() -> None:
     assert at(Triangular(type="triangular", parameters=[1, 3, 3]), 1, 2, 3, 3.1) == [0, 0.5, 1, 0]
 
 
+def test_a_trapezoid_may_be_a_box() -> None:
+    box = Trapezoidal(type="trapezoidal", parameters=[1, 1, 3, 3])
+    got = at(box, 0.9, 1, 2, 3, 3.1, math.nan)
+    assert got[:5] == [0, 1, 1, 1, 0]
+    assert math.isnan(got[5])
+
+
 def test_bell_by_hand() -> None:
     bell = Gaussian(type="gaussian", parameters=[2, 1.5])
     assert at(bell, 2, 3.5, 0.5) == pytest.approx([1, math.exp(-0.5), math.exp(-0.5)])
 
 
-def test_no_value_has_no_membership() -> None:
-    assert math.isnan(at(Trapezoidal(type="trapezoidal", parameters=[0, 0, 1, 1]), math.nan)[0])
-    assert math.isnan(at(Gaussian(type="gaussian", parameters=[0, 1]), math.nan)[0])
+def test_a_bell_may_be_very_narrow() -> None:
+    assert at(Gaussian(type="gaussian", parameters=[2, 1e-200]), 2, 2.1) == [1, 0]
 
 
-@given(st.lists(NUMBERS, min_size=4, max_size=4).map(sorted).filter(lambda points: points[0] < points[3]), NUMBERS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Triangular(type="triangular", parameters=[0, 1, 2]),
+        Trapezoidal(type="trapezoidal", parameters=[0, 0, 1, 2]),
+        Trapezoidal(type="trapezoidal", parameters=[0, 1, 2, 2]),
+        Gaussian(type="gaussian", parameters=[0, 1]),
+    ],
+    ids=repr,
+)
+def test_no_value_has_no_membership_and_infinity_belongs_nowhere(kind: Triangular | Trapezoidal | Gaussian) -> None:
+    nowhere, below, above, far = at(kind, math.nan, -math.inf, math.inf, -1.7e308)
+    assert math.isnan(nowhere)
+    assert below == above == far == 0
+
+
+@given(POINTS, NUMBERS)
 def test_a_trapezoid_equals_its_formula(points: list[float], value: float) -> None:
-    a, b, c, d = points
-    got = at(Trapezoidal(type="trapezoidal", parameters=points), value)[0]
-    if value < a or value > d:
-        assert got == 0
-    elif b <= value <= c:
-        assert got == 1
-    elif value < b:
-        assert got == pytest.approx((value - a) / (b - a))
-    else:
-        assert got == pytest.approx((d - value) / (d - c))
+    got = at(Trapezoidal(type="trapezoidal", parameters=points), value, *points)
+    assert got == pytest.approx([trapezoid_at(points, each) for each in (value, *points)])
+
+
+@given(st.lists(NUMBERS, min_size=3, max_size=3).map(sorted).filter(lambda points: points[0] < points[2]), NUMBERS)
+def test_a_triangle_equals_its_formula(points: list[float], value: float) -> None:
+    left, peak, right = points
+    got = at(Triangular(type="triangular", parameters=points), value)[0]
+    assert got == pytest.approx(trapezoid_at([left, peak, peak, right], value))
+    assert 0 <= got <= 1
 
 
 @given(NUMBERS, st.floats(1e-3, 1e3), NUMBERS)
@@ -68,3 +103,22 @@ def test_a_bell_equals_its_formula(center: float, spread: float, value: float) -
     got = at(Gaussian(type="gaussian", parameters=[center, spread]), value)[0]
     assert got == pytest.approx(math.exp(-((value - center) ** 2) / (2 * spread**2)))
     assert 0 <= got <= 1
+
+
+@given(st.integers(BLOCK - 1, 2 * BLOCK + 1), POINTS)
+@settings(max_examples=10)
+def test_many_values_are_the_same_as_one_by_one(count: int, points: list[float]) -> None:
+    values = np.random.default_rng(count).uniform(points[0] - 1, points[3] + 1, count)
+    values[::50] = np.nan
+    before = values.copy()
+    got = membership(Trapezoidal(type="trapezoidal", parameters=points), values)
+    np.testing.assert_array_equal(values, before)
+    np.testing.assert_allclose(got, [trapezoid_at(points, float(value)) for value in values], rtol=1e-12)
+
+
+def test_memberships_are_written_where_they_are_wanted() -> None:
+    matrix = np.full((3, 2), 7.0)
+    column = matrix[:, 1]
+    got = membership(Triangular(type="triangular", parameters=[0, 1, 2]), np.array([0.0, 0.5, 1.5]), out=column)
+    assert got is column
+    assert matrix.tolist() == [[7, 0], [7, 0.5], [7, 0.5]]

@@ -1,0 +1,1 @@
+"""Hilbert transform indicators: periods and phases of cycles."""

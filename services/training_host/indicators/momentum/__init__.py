@@ -1,0 +1,1 @@
+"""Differences of averages, and changes of the close over a time."""

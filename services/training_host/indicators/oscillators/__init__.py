@@ -1,0 +1,1 @@
+"""Oscillators: where the close stands, or which way it pushes, within a bounded or typical range."""

@@ -1,0 +1,1 @@
+"""How far prices move, and channels that are that wide."""

@@ -1,0 +1,1 @@
+"""Indicators that read the volume."""
