@@ -1,0 +1,1 @@
+"""States of a training that another one goes on from."""
