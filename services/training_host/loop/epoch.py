@@ -1,138 +1,169 @@
-"""One pass over the samples."""
+"""One pass over the training part, which can be left and taken up again between any two batches."""
 
-import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from services.training_host.loop.gradient import GradientSteps, NormSum
+from services.training_host.loop.objective import Objective
 from services.training_host.loop.samples import Samples
+from services.training_host.loop.score import Score, ScoreSums
+from services.training_host.loop.state import LoopState, copies
 from services.training_host.progress import Progress
+from services.training_host.strategy.training import Training
 
-EVALUATION_ROWS = 16_384
-"""Rows that are evaluated at once, which bounds the memory for activations."""
-REPORT_SECONDS = 0.1
+ACCELERATOR_REPORT_SECONDS = 0.1
 """How often the loss of a batch is read back from an accelerator: each time, the device has to be waited for."""
+CPU_REPORT_SECONDS = 0.005
+"""The same on the CPU: a report takes microseconds, which batches of a tenth of a millisecond would feel."""
+SUMS, GRADIENT = "epoch", "gradient"
 
 
-@dataclass(frozen=True)
-class Score:
-    """How a network does on some samples.
-
-    Attributes:
-        loss: Class-weighted cross-entropy, averaged by weight.
-        accuracy: Share that it classified rightly, 0 to 1.
-    """
-
-    loss: float
-    accuracy: float
-
-
-class _Sums:
-    """Totals that stay on the device until they are asked for."""
-
-    def __init__(self, device: torch.device) -> None:
-        # Millions of samples add up without loss; Apple's GPUs have single precision only.
-        precision = torch.float32 if device.type == "mps" else torch.float64
-        self._loss = torch.zeros((), dtype=precision, device=device)
-        self._weight = torch.zeros((), dtype=precision, device=device)
-        self._right = torch.zeros((), dtype=torch.int64, device=device)
-        self._samples = 0
-
-    def add(self, loss: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor, classes: torch.Tensor) -> None:
-        self._loss += loss.detach()
-        self._weight += weight
-        self._right += (logits.argmax(dim=1) == classes).sum()
-        self._samples += len(classes)
-
-    def score(self) -> Score:
-        return Score(float(self._loss / self._weight), float(self._right) / self._samples)
-
-
-class EpochRunner:
-    """Trains a network for one epoch at a time, and evaluates it.
+class EpochPass:
+    """Trains a network for one epoch at a time.
 
     Args:
         model: The network, on its device.
-        optimizer: Over its parameters.
-        weights: float32 [classes] on the device.
-        batch_size: Samples in one step.
-        clip_norm: Longest gradient; None leaves gradients alone.
-        progress: Told about each batch, and asked whether to stop.
+        steps: Takes its steps.
+        samples: The training part.
+        objective: What is made small.
+        rules: Batch size and accumulation.
+        progress: Told about batches, and asked before each whether to stop.
+        clock: Seconds.
+
+    Attributes:
+        at_boundary: False while a batch is being computed.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        weights: torch.Tensor,
+        steps: GradientSteps,
+        samples: Samples,
         *,
-        batch_size: int,
-        clip_norm: float | None,
+        objective: Objective,
+        rules: Training,
         progress: Progress,
+        clock: Callable[[], float],
     ) -> None:
+        self.at_boundary = True
         self._model = model
-        self._optimizer = optimizer
-        self._weights = weights
-        self._batch_size = batch_size
-        self._clip_norm = float("inf") if clip_norm is None else clip_norm
+        self._steps = steps
+        self._samples = samples
+        self._objective = objective
+        self._size = rules.batch_size
+        self._accumulated = rules.gradient_accumulation
+        self._batches = -(-len(samples) // rules.batch_size)
         self._progress = progress
-        self._report_seconds = 0.0 if weights.device.type == "cpu" else REPORT_SECONDS
-        self._reported_at = 0.0
+        self._clock = clock
+        self._device = samples.inputs.device
+        self._report_seconds = CPU_REPORT_SECONDS if self._device.type == "cpu" else ACCELERATOR_REPORT_SECONDS
+        self._report_at = clock()
+        self._order: torch.Tensor | None = None
+        self._next = 0
+        self._sums = ScoreSums(objective, self._device, self._size)
+        self._norms = NormSum(self._device)
 
-    def train(self, samples: Samples, order: torch.Tensor) -> tuple[Score, float]:
-        """Take one step for each batch.
+    @property
+    def begun(self) -> bool:
+        """An epoch has begun and not ended."""
+        return self._order is not None
 
-        Args:
-            samples: The training part.
-            order: int64 [samples]: a permutation.
+    def begin(self, order: torch.Tensor) -> None:
+        """Begin an epoch with the samples in this order, int64 [samples]."""
+        self._next = 0
+        self._sums = ScoreSums(self._objective, self._device, self._size)
+        self._norms = NormSum(self._device)
+        self._order = order.to(self._device)
+
+    def end(self) -> None:
+        """Forget the epoch."""
+        self._order = None
+
+    def run(self) -> tuple[Score, float]:
+        """Train on the batches that are left of the epoch.
 
         Returns:
             The score over the epoch, with dropout and while the weights change, and the mean gradient norm before
             clipping.
 
         Raises:
-            ktrdr_bridge.Cancelled: A stop was asked for.
+            ktrdr_bridge.Cancelled: A stop was asked for; the epoch can go on where it was left.
         """
+        assert self._order is not None
         self._model.train()
-        sums = _Sums(self._weights.device)
-        norms = torch.zeros((), device=self._weights.device)
-        batches = torch.split(order, self._batch_size)
-        for number, batch in enumerate(batches, start=1):
+        weight = None
+        for inputs, targets in self._samples.batches(self._order, self._size, first=self._next):
             self._progress.raise_if_cancelled()
-            inputs, classes = samples.inputs[batch], samples.classes[batch]
-            logits = self._model(inputs)
-            loss, weight = self._loss(logits, classes)
-            mean_loss = loss / weight
-            self._optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(mean_loss)
-            norms += nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
-            self._optimizer.step()
-            sums.add(loss, weight, logits, classes)
-            self._report(number, len(batches), mean_loss)
-        return sums.score(), float(norms) / len(batches)
+            self.at_boundary = False
+            begins, completes = self._place_in_step()
+            if begins:
+                self._steps.forget()
+            if self._accumulated > 1 and (begins or weight is None):
+                weight = self._weight_of_step()
+            outputs, loss = self._steps.add(inputs, targets, weight)
+            if completes:
+                self._norms.add(self._steps.step())
+            self._sums.add(outputs, targets)
+            self._next += 1
+            self.at_boundary = True
+            if self._clock() >= self._report_at:
+                self._report(outputs, targets, loss)
+        return self._sums.score(), self._norms.mean()
 
-    def evaluate(self, samples: Samples) -> Score:
-        """Score the network as it is, without dropout."""
-        self._model.eval()
-        sums = _Sums(self._weights.device)
-        with torch.inference_mode():
-            for inputs, classes in zip(
-                torch.split(samples.inputs, EVALUATION_ROWS), torch.split(samples.classes, EVALUATION_ROWS), strict=True
-            ):
-                logits = self._model(inputs)
-                loss, weight = self._loss(logits, classes)
-                sums.add(loss, weight, logits, classes)
-        return sums.score()
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+        """Return what restore needs: tensors, and JSON values; these are None between two epochs."""
+        if self._order is None:
+            return {}, None
+        sums, document = self._sums.state()
+        norms, document["norms"] = self._norms.state()
+        document["next_batch"] = self._next
+        tensors = copies(SUMS, {"order": self._order, **sums, **norms})
+        begins, _ = self._place_in_step()
+        if not begins and self._next < self._batches:
+            tensors |= copies(GRADIENT, self._steps.state())
+        return tensors, document
 
-    def _loss(self, logits: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the weighted loss and the weight, both summed, so that batches of any size add up."""
-        loss = functional.cross_entropy(logits, classes, weight=self._weights, reduction="sum")
-        return loss, self._weights[classes].sum()
+    def restore(self, state: LoopState, document: dict[str, Any] | None) -> None:
+        """Go on from a state.
 
-    def _report(self, batch: int, total: int, loss: torch.Tensor) -> None:
-        now = time.monotonic()
-        if now - self._reported_at >= self._report_seconds:
-            self._progress.on_batch(batch, total, {"batch_loss": loss.item()})
-            self._reported_at = now
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: It is not such a state, or one of other samples.
+        """
+        self.end()
+        if document is None:
+            return
+        tensors = state.group(SUMS)
+        order = tensors["order"]
+        if len(order) != len(self._samples):
+            message = f"the state is of {len(order)} training samples, but there are {len(self._samples)}"
+            raise ValueError(message)
+        self.begin(order.clone())
+        self._next = int(document["next_batch"])
+        if not 0 <= self._next <= self._batches:
+            message = f"the state is at batch {self._next} of {self._batches}"
+            raise ValueError(message)
+        self._sums.restore(tensors, document)
+        self._norms.restore(tensors, int(document["norms"]))
+        self._steps.restore(state.group(GRADIENT))
+
+    def _place_in_step(self) -> tuple[bool, bool]:
+        """Return whether the next batch begins a step, and whether it completes one."""
+        after = self._next + 1
+        return self._next % self._accumulated == 0, after % self._accumulated == 0 or after == self._batches
+
+    def _weight_of_step(self) -> torch.Tensor | float:
+        """Return the weight of all samples of the step that the next batch belongs to."""
+        assert self._order is not None
+        span = self._accumulated * self._size
+        start = self._next // self._accumulated * span
+        return self._objective.weight(self._samples.targets.index_select(0, self._order[start : start + span]))
+
+    def _report(self, outputs: torch.Tensor, targets: torch.Tensor, loss: torch.Tensor) -> None:
+        if self._accumulated > 1:
+            loss = self._objective.mean(outputs.detach(), targets)
+        self._progress.on_batch(self._next, self._batches, {"batch_loss": loss.item()})
+        # By the clock after reading: on an accelerator that is the time at which the batch was done.
+        self._report_at = self._clock() + self._report_seconds

@@ -1,0 +1,128 @@
+"""From a batch to a step."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from services.training_host.loop.objective import Objective
+from services.training_host.loop.optimizer import build_optimizer
+from services.training_host.strategy.training import Training
+
+NORMS_AT_ONCE = 4_096
+"""Norms that wait to be added up in one go."""
+
+
+class GradientSteps:
+    """Adds up the gradients of batches and takes steps.
+
+    Args:
+        model: The network, on its device.
+        objective: What is made small.
+        rules: Optimizer and clipping.
+
+    Attributes:
+        optimizer: Over the network's weights.
+    """
+
+    def __init__(self, model: nn.Module, objective: Objective, rules: Training) -> None:
+        self.optimizer = build_optimizer(model, rules)
+        self._model = model
+        self._objective = objective
+        self._weights = list(model.parameters())
+        self._longest = float("inf") if rules.gradient_clip_norm is None else rules.gradient_clip_norm
+        # Loops over the weights in torch's own code, which also the CPU has; torch does not choose it there by itself.
+        self._at_once = True if self._weights[0].device.type in {"cpu", "cuda"} else None
+
+    def forget(self) -> None:
+        """Begin with no gradient."""
+        for weight in self._weights:
+            weight.grad = None
+
+    def add(
+        self, inputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | float | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradient of a batch.
+
+        Args:
+            inputs: Of the batch.
+            targets: Of the batch.
+            weight: Weight of all samples that make the step; None where the batch is all there is.
+
+        Returns:
+            The network's outputs, and the batch's part of the mean loss of the step.
+        """
+        outputs = self._model(inputs)
+        if weight is None:
+            loss = self._objective.mean(outputs, targets)
+        else:
+            loss = self._objective.total(outputs, targets) / weight
+        torch.autograd.backward(loss)
+        return outputs, loss
+
+    def step(self) -> torch.Tensor:
+        """Take a step with the gradient that was added up, and return its norm before clipping, 0-d."""
+        norm = nn.utils.clip_grad_norm_(self._weights, self._longest, foreach=self._at_once)
+        self.optimizer.step()
+        return norm
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the gradients, by the number of their weight."""
+        return {str(number): weight.grad for number, weight in enumerate(self._weights) if weight.grad is not None}
+
+    def restore(self, gradients: Mapping[str, torch.Tensor]) -> None:
+        """Go on with gradients.
+
+        Raises:
+            RuntimeError: They do not fit the weights.
+        """
+        for number, weight in enumerate(self._weights):
+            gradient = gradients.get(str(number))
+            weight.grad = None if gradient is None else torch.empty_like(weight).copy_(gradient.to(weight.device))
+
+
+class NormSum:
+    """The mean of gradient norms, which stay on the device until it is asked for.
+
+    Args:
+        device: Where they are.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._sum = torch.zeros((), device=device)
+        self._count = 0
+        self._waiting: list[torch.Tensor] = []
+
+    def add(self, norm: torch.Tensor) -> None:
+        """Add a norm, 0-d."""
+        self._waiting.append(norm)
+        if len(self._waiting) == NORMS_AT_ONCE:
+            self._settle()
+
+    def mean(self) -> float:
+        """Return the mean; waits for the device."""
+        self._settle()
+        return float(self._sum) / self._count
+
+    def state(self) -> tuple[dict[str, torch.Tensor], int]:
+        """Return what restore needs: tensors, and how many norms are in the sum."""
+        tensors = {"norm_sum": self._sum}
+        if self._waiting:
+            tensors["norms"] = torch.stack(self._waiting)
+        return tensors, self._count
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], count: int) -> None:
+        """Go on from a state.
+
+        Raises:
+            KeyError, RuntimeError: It is not such a state.
+        """
+        self._sum.copy_(tensors["norm_sum"])
+        self._count = count
+        self._waiting = list(tensors["norms"].to(self._sum.device)) if "norms" in tensors else []
+
+    def _settle(self) -> None:
+        if self._waiting:
+            self._sum += torch.stack(self._waiting).sum()
+            self._count += len(self._waiting)
+            self._waiting = []
