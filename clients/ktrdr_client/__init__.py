@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     )
     from ktrdr_client.logs import LogEntry
     from ktrdr_client.metrics import MetricColumns, Metrics
+    from ktrdr_client.models.model import DownloadedModel, DownloadProgress, Model, ModelFiles
     from ktrdr_client.waiting import FinishedOperation
     from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
 
 __all__ = [
     "AsyncClient", "Client", "DEFAULT_ADDRESS",
     "Operation", "FinishedOperation", "Metrics", "MetricColumns", "LogEntry", "HostRecord", "Instrument", "Dataset",
+    "Model", "ModelFiles", "DownloadedModel", "DownloadProgress",
     "Bars", "WatchEvent", "OperationChanged", "OperationLeft", "OperationDeleted", "PointsAdded",
     "KtrdrError", "FieldFault", "InvalidArgument", "NotFound", "AlreadyExists", "FailedPrecondition", "OutOfRange",
     "PermissionDenied", "ResourceExhausted", "Aborted", "Unavailable", "DeadlineExceeded", "Cancelled", "DataLoss",
@@ -64,6 +66,10 @@ _HOMES: Final = {
     "Metrics": "ktrdr_client.metrics",
     "MetricColumns": "ktrdr_client.metrics",
     "Bars": "ktrdr_client.bars",
+    "Model": "ktrdr_client.models.model",
+    "ModelFiles": "ktrdr_client.models.model",
+    "DownloadedModel": "ktrdr_client.models.model",
+    "DownloadProgress": "ktrdr_client.models.model",
     "WatchEvent": "ktrdr_client.watch_events",
     "OperationChanged": "ktrdr_client.watch_events",
     "OperationLeft": "ktrdr_client.watch_events",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ktrdr_client.market_data import AsyncMarketData
+from ktrdr_client.models.calls import AsyncModels
 from ktrdr_client.topics.creating import CreatingCalls
 from ktrdr_client.topics.following import FollowingCalls
 from ktrdr_client.topics.hosts import HostCalls
@@ -33,8 +34,11 @@ class AsyncClient(CreatingCalls, FollowingCalls, MetricCalls, SteeringCalls, Hos
         super().__init__(address, timeout_seconds=timeout_seconds)
         self.data = AsyncMarketData(self.hosts, timeout_seconds=timeout_seconds)
         """Instruments, datasets and bars of the IB host."""
+        self.models = AsyncModels(self)
+        """Trained models and their files."""
 
     async def close(self) -> None:
         """Close the channels. Calls that still run are ended."""
         await self.data.close()
+        await self.models.close()
         await super().close()

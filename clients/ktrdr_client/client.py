@@ -14,6 +14,7 @@ from ktrdr_client.logs import LogEntry
 from ktrdr_client.loop_thread import LoopThread
 from ktrdr_client.market_data_sync import MarketData
 from ktrdr_client.metrics import Metrics
+from ktrdr_client.models.sync import Models
 from ktrdr_client.specs import Moment
 from ktrdr_client.waiting import FinishedOperation
 from ktrdr_client.watch_events import WatchEvent
@@ -42,6 +43,8 @@ class Client:
         self._client = AsyncClient(address, timeout_seconds=timeout_seconds)
         self.data = MarketData(self._client.data, self._running)
         """Instruments, datasets and bars of the IB host."""
+        self.models = Models(self._client.models, self._running)
+        """Trained models and their files."""
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-import grpc
 from ktrdr.host.v1.session_pb2 import HOST_KIND_IB
 from ktrdr.ib.v1 import ib_pb2
 from ktrdr.ib.v1.bars_pb2 import Dataset, DatasetKey, Instrument
@@ -13,8 +12,8 @@ from ktrdr.operations.v1.operations_pb2 import HostRecord
 from ktrdr_client.bar_sizes import parse_bar_size
 from ktrdr_client.bars import Bars, BarsDecoder
 from ktrdr_client.calls import Endpoint, call_unary, open_stream
-from ktrdr_client.channel import open_channel
 from ktrdr_client.errors import FailedPrecondition, NotFound
+from ktrdr_client.host_channels import HostChannels
 from ktrdr_client.specs import Moment, end_timestamp, start_timestamp
 from ktrdr_client.states import parse_security_type, parse_source, parse_what_to_show
 from ktrdr_client.stubs import ib_host_stub
@@ -34,13 +33,11 @@ class AsyncMarketData:
     def __init__(self, hosts: Callable[[], Awaitable[Sequence[HostRecord]]], *, timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds
         self._hosts = hosts
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels = HostChannels()
 
     async def close(self) -> None:
         """Close the channels."""
-        channels = list(self._channels.values())
-        self._channels.clear()
-        await asyncio.gather(*(channel.close() for channel in channels))
+        await self._channels.close()
 
     async def find(
         self, pattern: str, *, security_type: str | None = None, host: str = ""
@@ -139,10 +136,7 @@ class AsyncMarketData:
 
     async def _host(self, name: str) -> "tuple[IbHostServiceAsyncStub, Endpoint]":
         record = _choose(await self._hosts(), name)
-        channel = self._channels.get(record.address)
-        if channel is None:
-            channel = self._channels[record.address] = open_channel(record.address)
-        return ib_host_stub(channel), Endpoint(f"IB host {record.name!r}", record.address)
+        return ib_host_stub(self._channels.at(record.address)), Endpoint(f"IB host {record.name!r}", record.address)
 
 
 def _choose(records: Sequence[HostRecord], name: str) -> HostRecord:

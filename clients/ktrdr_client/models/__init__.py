@@ -1,0 +1,1 @@
+"""Trained models: which there are, what is in them, and their files."""
