@@ -89,8 +89,8 @@ class ArtifactSource:
         if error.reason != "SESSION_NOT_FOUND":
             return error
         message = (
-            f"host {self.model.host} has the model of operation {self.model.operation_id} no longer: trainings are kept "
-            f"for some time only\n  train it again: ktrdr ops retry {self.model.operation_id}"
+            f"host {self.model.host} has the model of operation {self.model.operation_id} no longer: it keeps "
+            f"trainings for some time only\n  train it again: ktrdr ops retry {self.model.operation_id}"
         )
         return NotFound(message, reason=error.reason, metadata=error.metadata)
 

@@ -56,7 +56,7 @@ class FileDownload:
         if not await self._is_there():
             part = PartFile(self.target)
             try:
-                while not await in_thread(part.take):
+                while not await in_thread(part.take):  # noqa: ASYNC110 - it is another process that has it
                     await asyncio.sleep(_LOOK_SECONDS)
                 # Another download of the same file may have been waited for.
                 if not await self._is_there():

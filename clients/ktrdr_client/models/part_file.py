@@ -1,4 +1,7 @@
-"""A file on its way: what has come of it lies beside its place as NAME.part until it is whole. Everything here blocks."""
+"""A file on its way: what has come of it lies beside its place, as NAME.part, until it is whole.
+
+Everything here blocks: call it in a thread.
+"""
 
 import contextlib
 import hashlib
@@ -95,7 +98,7 @@ class PartFile:
 
     def leave(self) -> None:
         """Let go of it; what is there stays for the next download. Harmless after `finish`."""
-        if self._descriptor >= 0 and not self.size_bytes:
+        if self._descriptor >= 0 and not os.fstat(self._descriptor).st_size:
             with contextlib.suppress(OSError):
                 self.path.unlink()
         self._close()
