@@ -1,0 +1,36 @@
+"""The bars that a backtest covers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.training_host.dataset import Dataset, Fold
+
+
+def span_rows(dataset: Dataset, fold: Fold) -> NDArray[np.int64]:
+    """Return the rows at whose closes a fold's network may decide: int64, ascending.
+
+    They are all bars from its first test sample on up to the first test sample of the next fold, or to the end of the
+    data, whether they are samples or not: who decides at a bar's close does not know yet which bars will have a label.
+    The last bar of a symbol is none of them, as no return follows it.
+    """
+    rows = np.arange(len(dataset.times))
+    inside = _from_first_test_sample(dataset, fold)
+    if fold.number < len(dataset.folds):
+        inside &= ~_from_first_test_sample(dataset, dataset.folds[fold.number])
+    for symbol in dataset.symbol_rows.values():
+        inside[symbol.stop - 1 : symbol.stop] = False
+    return rows[inside]
+
+
+def decision_rows(dataset: Dataset, fold: Fold) -> NDArray[np.int64]:
+    """Return those of `span_rows` that have inputs, so that the network can answer."""
+    rows = span_rows(dataset, fold)
+    return rows[dataset.has_inputs[rows]]
+
+
+def _from_first_test_sample(dataset: Dataset, fold: Fold) -> NDArray[np.bool_]:
+    first = fold.split.test[0]
+    later = dataset.times > dataset.times[first]
+    # Samples go by time and then by symbol: at the first one's time, the symbols before it belong to what is older.
+    later |= (dataset.times == dataset.times[first]) & (np.arange(len(dataset.times)) >= first)
+    return np.asarray(later)

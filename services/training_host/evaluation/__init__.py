@@ -1,0 +1,1 @@
+"""How well a network answers: its predictions, and how they are judged."""
