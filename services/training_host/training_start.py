@@ -1,7 +1,7 @@
 """Accepting trainings."""
 
 import asyncio
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -10,8 +10,11 @@ from ktrdr.ib.v1.bars_pb2 import Source, WhatToShow
 from ktrdr.training.v1.training_pb2 import StartTrainingRequest, TrainingSpec
 
 from services.common.errors import FieldViolation, ServiceError
+from services.host.creation import Furnish, unfurnished
 from services.host.device_pool import DevicePool
+from services.host.folder import SessionFolder
 from services.host.sessions import Sessions
+from services.training_host.checkpoints.take_over import take_over
 from services.training_host.failures import strategy_invalid
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.fault import StrategyInvalid
@@ -19,8 +22,6 @@ from services.training_host.strategy.strategy import Strategy
 
 KIND: Final = "training"
 """Kind of a training's session."""
-
-_CANNOT_GO_ON: Final = "What is there was not written by this version of the trainer, which cannot go on from it."
 
 
 class TrainingStart:
@@ -42,8 +43,6 @@ class TrainingStart:
             ServiceError: INVALID_REQUEST or STRATEGY_INVALID with the fields at fault; CHECKPOINT_NOT_FOUND; what
                 Sessions.start raises.
         """
-        if request.checkpoint_session_id:
-            await self._require_checkpoint(request.checkpoint_session_id)
         # Parsing takes milliseconds to tenths of a second, which the event loop does not have.
         strategy = await asyncio.to_thread(check_spec, request.spec)
         device = strategy.training.device
@@ -58,18 +57,30 @@ class TrainingStart:
             labels=request.labels,
             options=request.options if request.HasField("options") else None,
             default_gpus=1 if self._devices.total and device != "cpu" else 0,
+            continues=request.checkpoint_session_id,
+            furnish=self._from_checkpoint(request.checkpoint_session_id, strategy),
         )
 
-    async def _require_checkpoint(self, session_id: str) -> None:
-        """Refuse to go on from what is not there: to begin anew instead would be another training."""
+    def _from_checkpoint(self, session_id: str, strategy: Strategy) -> Furnish:
+        """Return what brings a session's checkpoints into the folder of a new one, which goes on from them.
+
+        Where there are none the new session is refused: to begin anew instead would be another training.
+        """
+        if not session_id:
+            return unfurnished
+        source = self._checkpoints(session_id)
+
+        def furnish(folder: SessionFolder) -> None:
+            take_over(source, folder.checkpoints, session_id=session_id, strategy=strategy)
+
+        return furnish
+
+    def _checkpoints(self, session_id: str) -> Path | None:
+        """Return where the checkpoints of a session are; None where the host has no such session."""
         try:
-            folder = self._sessions.find(session_id).folder.checkpoints
+            return self._sessions.find(session_id).folder.checkpoints
         except ServiceError:
-            detail = "This host has no such session."
-        else:
-            has_any = await asyncio.to_thread(lambda: folder.is_dir() and any(folder.iterdir()))
-            detail = _CANNOT_GO_ON if has_any else "It has written none."
-        raise ServiceError(ErrorReason.ERROR_REASON_CHECKPOINT_NOT_FOUND, session_id=session_id, detail=detail)
+            return None
 
 
 def check_spec(spec: TrainingSpec) -> Strategy:
