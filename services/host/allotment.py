@@ -37,6 +37,15 @@ class Allotment:
         """Return what a session gets with these options and devices."""
         return cls(tuple(devices), options.memory_limit_bytes, options.niceness, options.threads)
 
+    @property
+    def fits_a_running_process(self) -> bool:
+        """Whether all of it can be given to a process that has loaded its libraries already.
+
+        Threads that libraries have started keep their niceness, and their number was read when they were loaded; a
+        limit of memory should hold from the start.
+        """
+        return not (self.memory_limit_bytes or self.niceness or self.threads)
+
     def thread_environment(self) -> Mapping[str, str]:
         """Return variables that bound the threads of numerical libraries; none where the host's setting counts."""
         return dict.fromkeys(THREAD_VARIABLES, str(self.threads)) if self.threads else {}

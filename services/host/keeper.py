@@ -5,7 +5,8 @@ Run as a script by the host, one for each session:
 it is small, starts at once and cannot be hurt by what hurts the worker. It leads a session of its own, so it outlives
 the host; the worker leads a process group of its own, so that it can be ended with all its children.
 
-MEMORY_BYTES is 0 for no limit, NICENESS for no change.
+MEMORY_BYTES is 0 for no limit, NICENESS for no change. `spare/spare_keeper.py` does the same with a worker that was
+started before there was a session for it.
 
 LOCK_FD is the open and locked `keeper.lock`. The lock came with the descriptor, so it was held before this process
 began and is released by the kernel when it ends: whoever can take it knows that no keeper lives.
@@ -21,11 +22,14 @@ import sys
 import time
 from collections.abc import Iterator
 
+POLITE_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The keeper has to see the worker's end, whoever else is told to go."""
+
 _WRITE_ATTEMPTS = 60
 _EXIT_BYTES = 4_096
 
 
-def _write(folder: str, name: str, content: dict[str, object]) -> None:
+def write(folder: str, name: str, content: dict[str, object]) -> None:
     """Write a file atomically and durably; on a full disk try for a minute, as space may come back."""
     path = os.path.join(folder, name)  # noqa: PTH118 - pathlib would be a quarter of this process's start-up time
     temporary = f"{path}.tmp"
@@ -45,7 +49,7 @@ def _write(folder: str, name: str, content: dict[str, object]) -> None:
             return
 
 
-def _reserve(folder: str) -> None:
+def reserve(folder: str) -> None:
     """Take the space for exit.json beforehand: then a disk that is full by the time of the end hides nothing."""
     with contextlib.suppress(OSError), open(os.path.join(folder, "exit.json.tmp"), "wb") as file:  # noqa: PTH118, PTH123 - as below
         file.write(b" " * _EXIT_BYTES)
@@ -64,7 +68,7 @@ def _write_exit(folder: str, content: dict[str, object]) -> None:
             os.fsync(file.fileno())
         os.replace(f"{path}.tmp", path)  # noqa: PTH105 - as below
     except OSError:
-        _write(folder, "exit.json", content)
+        write(folder, "exit.json", content)
 
 
 def _log(text: str) -> None:
@@ -87,7 +91,7 @@ def _start_ticks(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 else 0
 
 
-def _oom_kills() -> int | None:
+def oom_kills() -> int | None:
     """Return how many processes the kernel has ended for want of memory: in this control group, else on the machine.
 
     See memory.events in the kernel's documentation of cgroup v2, and /proc/vmstat in proc(5).
@@ -126,11 +130,51 @@ def _limits(memory_bytes: int, niceness: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _end_group(group: int) -> None:
+def start(command: list[str]) -> int:
+    """Start a worker in a process group of its own, and return its process id.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    return os.posix_spawn(command[0], command, os.environ, setpgroup=0, setsigdef=POLITE_SIGNALS)
+
+
+def record_of(worker: int | None = None) -> dict[str, object]:
+    """Return what worker.json says: who the keeper is, and the worker, once there is one."""
+    record: dict[str, object] = {
+        "keeper_pid": os.getpid(),
+        "keeper_start_ticks": _start_ticks(os.getpid()),
+        "boot_id": _read("/proc/sys/kernel/random/boot_id").strip(),
+    }
+    return record if worker is None else {**record, "worker_pid": worker, "worker_start_ticks": _start_ticks(worker)}
+
+
+def end_group(group: int) -> None:
     """End what the worker left behind. Its own process is not reaped yet, so the number cannot have been reused."""
     # Nobody may be left; macOS refuses permission where only the ended worker is.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def follow(worker: int) -> dict[str, object]:
+    """Wait for the worker's end, end all that it left behind, and return how it ended."""
+    os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+    end_group(worker)
+    _, status, usage = os.wait4(worker, 0)
+    by_signal = os.WIFSIGNALED(status)
+    return {
+        "code": None if by_signal else os.waitstatus_to_exitcode(status),
+        "signal": os.WTERMSIG(status) if by_signal else None,
+        "max_rss_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    }
+
+
+def write_end(folder: str, end: dict[str, object], *, memory_bytes: int, oom_kills_before: int | None) -> None:
+    """Write exit.json: how the worker ended, just now."""
+    ended_at = dt.datetime.now(dt.UTC).isoformat()
+    now = oom_kills()
+    kills = 0 if now is None or oom_kills_before is None else now - oom_kills_before
+    _write_exit(folder, {**end, "ended_at": ended_at, "memory_limit_bytes": memory_bytes, "oom_kills": kills})
 
 
 def main() -> None:
@@ -138,50 +182,22 @@ def main() -> None:
     folder, lock, memory_bytes, niceness = sys.argv[1], *map(int, sys.argv[2:5])
     command = sys.argv[5:]
     os.set_inheritable(lock, False)
-    # The keeper has to see the worker's end, whoever else is told to go.
-    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for ignored in POLITE_SIGNALS:
         signal.signal(ignored, signal.SIG_IGN)
-    record: dict[str, object] = {
-        "keeper_pid": os.getpid(),
-        "keeper_start_ticks": _start_ticks(os.getpid()),
-        "boot_id": _read("/proc/sys/kernel/random/boot_id").strip(),
-    }
     # Written before the worker begins: where this file is missing and the lock is free, no worker was ever started.
-    _write(folder, "worker.json", record)
-    _reserve(folder)
-    oom_kills_before = _oom_kills()
-    code: int | None = None
-    ended_by: int | None = None
-    memory = 0
+    write(folder, "worker.json", record_of())
+    reserve(folder)
+    oom_kills_before = oom_kills()
     try:
         with _limits(memory_bytes, niceness):
-            worker = os.posix_spawn(
-                command[0], command, os.environ, setpgroup=0, setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-            )
+            worker = start(command)
     except OSError as error:
         _log(f"cannot start {command[0]}: {error}")
-        code = 127  # what a shell answers for a command that cannot be run
+        end: dict[str, object] = {"code": 127, "signal": None, "max_rss_bytes": 0}  # as a shell answers
     else:
-        _write(folder, "worker.json", {**record, "worker_pid": worker, "worker_start_ticks": _start_ticks(worker)})
-        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
-        _end_group(worker)
-        _, status, usage = os.wait4(worker, 0)
-        if os.WIFSIGNALED(status):
-            ended_by = os.WTERMSIG(status)
-        else:
-            code = os.waitstatus_to_exitcode(status)
-        memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    ended_at = dt.datetime.now(dt.UTC).isoformat()
-    oom_kills = _oom_kills()
-    ended: dict[str, object] = {
-        "code": code,
-        "signal": ended_by,
-        "max_rss_bytes": memory,
-        "ended_at": ended_at,
-        "memory_limit_bytes": memory_bytes,
-        "oom_kills": 0 if oom_kills is None or oom_kills_before is None else oom_kills - oom_kills_before,
-    }
-    _write_exit(folder, ended)
+        write(folder, "worker.json", record_of(worker))
+        end = follow(worker)
+    write_end(folder, end, memory_bytes=memory_bytes, oom_kills_before=oom_kills_before)
 
 
 if __name__ == "__main__":

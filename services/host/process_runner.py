@@ -5,20 +5,16 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
 
 from services.common.clock import Clock
 from services.host.allotment import Allotment
 from services.host.folder import SessionFolder
-from services.host.process_spawn import spawn_keeper
+from services.host.process_spawn import locked_for_keeper, spawn_keeper
 from services.host.runner import Liveness, StopWish, WorkerView
+from services.host.spare.spare_worker import SpareWorker
+from services.host.spare.spare_workers import SpareWorkers
 from services.host.worker_evidence import look, never_started
 from services.host.worker_following import WorkerFollowing
-
-WORKER_VARIABLES: Final = {
-    # Writes where the Python code stood when native code is ended by a fault.
-    "PYTHONFAULTHANDLER": "1",
-}
 
 
 class ProcessRunner:
@@ -32,7 +28,9 @@ class ProcessRunner:
         environment: The workers' environment.
         clock: For the intervals between looks.
         more_arguments: Words that are added to the command line for what a session gets.
-        more_environment: Variables that are added for what a session gets.
+        more_environment: Variables that are added for what a session gets. With spares they have to be such that
+            libraries read when they are first used, and not when they are loaded.
+        spares: Workers that wait for a session; None for none.
     """
 
     def __init__(
@@ -44,28 +42,52 @@ class ProcessRunner:
         clock: Clock,
         more_arguments: Callable[[Allotment], Sequence[str]] = lambda _: (),
         more_environment: Callable[[Allotment], Mapping[str, str]] = lambda _: {},
+        spares: SpareWorkers | None = None,
     ) -> None:
         self.kind = kind
         self._command = command
-        self._environment = {**environment, **WORKER_VARIABLES}
+        self._environment = environment
         self._clock = clock
         self._more_arguments = more_arguments
         self._more_environment = more_environment
+        self._spares = spares
 
     async def start(self, session: SessionFolder, allotment: Allotment) -> None:
-        """Start keeper and worker.
+        """Give the session to a spare worker, or start keeper and worker.
 
         Raises:
             OSError: The keeper could not be started.
         """
-        await asyncio.to_thread(
-            spawn_keeper,
-            session,
-            [*self._command(session), *self._more_arguments(allotment)],
-            {**self._environment, **allotment.thread_environment(), **self._more_environment(allotment)},
-            memory_limit_bytes=allotment.memory_limit_bytes,
-            niceness=allotment.niceness,
-        )
+        command = [*self._command(session), *self._more_arguments(allotment)]
+        more = self._more_environment(allotment)
+        spare = None
+        if self._spares is not None:
+            spare = await self._spares.take(usable=allotment.fits_a_running_process)
+        await asyncio.to_thread(self._begin, session, allotment, command, more, spare)
+
+    def _begin(
+        self,
+        session: SessionFolder,
+        allotment: Allotment,
+        command: Sequence[str],
+        more: Mapping[str, str],
+        spare: SpareWorker | None,
+    ) -> None:
+        try:
+            with locked_for_keeper(session) as lock:
+                if spare is not None and spare.hand_over(session, lock, command, more):
+                    return
+                spawn_keeper(
+                    session,
+                    command,
+                    {**self._environment, **allotment.thread_environment(), **more},
+                    lock=lock,
+                    memory_limit_bytes=allotment.memory_limit_bytes,
+                    niceness=allotment.niceness,
+                )
+        finally:
+            if spare is not None:
+                spare.end()
 
     async def adopt(self, session: SessionFolder, allotment: Allotment) -> None:
         """Start the worker if it never was: the host may have ended between the decision and the deed.

@@ -9,10 +9,13 @@ from ktrdr.host.v1.session_pb2 import HostKind
 from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
 from services.common.bootstrap import ServiceContext
+from services.common.clock import Clock
+from services.host.allotment import Allotment
 from services.host.assembly import build_host
 from services.host.folder import SessionFolder
 from services.host.host import Host
 from services.host.process_runner import ProcessRunner
+from services.host.spare.spare_workers import SpareWorkers
 from services.training_host.devices import Devices, accelerator_is_likely
 from services.training_host.model_files.model_files import ModelFiles
 from services.training_host.servicer import TrainingHostServicer
@@ -48,6 +51,7 @@ class TrainingHostService:
             listed=settings.listed_gpus,
         )
         self._host: Host | None = None
+        self._spares: SpareWorkers | None = None
         self._models: ModelFiles | None = None
 
     async def start(self, server: grpc.aio.Server, context: ServiceContext) -> Sequence[str]:
@@ -57,6 +61,7 @@ class TrainingHostService:
             CannotStartError: Another host uses the folder, or its files are damaged.
             OSError: The folder cannot be used.
         """
+        self._spares = self._spare_workers(context.clock)
         runner = ProcessRunner(
             KIND,
             self._worker_command,
@@ -64,6 +69,7 @@ class TrainingHostService:
             clock=context.clock,
             more_arguments=lambda allotment: ["--threads", str(allotment.threads or self._settings.threads)],
             more_environment=self._devices.worker_environment,
+            spares=self._spares,
         )
         self._host = build_host(
             self._settings,
@@ -80,6 +86,7 @@ class TrainingHostService:
         await self._host.start()
         self._host.announce(context.port)
         self._devices.start()
+        self._spares.start()
         return [FULL_NAME, host_service]
 
     async def begin_stop(self) -> None:
@@ -92,10 +99,22 @@ class TrainingHostService:
     async def stop(self) -> None:
         """Let go of the workers, or stop them, as the settings say."""
         await self._devices.stop()
+        if self._spares is not None:
+            await self._spares.stop()
         if self._models is not None:
             await self._models.stop()
         if self._host is not None:
             await self._host.stop()
+
+    def _spare_workers(self, clock: Clock) -> SpareWorkers:
+        return SpareWorkers(
+            self._settings.spare_workers,
+            [sys.executable, "-m", "services.training_host.spare_worker", str(self._settings.folder)],
+            # It sees no GPU while it loads, so that no library can come to hold one that is a session's.
+            environment={**self._environment, **self._devices.worker_environment(Allotment())},
+            folder=self._settings.folder,
+            clock=clock,
+        )
 
     def _worker_command(self, session: SessionFolder) -> list[str]:
         return [

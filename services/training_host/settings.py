@@ -39,6 +39,13 @@ class TrainingHostSettings(HostSettings):
         le=1_024,
         description="Threads that one training uses on the CPU. More of them help large networks only.",
     )
+    spare_workers: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Workers that wait with their libraries loaded, so that a training begins at once. Each takes some "
+        "hundred MB of memory.",
+    )
     gpus: Gpus = Field(
         default="auto",
         description="GPUs that trainings can have for themselves: auto for those that are found, none, or the ids that "

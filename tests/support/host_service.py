@@ -24,6 +24,7 @@ from services.host.host import Host
 from services.host.process_runner import ProcessRunner
 from services.host.runner import SessionRunner
 from services.host.settings import HostSettings
+from services.host.spare.spare_workers import SpareWorkers
 from tests.support.eventually import eventually_sync
 
 ROOT: Final = Path(__file__).parents[2]
@@ -69,10 +70,33 @@ def make_host(settings: HostSettings, runner: SessionRunner | None = None, clock
     )
 
 
-def process_runner() -> ProcessRunner:
+def process_runner(spares: SpareWorkers | None = None) -> ProcessRunner:
     """Return a runner whose workers do what their spec says."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients")])}
-    return ProcessRunner(KIND, worker_command, environment=environment, clock=SystemClock())
+    return ProcessRunner(
+        KIND,
+        worker_command,
+        environment=worker_environment(),
+        clock=SystemClock(),
+        more_environment=lambda allotment: {"DEVICES": ",".join(allotment.devices)},
+        spares=spares,
+    )
+
+
+def spare_workers(settings: HostSettings, count: int, clock: Clock) -> SpareWorkers:
+    """Return spares for `process_runner`."""
+    return SpareWorkers(
+        count, spare_command(settings), environment=worker_environment(), folder=settings.folder, clock=clock
+    )
+
+
+def spare_command(settings: HostSettings) -> list[str]:
+    """Return the command line of a spare."""
+    return [sys.executable, "-m", "tests.support.spare_session_worker", str(settings.folder)]
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of workers: they find the code under test."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients")])}
 
 
 def worker_command(session: SessionFolder) -> Sequence[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from services.host import keeper
 from services.host.folder import SessionFolder
-from services.host.process_spawn import keeper_lives, spawn_keeper
+from services.host.process_spawn import keeper_lives, locked_for_keeper, spawn_keeper
 from services.host.records import ExitRecord, WorkerRecord
 from services.host.runner import Liveness
 from services.host.worker_evidence import look
@@ -20,9 +20,14 @@ from tests.support.eventually import eventually_sync
 from tests.support.host_service import sigkill
 
 
+def spawn(session: SessionFolder, command: Sequence[str]) -> None:
+    with locked_for_keeper(session) as lock:
+        spawn_keeper(session, command, os.environ, lock=lock)
+
+
 def run(session: SessionFolder, command: Sequence[str]) -> ExitRecord:
     """Let a keeper run a command to its end, and return what it wrote down."""
-    spawn_keeper(session, command, os.environ)
+    spawn(session, command)
     eventually_sync(session.exit_record.exists)
     ended = ExitRecord.load(session.exit_record)
     assert ended is not None
@@ -31,7 +36,7 @@ def run(session: SessionFolder, command: Sequence[str]) -> ExitRecord:
 
 def started(session: SessionFolder, command: Sequence[str]) -> tuple[int, int]:
     """Start a command, and return the pids of keeper and worker."""
-    spawn_keeper(session, command, os.environ)
+    spawn(session, command)
 
     def pids() -> tuple[int, int] | None:
         record = WorkerRecord.load(session.worker_record)
@@ -101,10 +106,10 @@ def test_the_keeper_outlives_polite_signals_and_the_worker_gets_them(session: Se
 def test_there_is_one_keeper_at_a_time(session: SessionFolder) -> None:
     _, worker_pid = started(session, python("import time; time.sleep(600)"))
     with pytest.raises(BlockingIOError):
-        spawn_keeper(session, python("pass"), os.environ)
+        spawn(session, python("pass"))
     sigkill(worker_pid)
     eventually_sync(lambda: not keeper_lives(session))
-    spawn_keeper(session, python("pass"), os.environ)
+    spawn(session, python("pass"))
     eventually_sync(lambda: json.loads(session.exit_record.read_text())["code"] == 0)
 
 

@@ -1,0 +1,1 @@
+"""Workers that are started before there is a session for them."""
