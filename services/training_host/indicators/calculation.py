@@ -43,26 +43,35 @@ def calculate(indicator: IndicatorDefinition, bars: Bars) -> Outputs:
 
     Args:
         indicator: What to compute.
-        bars: Over which.
+        bars: Over which; all numbers finite, as `faulty_bar` makes sure.
 
     Returns:
-        Its outputs in the order of `outputs`, float64 of the bars' length each; NaN during the warm-up.
+        Its outputs in the order of `outputs`, float64 of the bars' length each; NaN during the warm-up, and finite from
+        then on.
 
     Raises:
         VolumeMissing: It reads the volume, and not every bar has one.
+        ValueError: A value of the bars is NaN or infinite.
     """
-    _require_volume(indicator.type, indicator, bars)
+    _require_inputs({indicator.type: indicator}, bars)
     return _CALCULATIONS.compute(indicator, bars)
 
 
 def calculate_all(indicators: Mapping[str, IndicatorDefinition], bars: Bars) -> dict[str, Values]:
     """Compute indicators by the names that strategies refer to their outputs by.
 
+    Args:
+        indicators: What to compute, by id.
+        bars: As for `calculate`.
+
+    Returns:
+        float64 [bars] by reference, such as `rsi_14` or `bb_20.width`.
+
     Raises:
-        VolumeMissing: One reads the volume, and not every bar has one; told before anything is computed.
+        VolumeMissing: An indicator reads the volume, and not every bar has one; told before anything is computed.
+        ValueError: A value of the bars is NaN or infinite.
     """
-    for identifier, indicator in indicators.items():
-        _require_volume(identifier, indicator, bars)
+    _require_inputs(indicators, bars)
     return {
         reference: values
         for identifier, indicator in indicators.items()
@@ -72,12 +81,15 @@ def calculate_all(indicators: Mapping[str, IndicatorDefinition], bars: Bars) -> 
     }
 
 
-def _require_volume(identifier: str, indicator: IndicatorDefinition, bars: Bars) -> None:
-    """Refuse bars of kinds that know no volume: -1 would be taken for one."""
-    if "volume" not in indicator.inputs or not (missing := int(np.count_nonzero(bars.volume < 0))):
-        return
-    raise VolumeMissing(
-        identifier,
-        f"{indicator.type} reads the volume, which {missing} of the {len(bars)} bars of {bars.symbol} {bars.timeframe} "
-        "do not have; load bars of trades, or take an indicator that reads prices only",
-    )
+def _require_inputs(indicators: Mapping[str, IndicatorDefinition], bars: Bars) -> None:
+    """Refuse what TA-Lib would make nonsense of: it skips NaN in some windows, and takes -1 for a volume."""
+    for column in sorted({column for indicator in indicators.values() for column in indicator.inputs}):
+        if not np.isfinite(getattr(bars, column)).all():
+            raise ValueError(f"{column} of {bars.symbol} {bars.timeframe} is not finite; ask faulty_bar where, first")
+    for identifier, indicator in indicators.items():
+        if "volume" in indicator.inputs and (missing := int(np.count_nonzero(bars.volume < 0))):
+            raise VolumeMissing(
+                identifier,
+                f"{indicator.type} reads the volume, which {missing} of the {len(bars)} bars of {bars.symbol} "
+                f"{bars.timeframe} do not have; load bars of trades, or take an indicator that reads prices only",
+            )

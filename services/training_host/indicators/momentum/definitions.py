@@ -44,7 +44,7 @@ class Macd(_FastSlow):
         scale_free("histogram_percent", "macd - signal in percent of the close"),
     )
     type: Literal["macd"]
-    signal: int = window(9, "Values of macd that the signal line averages.", least=1)
+    signal: int = window(9, "Values of macd that the signal line averages.")
 
     @property
     def warm_up_bars(self) -> int:

@@ -59,8 +59,8 @@ class Aroon(WindowOfChanges):
     title = "Aroon"
     inputs = ("high", "low")
     results = (
-        scale_free("up", "100 where the highest high is now, falling to 0 where it was `period` bars ago"),
-        scale_free("down", "100 where the lowest low is now, falling to 0 where it was `period` bars ago"),
+        scale_free("up", "0 (the highest high was `period` bars ago) to 100 (it is now)"),
+        scale_free("down", "0 (the lowest low was `period` bars ago) to 100 (it is now)"),
     )
     type: Literal["aroon"]
     period: int = window(14, "Bars before the present one that are looked at.")
