@@ -1,111 +1,168 @@
-"""From bars to the three parts of a training, as arrays."""
+"""From bars to the parts of a training, as arrays."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.training_host.bars.closing import close_times
+from services.training_host.bars.loaded import LoadedBars
 from services.training_host.bars.series import Bars, faulty_bar
-from services.training_host.failures import bar_source_unavailable, one_class_only, too_few_bars
+from services.training_host.failures import damaged_bars, volume_missing
 from services.training_host.features.column import FeatureColumn, feature_columns
-from services.training_host.features.matrix import feature_matrix, usable_rows
-from services.training_host.features.scaler import Scaler
-from services.training_host.indicators.calculation import calculate_all
-from services.training_host.labels.series import UNLABELLED, LabelSeries
+from services.training_host.features.matrix import fill_features
+from services.training_host.features.windows import whole_windows
+from services.training_host.folds import Fold, make_folds
+from services.training_host.indicators.calculation import VolumeMissing
+from services.training_host.labels.series import LabelSeries
 from services.training_host.labels.source import make_labels
 from services.training_host.progress import Progress
-from services.training_host.split.chronological import PARTS, Split, chronological_split
+from services.training_host.split.rows import SampleRows
 from services.training_host.strategy.strategy import Strategy
-from services.training_host.strategy.training import ForwardReturnLabels
 
-LEAST_SAMPLES = 10
-"""Samples that each part needs at least: below that its accuracy means nothing."""
+__all__ = ["Dataset", "Fold", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Everything that the network is trained and judged on.
+    """Everything that networks are trained and judged on.
+
+    Its rows are the bars of the base timeframe of all symbols, one symbol after the other in the order of the strategy.
+    A sample is a row that has inputs and a label.
 
     Attributes:
-        bars: The bars.
+        strategy: What was asked for.
+        bars: Bars of the base timeframe by symbol.
+        symbol_rows: Rows of each symbol.
+        times: int64 [rows]: start of each row's bar, nanoseconds since 1970 UTC.
+        close_times: int64 [rows]: when the bar is over. What a row tells was known then.
         columns: The inputs.
-        scaler: Fitted on the training part.
-        inputs: float32 [bars, inputs], scaled; NaN where a bar is no sample.
-        labels: Classes of the bars.
-        split: Which bars belong to which part.
+        matrix: float64 [rows, inputs], not scaled; NaN where a value is not known, or known from the warm-up only.
+        has_inputs: bool [rows]: the row and those before it that the network reads with it, of the same symbol, are all
+            known.
+        labels: Of all rows.
+        sequence_length: Rows that the network reads for one answer: the sample's and those before it.
+        folds: Splits of the samples: one for a holdout; oldest first for a walk-forward evaluation.
     """
 
-    bars: Bars
+    strategy: Strategy
+    bars: Mapping[str, Bars]
+    symbol_rows: Mapping[str, slice]
+    times: NDArray[np.int64]
+    close_times: NDArray[np.int64]
     columns: list[FeatureColumn]
-    scaler: Scaler
-    inputs: NDArray[np.float32]
+    matrix: NDArray[np.float64]
+    has_inputs: NDArray[np.bool_]
     labels: LabelSeries
-    split: Split
+    sequence_length: int
+    folds: list[Fold]
 
-    def part(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return inputs [samples, inputs] and classes [samples] of a part."""
-        rows = self.split.part(name)
-        return self.inputs[rows], self.labels.classes[rows]
+    def inputs(self, fold: Fold) -> NDArray[np.float32]:
+        """Return float32 [rows, inputs], scaled as the fold learnt; 0 where not known, which no sample's rows are."""
+        scaled = fold.scaler.apply(self.matrix)
+        scaled[~np.isfinite(scaled)] = 0
+        return scaled
+
+    def targets(self, fold: Fold) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Return what the network should answer for each row.
+
+        Returns:
+            Classes, int64 [rows] (UNLABELLED where there is none); of a regression the returns divided by the fold's
+            `target_scale`, float32 [rows] (NaN where there is none).
+        """
+        if self.strategy.is_regression:
+            return (self.labels.returns / fold.target_scale).astype(np.float32)
+        return self.labels.classes
 
 
-def prepare(strategy: Strategy, bars: Bars, origin: str, progress: Progress) -> Dataset:
+def prepare(strategy: Strategy, loaded: LoadedBars, progress: Progress) -> Dataset:
     """Compute indicators, inputs and labels, and split the samples.
 
     Args:
         strategy: What to compute.
-        bars: Over which.
-        origin: Where the bars came from, for errors.
+        loaded: The bars, with a series for each symbol and timeframe.
         progress: Told about the phases.
 
     Raises:
-        ServiceError: BAR_SOURCE_UNAVAILABLE, if a bar is damaged. TOO_FEW_BARS, if a part of the split comes out too
-            small. STRATEGY_INVALID, if the training part has one class only.
+        ServiceError: BAR_SOURCE_UNAVAILABLE, if a bar is damaged. TOO_FEW_BARS, if a part of a split comes out too
+            small. STRATEGY_INVALID, if a training part leaves nothing to tell apart, or an indicator reads the volume
+            of bars that have none.
     """
-    if fault := faulty_bar(bars):
-        raise bar_source_unavailable(origin, f"Its bars are damaged: {fault}")
-    progress.set_phase("indicators", total=len(strategy.indicators), unit="indicator")
-    indicators = calculate_all(strategy.indicators, bars)
-    progress.raise_if_cancelled()
+    for bars in loaded.series.values():
+        if fault := faulty_bar(bars):
+            raise damaged_bars(loaded.origin, bars.symbol, bars.timeframe, fault)
+    base = {symbol: loaded.series[symbol, strategy.base_timeframe] for symbol in strategy.symbols}
+    symbol_rows = _rows(base)
     columns = feature_columns(strategy)
-    progress.set_phase("features", total=len(columns), unit="input")
-    matrix = feature_matrix(columns, indicators)
+    progress.set_phase("features", total=len(loaded.series), unit="series")
+    matrix = _features(strategy, loaded, columns, symbol_rows, progress)
+    progress.set_phase("labels", total=len(base), unit="symbol")
+    labels = _labels(strategy, base, symbol_rows, progress)
+    length = strategy.model.sequence_length
+    has_inputs = np.concatenate([whole_windows(matrix[rows], length) for rows in symbol_rows.values()])
     progress.raise_if_cancelled()
-    progress.set_phase("labels")
-    labels = make_labels(strategy.training.labels, bars)
-    has_inputs = usable_rows(matrix, strategy.warm_up_bars)
-    samples = np.flatnonzero(has_inputs & (labels.classes != UNLABELLED))
-    split = chronological_split(samples, labels.ends[samples], strategy.training.data_split)
-    _require_enough(strategy, bars, samples, split)
-    classes = np.unique(labels.classes[split.train])
-    if len(classes) < 2:
-        raise one_class_only(strategy.classes[int(classes[0])])
-    scaler = Scaler.fit(columns, matrix[split.train])
-    return Dataset(bars, columns, scaler, scaler.apply(matrix), labels, split)
-
-
-def _require_enough(strategy: Strategy, bars: Bars, samples: NDArray[np.int64], split: Split) -> None:
-    sizes = {name: len(split.part(name)) for name in PARTS}
-    if min(sizes.values()) >= LEAST_SAMPLES:
-        return
-    detail = (
-        f"{bars.symbol} {bars.timeframe} has {len(bars)} bars; {strategy.warm_up_bars} are history, "
-        f"{len(samples)} have inputs and a label, {len(split.purged)} of these are purged at the borders; this "
-        f"leaves {sizes['train']} to train, {sizes['validation']} to validate, {sizes['test']} to test, and each "
-        f"needs {LEAST_SAMPLES}"
+    times = np.concatenate([bars.times for bars in base.values()])
+    progress.set_phase("split")
+    samples = SampleRows.choose(
+        has_inputs & labels.known, times=times, end_times=labels.end_times, symbol_rows=list(symbol_rows.values())
     )
-    raise too_few_bars(len(bars), max(_bars_needed(strategy), len(bars) + 1), detail)
+    return Dataset(
+        strategy=strategy,
+        bars=base,
+        symbol_rows=symbol_rows,
+        times=times,
+        close_times=np.concatenate([close_times(bars) for bars in base.values()]),
+        columns=columns,
+        matrix=matrix,
+        has_inputs=has_inputs,
+        labels=labels,
+        sequence_length=length,
+        folds=make_folds(strategy, loaded, samples, matrix=matrix, columns=columns, labels=labels),
+    )
 
 
-def _bars_needed(strategy: Strategy) -> int:
-    """Return how many bars give each part its samples.
+def _rows(base: Mapping[str, Bars]) -> dict[str, slice]:
+    ends = np.cumsum([len(bars) for bars in base.values()]).tolist()
+    return {symbol: slice(end - len(bars), end) for (symbol, bars), end in zip(base.items(), ends, strict=True)}
 
-    Labels that end after a fixed number of bars cost as many at the end of each part; what swings cost is not known
-    before they happen, so that their number is a lower bound.
-    """
-    labels, shares = strategy.training.labels, strategy.training.data_split
-    ahead = labels.horizon if isinstance(labels, ForwardReturnLabels) else 1
-    purged = LEAST_SAMPLES + ahead
-    # One more for each border, which is rounded.
-    samples = max(purged / shares.train, purged / shares.validation, LEAST_SAMPLES / shares.test) + 2
-    return strategy.warm_up_bars + ahead + math.ceil(samples)
+
+def _features(
+    strategy: Strategy,
+    loaded: LoadedBars,
+    columns: list[FeatureColumn],
+    symbol_rows: Mapping[str, slice],
+    progress: Progress,
+) -> NDArray[np.float64]:
+    matrix = np.full((max(rows.stop for rows in symbol_rows.values()), len(columns)), np.nan)
+    for number, ((symbol, timeframe), bars) in enumerate(loaded.series.items()):
+        progress.raise_if_cancelled()
+        progress.advance(number, step=f"{symbol} {timeframe}")
+        rows = symbol_rows[symbol]
+        try:
+            fill_features(
+                matrix[rows],
+                columns,
+                indicators=strategy.indicators,
+                bars=bars,
+                base_bars=loaded.series[symbol, strategy.base_timeframe],
+                warm_up_bars=strategy.warm_up_bars,
+            )
+        except VolumeMissing as error:
+            raise volume_missing(error.identifier, f"{error} ({symbol} {timeframe})") from None
+    for rows in symbol_rows.values():
+        # The base bars of the history become no samples, even where all inputs come from longer bars.
+        matrix[rows.start : rows.start + strategy.warm_up_bars] = np.nan
+    return matrix
+
+
+def _labels(
+    strategy: Strategy, base: Mapping[str, Bars], symbol_rows: Mapping[str, slice], progress: Progress
+) -> LabelSeries:
+    """Label each symbol by itself: no label of one looks at the prices of another."""
+    parts: list[LabelSeries] = []
+    for number, (symbol, bars) in enumerate(base.items()):
+        progress.raise_if_cancelled()
+        progress.advance(number, step=symbol)
+        parts.append(LabelSeries.of_bars(make_labels(strategy.training.labels, bars), bars, symbol_rows[symbol].start))
+    return LabelSeries.joined(parts)

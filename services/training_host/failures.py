@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
 from services.common.errors import FieldViolation, ServiceError
+from services.training_host.bars.missing import MissingBars, fitting, load_commands
 from services.training_host.strategy.fault import Fault
 from services.training_host.strategy.training_data import TrainingData
 
 _SHOWN_FAULTS = 3
 """Faults in the message; all of them are in the fields."""
+_SHOWN_SERIES = 5
+"""Series in the message; the commands name all of them."""
+
+_LOG = structlog.get_logger(__name__)
 
 
 def strategy_invalid(faults: Sequence[Fault]) -> ServiceError:
@@ -28,29 +34,65 @@ def training_diverged(epochs: int) -> ServiceError:
     return strategy_invalid([Fault("training.learning_rate", message)])
 
 
-def one_class_only(name: str) -> ServiceError:
+def one_class_only(name: str, place: str = "training part") -> ServiceError:
     """The labels leave nothing to tell apart."""
     return strategy_invalid(
-        [Fault("training.labels", f'all samples of the training part are "{name}"; change the threshold')]
+        [Fault("training.labels", f'all samples of the {place} are "{name}"; change the threshold')]
     )
 
 
-def bars_missing(symbol: str, data: TrainingData, detail: str = "") -> ServiceError:
-    """There are no bars in the range of the strategy."""
-    timeframe = data.timeframes.timeframe
+def volume_missing(indicator: str, message: str) -> ServiceError:
+    """An indicator reads what the bars do not have."""
+    return strategy_invalid([Fault(f"indicators.{indicator}", message)])
+
+
+def equal_returns(place: str = "training part") -> ServiceError:
+    """A regression has nothing to learn."""
+    message = f"the returns of the {place} are all the same; choose another horizon or range"
+    return strategy_invalid([Fault("training.labels", message)])
+
+
+def bars_missing(missing: Sequence[MissingBars], data: TrainingData, what_to_show: str = "") -> ServiceError:
+    """There are no bars of some series in the range of the strategy.
+
+    Args:
+        missing: All of them, at least one.
+        data: Says the range.
+        what_to_show: Kind of prices in the words of the command; empty for trades.
+    """
+    commands = load_commands(missing, data, what_to_show)
+    command = fitting(commands)
+    _LOG.warning("bars_missing", series=len(missing), commands=commands)
     return ServiceError(
         ErrorReason.ERROR_REASON_BARS_MISSING,
-        symbol=symbol,
-        bar_size=timeframe,
-        command=load_command(symbol, data),
-        detail=detail,
+        symbol=", ".join(dict.fromkeys(each.symbol for each in missing)),
+        bar_size=", ".join(dict.fromkeys(each.timeframe for each in missing)),
+        command=command,
+        detail=_missing_detail(missing, all_told=command == " && ".join(commands)),
     )
 
 
-def load_command(symbol: str, data: TrainingData) -> str:
-    """Return the command that brings a strategy's bars."""
-    quoted = f"'{symbol}'" if " " in symbol else symbol
-    return f"ktrdr data load {quoted} {data.timeframes.timeframe} --start {data.start_date} --end {data.end_date}"
+def _missing_detail(missing: Sequence[MissingBars], *, all_told: bool) -> str:
+    if len(missing) == 1:
+        return missing[0].detail
+    named = "; ".join(
+        f"{each.symbol} {each.timeframe}" + (f" ({each.detail})" if each.detail else "")
+        for each in missing[:_SHOWN_SERIES]
+    )
+    more = f"; and {len(missing) - _SHOWN_SERIES} more" if len(missing) > _SHOWN_SERIES else ""
+    commands = "" if all_told else ". The first command follows; the session's log has all of them"
+    return f"Missing are {named}{more}{commands}"
+
+
+def mixed_sources(recorded: str, real: str) -> ServiceError:
+    """Some series are recorded and some are real, and nothing says which are meant."""
+    detail = f"{recorded} is recorded, {real} is real; a training takes one or the other."
+    return ServiceError(ErrorReason.ERROR_REASON_DATASET_AMBIGUOUS, dataset="the strategy's series", detail=detail)
+
+
+def damaged_bars(source: str, symbol: str, timeframe: str, fault: str) -> ServiceError:
+    """A bar cannot be trained on."""
+    return bar_source_unavailable(source, f"Its bars of {symbol} {timeframe} are damaged: {fault}")
 
 
 def too_few_bars(available: int, needed: int, detail: str) -> ServiceError:

@@ -2,33 +2,53 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
 import pyarrow as pa
-from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.host.v1.session_pb2 import DatasetUse
-from ktrdr.ib.v1 import bars_pb2, ib_pb2, ib_pb2_grpc
+from ktrdr.ib.v1 import bars_pb2, ib_pb2_grpc
 
 from services.common.channel import client_options
-from services.common.timestamps import to_timestamp
-from services.training_host.bars.bar_size import BAR_SIZES
 from services.training_host.bars.dataset_name import dataset_name
 from services.training_host.bars.loaded import LoadedBars
-from services.training_host.bars.refusal import status_code, translated
-from services.training_host.bars.table import NotBars, bars_from_table
-from services.training_host.failures import bar_source_unavailable, bars_missing
+from services.training_host.bars.missing import MissingBars
+from services.training_host.bars.refusal import says_missing, status_code, translated
+from services.training_host.bars.stored_series import SeriesRequest, StoredSeries, read_series
+from services.training_host.bars.table import NotBars
+from services.training_host.failures import bar_source_unavailable, bars_missing, mixed_sources
 from services.training_host.progress import Progress
 from services.training_host.strategy.strategy import Strategy
 
-CALL_SECONDS: Final = 300.0
-"""Longest time for one stream: millions of bars arrive in seconds."""
 TRIES: Final = 5
 PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass
+class _Reading:
+    """What has been read so far: a host that goes away in between is asked for the rest only.
+
+    Attributes:
+        total: Series that are wanted.
+        found: Those that are there.
+        missing: Those that are not.
+    """
+
+    total: int
+    found: dict[tuple[str, str], StoredSeries] = field(default_factory=dict)
+    missing: dict[tuple[str, str], MissingBars] = field(default_factory=dict)
+
+    def rows(self) -> int:
+        return sum(len(series.bars) for series in self.found.values())
+
+    def step(self, asked: SeriesRequest, rows: int) -> str:
+        """Say how far the reading is, and of which series if there are several."""
+        if self.total == 1:
+            return f"{rows:,} bars received"
+        number = len(self.found) + len(self.missing) + 1
+        return f"{rows:,} bars received: {asked.symbol} {asked.timeframe}, series {number} of {self.total}"
 
 
 @dataclass(frozen=True)
@@ -50,75 +70,93 @@ class IbHostBars:
     pause_seconds: float = PAUSE_SECONDS
 
     def load(self, strategy: Strategy) -> LoadedBars:
-        """Read a strategy's bars.
+        """Read the bars of each symbol and timeframe of a strategy, each from its own dataset.
 
         Raises:
-            ServiceError: BARS_MISSING, if the host has none in the range. BAR_SOURCE_UNAVAILABLE, if it cannot be
-                reached or answers with something else. Its refusals of the request itself are passed on.
+            ServiceError: BARS_MISSING, if the host lacks some in the range. BAR_SOURCE_UNAVAILABLE, if it cannot be
+                reached or answers with something else. DATASET_AMBIGUOUS, if some are recorded and some real. Its
+                refusals of the request itself are passed on.
             ktrdr_bridge.Cancelled: A stop was asked for.
         """
+        wanted = [
+            SeriesRequest(symbol, timeframe, self.source, self.what_to_show, strategy.training_data)
+            for symbol in strategy.symbols
+            for timeframe in strategy.timeframes
+        ]
+        reading = _Reading(len(wanted))
         for attempt in range(1, TRIES + 1):
             self.progress.raise_if_cancelled()
-            try:
-                return self._read(strategy)
-            except grpc.RpcError as error:
-                if attempt == TRIES or status_code(error) is not grpc.StatusCode.UNAVAILABLE:
-                    raise translated(error, self.address, strategy) from None
+            if self._read(wanted, reading, last=attempt == TRIES):
+                break
             # An IB host that restarts is back within seconds.
-            self.progress.advance(0, step=f"waiting for the IB host at {self.address}, try {attempt + 1} of {TRIES}")
+            waiting = f"waiting for the IB host at {self.address}, try {attempt + 1} of {TRIES}"
+            self.progress.advance(reading.rows(), step=waiting)
             time.sleep(self.pause_seconds)
-        raise AssertionError
+        if reading.missing:
+            raise bars_missing(list(reading.missing.values()), strategy.training_data, self._prices())
+        return self._loaded(list(reading.found.values()))
 
-    def _read(self, strategy: Strategy) -> LoadedBars:
-        stub_channel = grpc.insecure_channel(self.address, options=client_options())
-        with contextlib.closing(stub_channel):
-            stub = ib_pb2_grpc.IbHostServiceStub(stub_channel)
-            # The annotations know the asynchronous stub too; a synchronous channel makes an iterator of messages.
-            stream: Iterator[ib_pb2.StreamBarsResponse] = iter(
-                stub.StreamBars(self._request(strategy), timeout=CALL_SECONDS)
-            )
-            dataset, pieces = self._receive(stream)
-        if dataset is None:
-            raise bars_missing(strategy.symbol, strategy.training_data)
-        try:
-            table = pa.ipc.open_stream(pa.BufferReader(b"".join(pieces))).read_all()
-            bars = bars_from_table(table, symbol=strategy.symbol, timeframe=strategy.timeframe)
-        except (pa.ArrowException, NotBars):
-            raise bar_source_unavailable(self.address, "It answers with something other than bars") from None
-        if not len(bars):
-            raise bars_missing(strategy.symbol, strategy.training_data, _coverage(dataset))
-        use = DatasetUse(fingerprint=dataset.fingerprint, name=dataset_name(dataset.key), bars=len(bars))
-        return LoadedBars(bars, f"IB host {self.address}, dataset version {dataset.version}", dataset.key.source, use)
+    def _read(self, wanted: Sequence[SeriesRequest], reading: _Reading, *, last: bool) -> bool:
+        """Read what is not there yet.
 
-    def _receive(self, stream: Iterator[ib_pb2.StreamBarsResponse]) -> tuple[bars_pb2.Dataset | None, list[bytes]]:
-        dataset, rows, pieces = None, 0, []
-        for message in stream:
+        Returns:
+            Whether all is; False if the host has gone away and this is not the last try.
+        """
+        with contextlib.closing(grpc.insecure_channel(self.address, options=client_options())) as channel:
+            stub = ib_pb2_grpc.IbHostServiceStub(channel)
+            for asked in wanted:
+                key = (asked.symbol, asked.timeframe)
+                if key in reading.found or key in reading.missing:
+                    continue
+                try:
+                    series = self._series(stub, asked, reading)
+                except grpc.RpcError as error:
+                    if not says_missing(error):
+                        if status_code(error) is grpc.StatusCode.UNAVAILABLE and not last:
+                            return False
+                        raise translated(error, self.address, f"{asked.symbol} {asked.timeframe}") from None
+                    series = None
+                if series is not None and len(series.bars):
+                    reading.found[key] = series
+                else:
+                    reading.missing[key] = MissingBars(*key, series.outside() if series is not None else "")
+        return True
+
+    def _series(
+        self, stub: ib_pb2_grpc.IbHostServiceStub, asked: SeriesRequest, reading: _Reading
+    ) -> StoredSeries | None:
+        before, received = reading.rows(), 0
+
+        def on_rows(rows: int) -> None:
+            nonlocal received
             self.progress.raise_if_cancelled()
-            if message.HasField("dataset"):
-                dataset = message.dataset
-            rows += message.rows
-            pieces.append(message.arrow_ipc)
-            self.progress.advance(rows, step=f"{rows:,} bars received")
-        return dataset, pieces
+            received += rows
+            self.progress.advance(before + received, step=reading.step(asked, before + received))
 
-    def _request(self, strategy: Strategy) -> ib_pb2.StreamBarsRequest:
-        data = strategy.training_data
-        return ib_pb2.StreamBarsRequest(
-            key=bars_pb2.DatasetKey(
-                source=self.source,
-                instrument=bars_pb2.Instrument(symbol=strategy.symbol),
-                what_to_show=self.what_to_show,
-                bar_size=BAR_SIZES[strategy.timeframe],
-            ),
-            start_time=_midnight(data.start_date),
-            end_time=_midnight(data.end_date + timedelta(days=1)),
+        try:
+            return read_series(stub, asked, on_rows)
+        except (pa.ArrowException, NotBars):
+            detail = f"It answers with something other than bars of {asked.symbol} {asked.timeframe}"
+            raise bar_source_unavailable(self.address, detail) from None
+
+    def _loaded(self, found: Sequence[StoredSeries]) -> LoadedBars:
+        by_source = {series.dataset.key.source: series.bars for series in found}
+        if {bars_pb2.SOURCE_REPLAY, bars_pb2.SOURCE_IB} <= set(by_source):
+            recorded, real = by_source[bars_pb2.SOURCE_REPLAY], by_source[bars_pb2.SOURCE_IB]
+            raise mixed_sources(f"{recorded.symbol} {recorded.timeframe}", f"{real.symbol} {real.timeframe}")
+        what = f"dataset version {found[0].dataset.version}" if len(found) == 1 else f"{len(found)} datasets"
+        return LoadedBars(
+            series={(each.bars.symbol, each.bars.timeframe): each.bars for each in found},
+            origin=f"IB host {self.address}, {what}",
+            source=found[0].dataset.key.source,
+            datasets=[
+                DatasetUse(fingerprint=dataset.fingerprint, name=dataset_name(dataset.key), bars=len(bars))
+                for bars, dataset in found
+            ],
         )
 
-
-def _midnight(day: date) -> Timestamp:
-    return to_timestamp(datetime.combine(day, time_of_day(), UTC))
-
-
-def _coverage(dataset: bars_pb2.Dataset) -> str:
-    first, last = (stamp.ToDatetime() for stamp in (dataset.first_bar_time, dataset.last_bar_time))
-    return f"Stored are {dataset.rows} bars from {first:%Y-%m-%d} to {last:%Y-%m-%d}, outside the strategy's range"
+    def _prices(self) -> str:
+        """Return the word for `--what` of the command that loads bars; empty for trades, its default."""
+        if self.what_to_show in (bars_pb2.WHAT_TO_SHOW_UNSPECIFIED, bars_pb2.WHAT_TO_SHOW_TRADES):
+            return ""
+        return bars_pb2.WhatToShow.Name(self.what_to_show).removeprefix("WHAT_TO_SHOW_").lower()

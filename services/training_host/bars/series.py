@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
 COLUMNS = (*PRICE_COLUMNS, "volume")
+_DAY_NS = 86_400_000_000_000
+_DATED_BY_SESSION = ("1w", "1month")
+"""Bars whose date decides which week or month they are of; an instant in some zone could mean the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,10 @@ class Bars:
         part = slice(start, stop)
         return replace(self, times=self.times[part], **{name: getattr(self, name)[part] for name in COLUMNS})
 
+    def where(self, kept: NDArray[np.bool_]) -> "Bars":
+        """Return the bars for which `kept`, bool [bars], is true."""
+        return replace(self, times=self.times[kept], **{name: getattr(self, name)[kept] for name in COLUMNS})
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of symbol, timeframe, times and values, hexadecimal: the same on every machine."""
         digest = hashlib.sha256(f"{self.symbol}\n{self.timeframe}\n{len(self)}\n".encode())
@@ -62,6 +69,8 @@ def faulty_bar(bars: Bars) -> str:
     if len(bars) > 1 and not (ascends := np.diff(bars.times) > 0).all():
         at = int(np.argmin(ascends)) + 1
         return f"the bar of {bars.time(at).isoformat()} does not follow the one before it in time"
+    if bars.timeframe in _DATED_BY_SESSION and (off := bars.times % _DAY_NS != 0).any():
+        return f"the time {bars.time(int(np.argmax(off))).isoformat()} is not midnight UTC of a session's date"
     for name in COLUMNS:
         column = getattr(bars, name)
         # Bars of kinds that know no volume have -1 there.

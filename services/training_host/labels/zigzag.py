@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from services.training_host.labels.series import UNLABELLED, LabelSeries
+from services.training_host.labels.series import UNLABELLED, BarLabels
 
 DOWN, UP = 0, 1
 
@@ -52,7 +52,7 @@ def find_swings(close: NDArray[np.float64], *, threshold: float) -> list[Swing]:
     return swings
 
 
-def zigzag(close: NDArray[np.float64], *, threshold: float) -> LabelSeries:
+def zigzag(close: NDArray[np.float64], *, threshold: float) -> BarLabels:
     """Label each bar by the way to the next swing: up before a high, down before a low.
 
     A label is known once that swing is confirmed. Bars before the first swing (whose move began before the data), and
@@ -68,4 +68,4 @@ def zigzag(close: NDArray[np.float64], *, threshold: float) -> LabelSeries:
     for start, end in pairwise(swings):
         classes[start.bar : end.bar] = UP if end.is_high else DOWN
         ends[start.bar : end.bar] = end.confirmed_at
-    return LabelSeries(classes, ends)
+    return BarLabels(classes, ends)

@@ -1,24 +1,27 @@
-"""The split, purged where labels look over a border."""
+"""The split by time, purged where labels look over a border."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.training_host.strategy.training import DataSplit
+from services.training_host.split.borders import Borders
+from services.training_host.split.rows import SampleRows
 
 PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which bars belong to which part.
+    """Which rows belong to which part.
 
     Attributes:
-        train: Indices of bars, int64, ascending; so are `validation` and `test`. The parts follow each other in time.
+        train: Rows, int64, in the order of (time, symbol); so are `validation` and `test`. The parts follow each other
+            in time.
         validation: To choose the best epoch by.
         test: Seen by nothing but the final evaluation.
-        purged: Samples left out because their label is known only after the next part has begun.
+        purged: Samples left out at the borders: their label is known only after the next part has begun, or they are
+            within the embargo.
     """
 
     train: NDArray[np.int64]
@@ -32,24 +35,32 @@ class Split:
         return part
 
 
-def chronological_split(samples: NDArray[np.int64], ends: NDArray[np.int64], shares: DataSplit) -> Split:
-    """Split samples in the order of time.
+def chronological_split(samples: SampleRows, borders: Borders, *, embargo: int = 0) -> Split:
+    """Split samples by time, those of all symbols at the same borders.
 
-    A sample of one part whose label ends at or after the first bar of the next part is purged: it would carry the next
-    part's prices into this one. Each label has an end of its own, so there is no fixed gap.
+    A sample of one part is purged unless its label is known before the first bar of the next part begins: it would
+    carry that part's prices into this one. Each label has an end of its own, so there is no fixed gap. After each
+    border the samples of the first bars of each symbol can be left out as well (López de Prado 2018, chapter 7).
 
     Args:
-        samples: Indices of the bars that have inputs and a label, int64 ascending.
-        ends: For each of these, the bar at whose close its label is known.
-        shares: Of the samples before purging.
+        samples: All samples.
+        borders: When validation and test begin, and the test ends; later samples are in no part.
+        embargo: Bars of each symbol that are left out after each border.
     """
-    first_validation = round(len(samples) * shares.train)
-    first_test = round(len(samples) * (shares.train + shares.validation))
-    parts: list[NDArray[np.int64]] = []
-    purged: list[NDArray[np.int64]] = []
-    for start, stop in ((0, first_validation), (first_validation, first_test)):
-        border = samples[stop] if stop < len(samples) else np.iinfo(np.int64).max
-        keep = ends[start:stop] < border
-        parts.append(samples[start:stop][keep])
-        purged.append(samples[start:stop][~keep])
-    return Split(parts[0], parts[1], samples[first_test:], np.concatenate(purged))
+    times, end_times = samples.times, samples.end_times
+    train = times < borders.validation
+    test = (times >= borders.test) & (times < borders.end)
+    validation = ~train & (times < borders.test)
+    early = np.where(train, end_times < borders.validation, ~validation | (end_times < borders.test))
+    late = np.zeros(len(samples), np.bool_)
+    if embargo:
+        late |= validation & samples.soon_after(borders.validation, embargo)
+        late |= test & samples.soon_after(borders.test, embargo)
+    kept = early & ~late
+    rows = samples.rows
+    return Split(
+        train=rows[train & kept],
+        validation=rows[validation & kept],
+        test=rows[test & kept],
+        purged=rows[(train | validation | test) & ~kept],
+    )
