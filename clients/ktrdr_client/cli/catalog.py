@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "strategy": Entry("Check strategy files", WORK),
     "train": Entry("Train a strategy", WORK, "ktrdr_client.cli.train"),
     "ops": Entry("List, follow, wait for and cancel operations; read their metrics", LOOK, "ktrdr_client.cli.ops"),
+    "models": Entry("List trained models, show their cards, download their files", LOOK, "ktrdr_client.cli.models"),
     "hosts": Entry("List hosts, and take them out of service", LOOK, "ktrdr_client.cli.hosts"),
     "gateway": Entry("Show how the IB host stands with its gateway", LOOK, "ktrdr_client.cli.gateway"),
     "version": Entry("Show the version", MORE, "ktrdr_client.cli.version"),

@@ -37,7 +37,7 @@ PageToken = Annotated[str, typer.Option(metavar="TOKEN", help="Go on where a lis
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """As many operations as were asked for, and how many there are."""
 
     operations: Sequence[Operation]
@@ -46,6 +46,7 @@ class _Found:
 
     @property
     def total(self) -> str:
+        """How many there are, for people."""
         least = "at least " if self.first.total_size_is_lower_bound else ""
         return f"{least}{self.first.total_size:,}"
 
@@ -55,7 +56,7 @@ async def list_(
 ) -> None:
     """List operations, newest first unless asked otherwise."""
     async with AsyncClient(invocation.server) as client:
-        found = await _find(client, filter_, contract_order(order_by), limit, page_token)
+        found = await find(client, filter_, contract_order(order_by), limit, page_token)
     printer = Printer(invocation)
     print_operations(
         printer,
@@ -77,7 +78,7 @@ async def list_(
         )
 
 
-async def _find(client: AsyncClient, filter_text: str, order_by: str, limit: int, page_token: str) -> _Found:
+async def find(client: AsyncClient, filter_text: str, order_by: str, limit: int, page_token: str) -> Found:
     """Ask for pages until there are enough: a page may be shorter than it was asked to be."""
 
     async def page(size: int, token: str) -> ListOperationsResponse:
@@ -90,7 +91,7 @@ async def _find(client: AsyncClient, filter_text: str, order_by: str, limit: int
     while token and len(operations) < limit:
         more = await page(limit - len(operations), token)
         operations, token = [*operations, *more.operations], more.next_page_token
-    return _Found(operations, first, token)
+    return Found(operations, first, token)
 
 
 def contract_order(order_by: str) -> str:

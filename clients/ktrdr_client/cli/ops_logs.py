@@ -1,7 +1,6 @@
 """`ktrdr ops logs`: what the work of an operation has logged and printed."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import datetime
@@ -12,14 +11,13 @@ from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
 from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.cli.control_characters import without_control_characters
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.errors import KtrdrError, WaitTimeout
 from ktrdr_client.logs import LogEntry, parse_level
 
 _STYLES: Final = {"debug": "dim", "info": "green", "warning": "yellow", "error": "bold red", "critical": "bold red"}
-_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What would steer the terminal. Logs hold whatever some library has printed."""
 
 
 async def show_log(
@@ -97,7 +95,7 @@ def entry_lines(entry: LogEntry) -> Iterator[Text]:
     fields = {name: value for name, value in sorted(entry.fields.items()) if not (entry.printed and name == "stream")}
     exception = fields.pop("exception", "")
     time = _time(entry.time, "milliseconds")
-    first, *rest = _plain(entry.text).split("\n")
+    first, *rest = without_control_characters(entry.text).split("\n")
     line = Text.assemble(
         (f"{time:24}  ", "dim"),
         (f"{'output' if entry.printed else entry.level.upper():8}  ", _STYLES.get(entry.level, "dim")),
@@ -105,15 +103,11 @@ def entry_lines(entry: LogEntry) -> Iterator[Text]:
     )
     for name, value in fields.items():
         line.append(f"  {name}=", style="dim")
-        line.append(_plain(value).replace("\n", "⏎"))
+        line.append(without_control_characters(value).replace("\n", "⏎"))
     line.rstrip()
     yield line
-    for text in [*rest, *_plain(exception).splitlines()]:
+    for text in [*rest, *without_control_characters(exception).splitlines()]:
         yield Text(f"    {text}")
-
-
-def _plain(text: str) -> str:
-    return _CONTROL.sub("", text)
 
 
 def _time(time: datetime | None, precision: str) -> str:

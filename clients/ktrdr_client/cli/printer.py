@@ -60,6 +60,15 @@ class Printer:
         """Print a line of data."""
         self.out.print(text, markup=False)
 
+    def markdown(self, text: str) -> None:
+        """Print Markdown: laid out on a terminal, as it is elsewhere."""
+        if not self.out.is_terminal:
+            self.raw(text)
+            return
+        from rich.markdown import Markdown
+
+        self.out.print(Markdown(text), width=self.width, soft_wrap=False)
+
     def raw(self, text: str) -> None:
         """Print text that is laid out already."""
         sys.stdout.write("".join(line.rstrip() + "\n" for line in text.splitlines()))

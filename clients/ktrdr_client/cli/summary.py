@@ -105,7 +105,7 @@ def _source_note(source: int) -> str:
 def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     commands: list[str] = []
     if operation.HasField("training_result"):
-        commands = [f"ktrdr ops metrics {operation.id} --plot"]
+        commands = [f"ktrdr models get {operation.id}", f"ktrdr ops metrics {operation.id} --plot"]
     elif operation.HasField("data_load_result"):
         keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
         commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]

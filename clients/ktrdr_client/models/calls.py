@@ -165,7 +165,7 @@ class AsyncModels:
                 endpoint = Endpoint(f"training host {record.name!r}", record.address)
                 return ArtifactSource(training_host_stub(self._channels.at(record.address)), endpoint, model)
         message = (
-            f"the operations service does not follow the host {model.host!r} any more, which has the model of operation "
+            f"the operations service no longer follows the host {model.host!r}, which has the model of operation "
             f"{operation_id}\n  see: ktrdr hosts list"
         )
         raise NotFound(message, reason="HOST_NOT_FOUND", metadata={"host": model.host})
