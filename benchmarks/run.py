@@ -17,6 +17,7 @@ BENCHMARKS = (
     "status_latency",
     "status_scale",
     "session_logs",
+    "start_time",
     "registry_scale",
     "registry_lists",
     "metric_history",

@@ -28,6 +28,7 @@ FINAL = (Session.STATE_COMPLETED, Session.STATE_FAILED, Session.STATE_CANCELLED)
 class TrainingCalls:
     """What tests ask a training host for."""
 
+    service: TrainingHostService
     channel: grpc.aio.Channel
     address: str
     trainings: "training_pb2_grpc.TrainingHostServiceAsyncStub"
@@ -72,11 +73,13 @@ async def served_training_host(home: Path, **settings: Any) -> AsyncIterator[Tra
         "on_stop": "stop",
     } | settings
     host_settings = TrainingHostSettings(home=home, port=0, **options)
+    service = TrainingHostService(host_settings, os.environ)
     async with (
-        running_server(TrainingHostService(host_settings, os.environ), host_settings) as server,
+        running_server(service, host_settings) as server,
         open_channel(server.address) as channel,
     ):
         yield TrainingCalls(
+            service,
             channel,
             server.address,
             cast("training_pb2_grpc.TrainingHostServiceAsyncStub", training_pb2_grpc.TrainingHostServiceStub(channel)),
