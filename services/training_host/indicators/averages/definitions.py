@@ -14,7 +14,7 @@ from services.training_host.indicators.model import (
     window,
 )
 
-DISTANCE = scale_free("distance", "close - average in percent of the close; above 0 while the close is above it")
+DISTANCE = scale_free("distance", "close - average in percent of the close")
 
 
 def _average(name: str, description: str) -> tuple[Output, ...]:

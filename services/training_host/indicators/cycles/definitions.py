@@ -22,7 +22,7 @@ class HtTrendline(_HilbertTransform):
     inputs = ("close",)
     results = (
         in_units("trendline", "In price units"),
-        scale_free("distance", "close - trendline in percent of the close; above 0 while the close is above it"),
+        scale_free("distance", "close - trendline in percent of the close"),
     )
     type: Literal["ht_trendline"]
 
