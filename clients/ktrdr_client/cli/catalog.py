@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "up": Entry("Start all services on this machine, and stop them together", RUN, "ktrdr_client.cli.up"),
     "serve": Entry("Run one service: operations, training-host, ib-host, replay-gateway", RUN),
     "data": Entry("Load market data, and look at what is stored", WORK, "ktrdr_client.cli.data"),
-    "strategy": Entry("Check strategy files", WORK),
+    "strategy": Entry("Write and check strategies", WORK),
     "train": Entry("Train a strategy", WORK, "ktrdr_client.cli.train"),
     "ops": Entry("List, follow, wait for and cancel operations; read their metrics", LOOK, "ktrdr_client.cli.ops"),
     "models": Entry("List trained models, show their cards, download their files", LOOK, "ktrdr_client.cli.models"),

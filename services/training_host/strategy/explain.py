@@ -1,15 +1,15 @@
 """Validation errors in the words of the strategy format."""
 
-import difflib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from services.training_host.strategy.allowed import allowed_keys
-from services.training_host.strategy.fault import Fault
-from services.training_host.strategy.path import Path, path_in_document
-from services.training_host.strategy.source import Document
+from services.training_host.strategy.closest import suggestion
+from services.training_host.strategy.location import locate
+from services.training_host.strategy.path import Finding, Path, value_at
 from services.training_host.strategy.strategy import Strategy
 
 _PATTERNS = {
@@ -17,56 +17,79 @@ _PATTERNS = {
     "symbol": "a symbol in capitals, such as AAPL",
     "name": "letters, digits, _ and -, beginning with a letter or digit",
 }
+_KINDS = {
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "string_type": "text",
+    "float_type": "a number",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "bool_type": "true or false",
+    "date_type": 'a date such as "2013-03-01"',
+}
+"""What a value should be, by the type of the error."""
 
 
-def explain(error: ValidationError, document: Document) -> list[tuple[Path, Fault]]:
-    """Turn validation errors into faults with paths and places in the document."""
-    found: dict[tuple[Path, str], Fault] = {}
+def explain(error: ValidationError, values: Any) -> Iterator[Finding]:
+    """Turn validation errors into findings with paths of the document.
+
+    Args:
+        error: What the validation of the whole strategy raised.
+        values: Values that were validated.
+    """
     for detail in error.errors(include_url=False):
-        path = path_in_document(document.values, detail["loc"])
+        location = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+        path = locate(Strategy, values, location).path
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            path = (*path, _discriminator(detail))
-        if detail["loc"][-1:] == ("[key]",):
-            path = path_in_document(document.values, detail["loc"][:-1])
-        description = _description(detail, path)
-        found.setdefault((path, description), document.fault(path, description))
-    return [(path, fault) for (path, _), fault in found.items()]
+            yield _unknown_kind(detail, path, values)
+        elif detail["type"] == "extra_forbidden":
+            allowed = locate(Strategy, values, location[:-1]).allowed_keys
+            yield path, f"unknown key; allowed here: {', '.join(allowed)}{suggestion(str(path[-1]), allowed)}"
+        else:
+            yield path, _description(detail, path)
 
 
-def _discriminator(detail: ErrorDetails) -> str:
-    return str(detail["ctx"]["discriminator"]).strip("'")
+def _unknown_kind(detail: ErrorDetails, path: Path, values: Any) -> Finding:
+    """Explain a mapping that does not say which of several kinds it is."""
+    key = str(detail["ctx"]["discriminator"]).strip("'")
+    written = value_at(values, path)
+    place = (*path, key) if isinstance(written, dict) else path
+    if detail["type"] == "union_tag_invalid":
+        return place, _not_among(detail["ctx"]["tag"], detail["ctx"]["expected_tags"], "unknown")
+    if not isinstance(written, dict):
+        return place, f'should be a mapping with the key "{key}", not {_shown(written)}'
+    return place, "is missing"
 
 
 def _description(detail: ErrorDetails, path: Path) -> str:
     """Say what is wrong and what would be right."""
     context: dict[str, Any] = detail.get("ctx", {})
+    shown = _shown(detail["input"])
+    if detail["type"] in _KINDS:
+        return f"should be {_KINDS[detail['type']]}, not {shown}"
     match detail["type"]:
         case "missing":
             return "is missing"
-        case "union_tag_not_found":
-            return "is missing"
-        case "extra_forbidden":
-            return _unknown_key(detail, path)
-        case "union_tag_invalid":
-            return f'"{context["tag"]}" is unknown; allowed: {context["expected_tags"].replace(chr(39), "")}'
         case "literal_error":
-            return f"{_shown(detail['input'])} is not allowed; allowed: {context['expected'].replace(chr(39), '')}"
+            return _not_among(detail["input"], context["expected"], "not allowed")
         case "string_pattern_mismatch":
             expected = _PATTERNS.get(str(path[-1]), "letters, digits and _, beginning with a letter")
-            return f"{_shown(detail['input'])} is not allowed; write {expected}"
-    message = detail["msg"].removeprefix("Input ")
-    return f"{message}, not {_shown(detail['input'])}" if _is_scalar(detail["input"]) else message
+            return f"{shown} is not allowed; write {expected}"
+        case "too_short":
+            return f"should have at least {context['min_length']}, not {context['actual_length']}"
+        case "too_long":
+            return f"should have at most {context['max_length']}, not {context['actual_length']}"
+    message = detail["msg"].removeprefix("Input ").removeprefix("String ")
+    return message if isinstance(detail["input"], dict | list) else f"{message}, not {shown}"
 
 
-def _unknown_key(detail: ErrorDetails, path: Path) -> str:
-    allowed = allowed_keys(Strategy, detail["loc"][:-1])
-    close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-    meant = f'; did you mean "{close[0]}"?' if close else ""
-    return f"unknown key; allowed here: {', '.join(allowed)}{meant}"
-
-
-def _is_scalar(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+def _not_among(value: Any, expected: str, verdict: str) -> str:
+    """Say that a value is none of those that a text lists in quotes."""
+    names = re.findall(r"'([^']*)'", expected)
+    allowed = ", ".join(names) or expected
+    return f"{_shown(value)} is {verdict}; allowed: {allowed}{suggestion(str(value), names)}"
 
 
 def _shown(value: Any) -> str:
@@ -74,6 +97,8 @@ def _shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
     text = str(value)
     shown = text if len(text) <= 60 else f"{text[:57]}…"
     return f'"{shown}"' if isinstance(value, str) else shown

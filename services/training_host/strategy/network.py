@@ -6,7 +6,6 @@ from pydantic import Field
 
 from services.training_host.strategy.model import StrategyModel
 
-
 Neurons = Annotated[int, Field(ge=1, le=8_192)]
 Activation = Literal["relu", "tanh", "gelu", "silu", "leaky_relu", "sigmoid"]
 

@@ -2,12 +2,30 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from services.training_host.strategy.model import StrategyModel
-from services.training_host.strategy.training_data import Timeframe
+from services.training_host.strategy.training_data import Timeframe, different
 
-Timeframes = Literal["all"] | Annotated[list[Timeframe], Field(min_length=1)]
+_ALL_TAG = "all timeframes"
+_SOME_TAG = "some timeframes"
+
+
+def _all_or_some(value: Any) -> str | None:
+    if isinstance(value, list):
+        return _SOME_TAG
+    return _ALL_TAG if value == "all" else None
+
+
+Timeframes = Annotated[
+    Annotated[Literal["all"], Tag(_ALL_TAG)]
+    | Annotated[list[Timeframe], Field(min_length=1), AfterValidator(different), Tag(_SOME_TAG)],
+    Discriminator(
+        _all_or_some,
+        custom_error_type="timeframes",
+        custom_error_message="should be all, or a list of timeframes such as [1d]",
+    ),
+]
 """`all`, or some of the strategy's timeframes."""
 
 
@@ -16,7 +34,7 @@ class FuzzyInput(StrategyModel):
 
     Attributes:
         fuzzy_set: Its id.
-        timeframes: Timeframes to take it from.
+        timeframes: Timeframes to take it from: `all`, or a list.
     """
 
     fuzzy_set: str
@@ -27,8 +45,8 @@ class RawInput(StrategyModel):
     """One input: the values of an indicator.
 
     Attributes:
-        raw_indicator: The indicator's id, or `id.output`.
-        timeframes: Timeframes to take it from.
+        raw_indicator: The indicator's id, or `id.output` where it has several outputs.
+        timeframes: Timeframes to take it from: `all`, or a list.
         normalization: `zscore` to mean 0 and deviation 1, `minmax` to 0…1, both fitted on the training part only; or
             `none`.
     """
@@ -38,20 +56,20 @@ class RawInput(StrategyModel):
     normalization: Literal["minmax", "zscore", "none"] = "none"
 
 
-FUZZY_TAG = "fuzzy input"
-RAW_TAG = "raw input"
+_FUZZY_TAG = "fuzzy input"
+_RAW_TAG = "raw input"
 
 
 def _kind(value: Any) -> str | None:
     if isinstance(value, FuzzyInput) or (isinstance(value, dict) and "fuzzy_set" in value):
-        return FUZZY_TAG
+        return _FUZZY_TAG
     if isinstance(value, RawInput) or (isinstance(value, dict) and "raw_indicator" in value):
-        return RAW_TAG
+        return _RAW_TAG
     return None
 
 
 NetworkInput = Annotated[
-    Annotated[FuzzyInput, Tag(FUZZY_TAG)] | Annotated[RawInput, Tag(RAW_TAG)],
+    Annotated[FuzzyInput, Tag(_FUZZY_TAG)] | Annotated[RawInput, Tag(_RAW_TAG)],
     Discriminator(
         _kind,
         custom_error_type="nn_input",

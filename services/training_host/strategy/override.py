@@ -32,11 +32,11 @@ def apply_overrides(document: Document, overrides: Mapping[str, str]) -> None:
     """Set values in a document, in the order of their paths.
 
     A key that the document lacks is added (checking tells whether it is allowed there); what a new value replaces
-    loses its place in the text.
+    loses its place in the text. An empty value takes a key away.
 
     Args:
         document: Changed in place.
-        overrides: Dotted path (`training.epochs`, `nn_inputs[0].timeframes`) to YAML value.
+        overrides: Dotted path (`training.epochs`, `nn_inputs[0].timeframes`) to YAML value, or to nothing.
 
     Raises:
         StrategyInvalid: A path cannot be followed or a value is not YAML.
@@ -44,7 +44,10 @@ def apply_overrides(document: Document, overrides: Mapping[str, str]) -> None:
     faults: list[Fault] = []
     for text in sorted(overrides):
         try:
-            _set(document, _path(text), parse_value(overrides[text]))
+            if overrides[text].strip():
+                _set(document, _path(text), parse_value(overrides[text]))
+            else:
+                _remove(document, _path(text))
         except StrategyInvalid as error:
             faults += [Fault(text, f"override: {fault.description}") for fault in error.faults]
     if faults:
@@ -73,6 +76,21 @@ def _set(document: Document, path: Path, value: Any) -> None:
     if not (in_mapping or in_list):
         raise StrategyInvalid([Fault("", f"{path_text(path[:-1])} has no {path_text(path[-1:])}")])
     holder[last] = value
+    _forget_place(document, path)
+
+
+def _remove(document: Document, path: Path) -> None:
+    holder: Any = value_at(document.values, path[:-1])
+    if isinstance(holder, list):
+        message = "an element of a list cannot be taken away, because the others would move; write the whole list"
+        raise StrategyInvalid([Fault("", message)])
+    if not isinstance(holder, dict) or path[-1] not in holder:
+        raise StrategyInvalid([Fault("", "is not there, and cannot be taken away")])
+    del holder[path[-1]]
+    _forget_place(document, path)
+
+
+def _forget_place(document: Document, path: Path) -> None:
     for known in [known for known in document.keys if known[: len(path)] == path]:
         del document.keys[known]
     document.overridden.add(path)

@@ -7,6 +7,9 @@ Step = str | int
 Path = tuple[Step, ...]
 """Keys and list positions from the root of a document down to a value."""
 
+Finding = tuple[Path, str]
+"""Something wrong at a path: what it is, and what would be right."""
+
 
 def path_text(path: Sequence[Step]) -> str:
     """Write a path the way people do: `nn_inputs[0].timeframes`."""
@@ -30,25 +33,3 @@ def value_at(document: Any, path: Sequence[Step]) -> Any:
         else:
             return None
     return node
-
-
-def path_in_document(document: Any, location: Sequence[Step]) -> Path:
-    """Turn the location in a validation error into a path that exists in the document.
-
-    Validation of tagged unions reports the tag as a step of its own, which the document does not have: such steps are
-    left out. The last step stays when it names a missing key of a mapping.
-    """
-    node = document
-    path: list[Step] = []
-    for position, step in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(node, dict):
-            if step in node:
-                path.append(step)
-                node = node[step]
-            elif last and step not in node.values():
-                path.append(step)
-        elif isinstance(node, list) and isinstance(step, int):
-            path.append(step)
-            node = node[step] if step < len(node) else None
-    return tuple(path)

@@ -27,7 +27,7 @@ class Document:
 
     Attributes:
         values: The root mapping.
-        keys: Line and column (from 1) of each key, or of each element of a list.
+        keys: Line and column (from 1) of each key, or of each element of a list; of the root, where it begins.
         overridden: Paths whose values did not come from the text.
     """
 
@@ -37,7 +37,7 @@ class Document:
 
     def fault(self, path: Path, description: str) -> Fault:
         """Make a fault for a path; a missing key is placed at the nearest key above it."""
-        for length in range(len(path), 0, -1):
+        for length in range(len(path), -1, -1):
             if path[:length] in self.overridden:
                 return Fault(path_text(path), f"{description} (set by an override)")
             if path[:length] in self.keys:
@@ -62,6 +62,7 @@ def parse(text: str) -> Document:
     if not isinstance(root, CommentedMap):
         raise StrategyInvalid([Fault("", "a strategy is a mapping of keys (name, version, training_data, …)", 1, 1)])
     document = Document()
+    document.keys[()] = (root.lc.line + 1, root.lc.col + 1)
     reader = _Reader(document)
     document.values = reader.mapping(root, ())
     if reader.faults:

@@ -1,17 +1,16 @@
-"""A checked strategy."""
+"""A checked strategy. What one key demands of another is checked by `load_strategy`, which makes all of them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from services.training_host.indicators.definition import Indicator
 from services.training_host.strategy.evaluation import Backtest, Evaluation, Holdout
-from services.training_host.strategy.membership import FuzzySet
+from services.training_host.strategy.fuzzy_set import FuzzySet
 from services.training_host.strategy.model import Name, StrategyModel
 from services.training_host.strategy.network import Decisions, Network, ReturnDecisions
 from services.training_host.strategy.nn_input import NetworkInput
-from services.training_host.strategy.training import ForwardReturnLabels, Huber, Training
+from services.training_host.strategy.training import Training
 from services.training_host.strategy.training_data import TrainingData
 
 CLASSES = {
@@ -22,6 +21,15 @@ CLASSES = {
 """The classes of each label source, in the order of the network's outputs."""
 
 
+def _version(value: Any) -> Any:
+    """`version: 3.0` is a number in YAML; what is meant is plain."""
+    return "3.0" if type(value) in (int, float) and value == 3 else value
+
+
+Version = Annotated[Literal["3.0"], BeforeValidator(_version), WithJsonSchema({"enum": ["3.0", 3.0]})]
+"""Version of the format."""
+
+
 class Strategy(StrategyModel):
     """A neuro-fuzzy strategy, version 3 of the format.
 
@@ -30,8 +38,8 @@ class Strategy(StrategyModel):
         version: Version of the format.
         description: For people.
         training_data: Which bars.
-        indicators: Indicators by id.
-        fuzzy_sets: Fuzzy sets by id.
+        indicators: Indicators by id, which inputs and fuzzy sets refer to.
+        fuzzy_sets: Fuzzy sets by id, which inputs refer to.
         nn_inputs: What goes into the network, in this order.
         model: The network.
         decisions: How its answer is read.
@@ -41,7 +49,7 @@ class Strategy(StrategyModel):
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-    version: Literal["3.0"]
+    version: Version
     description: str = ""
     training_data: TrainingData
     indicators: Annotated[dict[Name, Indicator], Field(min_length=1)]
@@ -50,8 +58,8 @@ class Strategy(StrategyModel):
     model: Network
     decisions: Decisions
     training: Training
-    evaluation: Evaluation = Field(default_factory=Holdout)
-    backtest: Backtest = Field(default_factory=Backtest)
+    evaluation: Evaluation = Holdout()
+    backtest: Backtest = Backtest()
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -88,24 +96,3 @@ class Strategy(StrategyModel):
         """Bars of each timeframe before the first sample: the history asked for, which no indicator exceeds."""
         longest = max(indicator.warm_up_bars for indicator in self.indicators.values())
         return max(longest, self.training_data.history_required)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        labels, loss = self.training.labels, self.training.loss
-        if self.is_regression:
-            if not isinstance(labels, ForwardReturnLabels):
-                raise _misfit("output_format: regression needs labels with source: forward_return")
-            if labels.threshold is not None:
-                raise _misfit("training.labels.threshold is read with output_format: classification only")
-            if not isinstance(loss, Huber):
-                raise _misfit("output_format: regression needs loss: huber")
-        else:
-            if isinstance(labels, ForwardReturnLabels) and labels.threshold is None:
-                raise _misfit("training.labels.threshold is missing: from which return on a move is up or down")
-            if isinstance(loss, Huber):
-                raise _misfit("loss: huber needs output_format: regression")
-        return self
-
-
-def _misfit(message: str) -> PydanticCustomError:
-    return PydanticCustomError("misfit", message)  # type: ignore[arg-type]  # it wants a literal text; these are

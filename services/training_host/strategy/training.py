@@ -1,13 +1,13 @@
 """Labels, split, and how the network is trained."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from services.training_host.strategy.model import StrategyModel
+from services.training_host.strategy.model import StrategyModel, refused
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""A share between 0 and 1, both excluded."""
 
 
 class ForwardReturnLabels(StrategyModel):
@@ -40,8 +40,8 @@ class ZigzagLabels(StrategyModel):
 class TripleBarrierLabels(StrategyModel):
     """Classes down, flat, up: which barrier the price touches first (López de Prado 2018, chapter 3).
 
-    The barriers lie at close + upper_atr · ATR and close - lower_atr · ATR of the bar; highs and lows of the bars after it
-    touch them. A bar that touches both counts as down. Where neither is touched within `max_bars` the class is flat.
+    The barriers lie at close + upper_atr · ATR and close - lower_atr · ATR of the bar; highs and lows of the bars after
+    it touch them. A bar that touches both counts as down. Where neither is touched within `max_bars` the class is flat.
 
     Attributes:
         source: `triple_barrier`.
@@ -62,19 +62,18 @@ Labels = Annotated[ForwardReturnLabels | ZigzagLabels | TripleBarrierLabels, Fie
 
 
 class DataSplit(StrategyModel):
-    """Shares of the samples, in the order of time: the oldest train, the newest test."""
+    """Shares of the samples, in the order of time: the oldest train, the newest test. They add up to 1.
+
+    Attributes:
+        train: Share that trains.
+        validation: Share that chooses the best epoch, and tells when to stop.
+        test: Share that nothing but the final evaluation sees. With `evaluation.mode: walk_forward` there is none:
+            each stretch is tested whole, and train and validation divide what is before it.
+    """
 
     train: Fraction
     validation: Fraction
-    test: Fraction
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        total = self.train + self.validation + self.test
-        if abs(total - 1) > 1e-6:
-            message = "train, validation and test add up to {total}, not to 1"
-            raise PydanticCustomError("sum", message, {"total": f"{total:g}"})
-        return self
+    test: float = Field(default=0.0, ge=0, lt=1)
 
 
 class PlateauSchedule(StrategyModel):
@@ -172,12 +171,17 @@ class Huber(StrategyModel):
     delta: float = Field(default=1.0, gt=0, le=100)
 
 
-def _short_loss(value: Any) -> Any:
+def _named_loss(value: Any) -> Any:
     """A name alone means the loss with its defaults."""
     return {"type": value} if isinstance(value, str) else value
 
 
-Loss = Annotated[Annotated[CrossEntropy | Focal | Huber, Field(discriminator="type")], BeforeValidator(_short_loss)]
+_LossByType = Annotated[CrossEntropy | Focal | Huber, Field(discriminator="type")]
+_LossName = Annotated[
+    Literal["cross_entropy", "focal", "huber"], Field(title="Name", description="The loss with its defaults.")
+]
+Loss = Annotated[_LossByType, BeforeValidator(_named_loss, json_schema_input_type=_LossByType | _LossName)]
+"""A loss as it is written: a mapping with its parameters, or its name."""
 
 
 class Checkpoints(StrategyModel):
@@ -215,23 +219,23 @@ class Training(StrategyModel):
         loss: What it makes small: `cross_entropy` or `focal` for classification, `huber` for regression; a name, or a
             mapping with its parameters.
         optimizer: How it does so.
-        momentum: Of `sgd` and `rmsprop`.
+        momentum: Of `sgd` and `rmsprop`; other optimizers have none.
         weight_decay: L2 penalty; decoupled with `adamw`.
         epochs: Most passes over the training part.
         batch_size: Samples in one batch.
         gradient_accumulation: Batches whose gradients make one step.
         learning_rate: To start with.
         gradient_clip_norm: Longest gradient; longer ones are scaled down. Null leaves them alone.
-        lr_scheduler: Null keeps the learning rate.
-        early_stopping: Null runs all epochs.
-        checkpoints: When the state is written down.
-        seed: Of all random numbers.
-        device: `auto` takes the best there is.
+        lr_scheduler: How the learning rate changes; null keeps it.
+        early_stopping: When to stop before all epochs are done; null runs all of them.
+        checkpoints: When the state is written down, so that a stopped training can go on.
+        seed: Of all random numbers: the same seed, bars and machine give the same model.
+        device: `auto` takes the best there is; `cpu`, `cuda`, `cuda:N` or `mps` take this one or refuse.
     """
 
     labels: Labels
     data_split: DataSplit
-    loss: Loss = Field(default_factory=lambda: CrossEntropy(type="cross_entropy"))
+    loss: Loss = CrossEntropy(type="cross_entropy")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
@@ -242,12 +246,13 @@ class Training(StrategyModel):
     gradient_clip_norm: float | None = Field(default=1.0, gt=0)
     lr_scheduler: Schedule | None = None
     early_stopping: EarlyStopping | None = None
-    checkpoints: Checkpoints = Field(default_factory=Checkpoints)
+    checkpoints: Checkpoints = Checkpoints()
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
 
-    @model_validator(mode="after")
-    def _momentum_is_read(self) -> Self:
-        if self.momentum and self.optimizer not in {"sgd", "rmsprop"}:
-            raise PydanticCustomError("momentum", "momentum is read with optimizer: sgd or rmsprop only")
-        return self
+    @field_validator("momentum")
+    @classmethod
+    def _momentum_is_read(cls, momentum: float, info: ValidationInfo) -> float:
+        if momentum and info.data.get("optimizer") in ("adam", "adamw"):
+            raise refused(f"is not read with optimizer: {info.data['optimizer']}; leave it out, or take sgd or rmsprop")
+        return momentum

@@ -1,12 +1,11 @@
 """Which bars a strategy trains on."""
 
 import datetime as dt
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from services.training_host.strategy.model import StrategyModel
+from services.training_host.strategy.model import StrategyModel, refused
 
 Timeframe = Literal[
     "1s", "5s", "10s", "15s", "30s", "1min", "2min", "3min", "5min", "10min", "15min", "20min", "30min",
@@ -22,20 +21,21 @@ def _iso_date(value: Any) -> Any:
     try:
         return dt.date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        raise PydanticCustomError("date", 'should be a date such as "2013-03-01"') from None
+        raise refused('should be a date such as "2013-03-01"') from None
 
 
 IsoDate = Annotated[dt.date, BeforeValidator(_iso_date)]
-
+"""A day, written year-month-day."""
 
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9 ./-]*$", max_length=32)]
 """An instrument as the broker names it, such as `AAPL`."""
 
 
-def _different(values: list[str]) -> list[str]:
+def different(values: list[str]) -> list[str]:
+    """Require that no value is there twice."""
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
-        raise PydanticCustomError("twice", '"{value}" is there twice', {"value": twice})
+        raise refused(f'"{twice}" is there twice')
     return values
 
 
@@ -60,7 +60,7 @@ class SeveralSymbols(StrategyModel):
     """
 
     mode: Literal["multi_symbol"]
-    list: Annotated[list[Symbol], Field(min_length=1, max_length=500), AfterValidator(_different)]
+    list: Annotated[list[Symbol], Field(min_length=1, max_length=500), AfterValidator(different)]
 
 
 class SingleTimeframe(StrategyModel):
@@ -76,7 +76,9 @@ class SingleTimeframe(StrategyModel):
 
 
 class SeveralTimeframes(StrategyModel):
-    """Several lengths of bars. There is a sample for each bar of the shortest; longer bars are seen once they are closed.
+    """Several lengths of bars.
+
+    There is a sample for each bar of the shortest; longer bars are seen once they are closed.
 
     Attributes:
         mode: `multi_timeframe`.
@@ -85,18 +87,17 @@ class SeveralTimeframes(StrategyModel):
     """
 
     mode: Literal["multi_timeframe"]
-    list: Annotated[list[Timeframe], Field(min_length=1, max_length=8), AfterValidator(_different)]
+    list: Annotated[list[Timeframe], Field(min_length=1, max_length=8), AfterValidator(different)]
     base_timeframe: Timeframe
 
-    @model_validator(mode="after")
-    def _base_is_the_shortest(self) -> Self:
-        if self.base_timeframe not in self.list:
-            raise PydanticCustomError("base", "base_timeframe is not in the list")
-        shortest = min(self.list, key=TIMEFRAMES.index)
-        if self.base_timeframe != shortest:
-            message = 'base_timeframe should be the shortest of the list, "{shortest}"'
-            raise PydanticCustomError("base", message, {"shortest": shortest})
-        return self
+    @field_validator("base_timeframe")
+    @classmethod
+    def _base_is_the_shortest(cls, base: str, info: ValidationInfo) -> str:
+        if "list" in info.data:
+            shortest = min(info.data["list"], key=TIMEFRAMES.index)
+            if base != shortest:
+                raise refused(f'should be the shortest of the list, "{shortest}"')
+        return base
 
 
 SymbolChoice = Annotated[SingleSymbol | SeveralSymbols, Field(discriminator="mode")]
@@ -111,7 +112,8 @@ class TrainingData(StrategyModel):
         timeframes: The lengths of the bars.
         start_date: First day, UTC.
         end_date: Last day, inclusive.
-        history_required: Bars at the beginning, in every timeframe, that only feed the indicators and become no samples.
+        history_required: Bars at the beginning, in every timeframe, that only feed the indicators and become no
+            samples. 0 takes as many as the indicators need; fewer than that are refused.
     """
 
     symbols: SymbolChoice
@@ -120,11 +122,12 @@ class TrainingData(StrategyModel):
     end_date: IsoDate
     history_required: int = Field(default=0, ge=0, le=100_000)
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.end_date < self.start_date:
-            raise PydanticCustomError("range", "end_date is before start_date")
-        return self
+    @field_validator("end_date")
+    @classmethod
+    def _ordered(cls, end_date: dt.date, info: ValidationInfo) -> dt.date:
+        if "start_date" in info.data and end_date < info.data["start_date"]:
+            raise refused(f"is before start_date, {info.data['start_date']}")
+        return end_date
 
     @property
     def symbol_list(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ def test_values_are_replaced_and_added() -> None:
             "training.epochs": "3",
             "training.labels": "{source: zigzag, threshold: 0.05}",
             "indicators.extra": "{type: adx}",
+            "indicators.natr_14": "",
             "nn_inputs[3].raw_indicator": "extra",
             "training.lr_scheduler": "null",
         },
@@ -23,6 +24,7 @@ def test_values_are_replaced_and_added() -> None:
     assert strategy.training.epochs == 3
     assert strategy.classes == ("down", "up")
     assert strategy.training.lr_scheduler is None
+    assert list(strategy.indicators) == ["rsi_14", "ppo", "bb_20", "extra"]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,9 @@ def test_values_are_replaced_and_added() -> None:
         ("nn_inputs[9].normalization", "none", "is not a mapping or list"),
         ("nn_inputs[9]", "{}", "has no [9]"),
         ("name.x", "1", "is not a mapping or list"),
+        ("training.momentum", "", "is not there, and cannot be taken away"),
+        ("nn_inputs[3]", "", "write the whole list"),
+        ("training.epochs", "", "is missing (set by an override)"),
     ],
 )
 def test_a_bad_override_is_named(path: str, value: str, description: str) -> None:
@@ -53,8 +58,8 @@ def test_assignments_are_taken_apart() -> None:
 
 
 def test_the_effective_text_is_the_strategy_that_is_trained() -> None:
-    overrides = {"training.epochs": "3", "training_data.start_date": "2005-01-01"}
+    overrides = {"training.epochs": "3", "training_data.start_date": "2005-01-01", "training.lr_scheduler": ""}
     assert effective_text(reference_text(), {}) == reference_text()
     text = effective_text(reference_text(), overrides)
     assert load_strategy(text) == load_strategy(reference_text(), overrides)
-    assert text.startswith("# With overrides of training.epochs, training_data.start_date.\n")
+    assert text.startswith("# With overrides of training.epochs, training.lr_scheduler, training_data.start_date.\n")

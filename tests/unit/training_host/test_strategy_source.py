@@ -29,7 +29,7 @@ def test_keys_keep_their_place() -> None:
     document = parse("a:\n  b: [x, y]\n  c: 1\n")
     assert document.values == {"a": {"b": ["x", "y"], "c": 1}}
     assert document.keys == {
-        ("a",): (1, 1), ("a", "b"): (2, 3), ("a", "b", 0): (2, 7), ("a", "b", 1): (2, 10), ("a", "c"): (3, 3),
+        (): (1, 1), ("a",): (1, 1), ("a", "b"): (2, 3), ("a", "b", 0): (2, 7), ("a", "b", 1): (2, 10), ("a", "c"): (3, 3),
     }  # fmt: skip
 
 

@@ -1,0 +1,19 @@
+"""What somebody meant who wrote something else."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a name: itself, if it is known; None if none is much like it."""
+    names = list(known)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=1)
+    return close[0] if close else None
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a fault's description that asks for the closest known name, or nothing."""
+    meant = closest(name, known)
+    return f'; did you mean "{meant}"?' if meant is not None else ""

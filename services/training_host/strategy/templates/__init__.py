@@ -1,0 +1,1 @@
+"""Strategies to start from, as `ktrdr strategy init` writes them."""

@@ -1,0 +1,1 @@
+"""The commands of `ktrdr strategy`, each in a file."""
