@@ -24,6 +24,7 @@ BENCHMARKS = (
     "trends",
     "watch_fanout",
     "watch_staleness",
+    "features",
 )
 
 

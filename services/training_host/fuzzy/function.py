@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from services.training_host.strategy.membership import Gaussian, Trapezoidal, Triangular
+from services.training_host.strategy.membership import Gaussian, Shape, Trapezoidal, Triangular
 
 Values = NDArray[np.float64]
 
@@ -14,9 +14,7 @@ BLOCK = 8_192
 """Values that are worked on at a time: with the intermediate results they stay in the processor's cache."""
 
 
-def membership(
-    kind: Triangular | Trapezoidal | Gaussian, values: NDArray[np.float64], out: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
+def membership(kind: Shape, values: NDArray[np.float64], out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Compute how much values belong to a set.
 
     Args:
@@ -37,7 +35,7 @@ def membership(
     return result
 
 
-def _function(kind: Triangular | Trapezoidal | Gaussian) -> Callable[[Values], Values]:
+def _function(kind: Shape) -> Callable[[Values], Values]:
     match kind:
         case Triangular(parameters=[left, peak, right]):
             return partial(_trapezoid, left=left, top_left=peak, top_right=peak, right=right)

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.training_host.fuzzy.function import BLOCK, membership
-from services.training_host.strategy.membership import Gaussian, Trapezoidal, Triangular
+from services.training_host.strategy.membership import Gaussian, Shape, Trapezoidal, Triangular
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 POINTS = st.lists(NUMBERS, min_size=4, max_size=4).map(sorted).filter(lambda points: points[0] < points[3])
 
 
-def at(kind: Triangular | Trapezoidal | Gaussian, *values: float) -> list[float]:
+def at(kind: Shape, *values: float) -> list[float]:
     return [float(value) for value in membership(kind, np.array(values))]
 
 
@@ -78,7 +78,7 @@ def test_a_bell_may_be_very_narrow() -> None:
     ],
     ids=repr,
 )
-def test_no_value_has_no_membership_and_infinity_belongs_nowhere(kind: Triangular | Trapezoidal | Gaussian) -> None:
+def test_no_value_has_no_membership_and_infinity_belongs_nowhere(kind: Shape) -> None:
     nowhere, below, above, far = at(kind, math.nan, -math.inf, math.inf, -1.7e308)
     assert math.isnan(nowhere)
     assert below == above == far == 0

@@ -3,7 +3,6 @@
 from typing import Literal, Self
 
 from pydantic import model_validator
-from pydantic_core import PydanticCustomError
 
 from services.training_host.indicators.model import (
     FullWindow,
@@ -12,6 +11,7 @@ from services.training_host.indicators.model import (
     scale_free,
     window,
 )
+from services.training_host.strategy.model import refused
 
 
 class Rsi(WindowOfChanges):
@@ -117,7 +117,7 @@ class Ultosc(IndicatorDefinition):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if not self.fast < self.medium < self.slow:
-            raise PydanticCustomError("order", "fast should be less than medium, and medium less than slow")
+            raise refused("fast should be less than medium, and medium less than slow")
         return self
 
     @property

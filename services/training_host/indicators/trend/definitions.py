@@ -3,7 +3,6 @@
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from services.training_host.indicators.model import (
     FullWindow,
@@ -13,6 +12,7 @@ from services.training_host.indicators.model import (
     scale_free,
     window,
 )
+from services.training_host.strategy.model import refused
 
 
 class Adx(IndicatorDefinition):
@@ -92,7 +92,7 @@ class Sar(IndicatorDefinition):
     @model_validator(mode="after")
     def _maximum_is_reached(self) -> Self:
         if self.acceleration > self.maximum:
-            raise PydanticCustomError("order", "acceleration should not exceed maximum")
+            raise refused("acceleration should not exceed maximum")
         return self
 
     @property

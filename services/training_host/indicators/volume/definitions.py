@@ -3,7 +3,6 @@
 from typing import Literal, Self
 
 from pydantic import model_validator
-from pydantic_core import PydanticCustomError
 
 from services.training_host.indicators.model import (
     FullWindow,
@@ -13,6 +12,7 @@ from services.training_host.indicators.model import (
     scale_free,
     window,
 )
+from services.training_host.strategy.model import refused
 
 
 class _Running(IndicatorDefinition):
@@ -55,7 +55,7 @@ class Adosc(IndicatorDefinition):
     @model_validator(mode="after")
     def _fast_is_faster(self) -> Self:
         if self.fast >= self.slow:
-            raise PydanticCustomError("order", "fast should be less than slow")
+            raise refused("fast should be less than slow")
         return self
 
     @property
