@@ -32,16 +32,16 @@ class Ktrdr:
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start(self, *words: str, cwd: Path | None = None) -> asyncio.subprocess.Process:
         """Start a call that the test goes on with."""
-        return await self.start_python("-m", "ktrdr_client", *words)
+        return await self.start_python("-m", "ktrdr_client", *words, cwd=cwd)
 
-    async def start_python(self, *words: str) -> asyncio.subprocess.Process:
+    async def start_python(self, *words: str, cwd: Path | None = None) -> asyncio.subprocess.Process:
         """Start another program with the same environment."""
         return await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", *words,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=self.environment,
+            env=self.environment, cwd=cwd,
         )  # fmt: skip
 
     async def __call__(self, *words: str, stdin: str = "") -> Outcome:

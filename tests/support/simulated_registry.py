@@ -122,22 +122,30 @@ class SimulatedRegistry:
 
 
 def matches(operation: Operation, filter_text: str) -> bool:
-    """Enough of the filter language for the client's own filters: display_name, state and host."""
+    """Enough of the filter language for the client's own filters: display_name, state, type, host and attached."""
+    if " AND " in filter_text:
+        return all(matches(operation, part) for part in filter_text.split(" AND "))
     if filter_text.startswith("display_name = "):
         return operation.display_name == filter_text.removeprefix("display_name = ").strip('"')
     if filter_text.startswith("state = "):
         return Operation.State.Name(operation.state) == "STATE_" + filter_text.removeprefix("state = ")
+    if filter_text.startswith("type = "):
+        return pb.OperationType.Name(operation.type) == "OPERATION_TYPE_" + filter_text.removeprefix("type = ")
+    if filter_text.startswith("attached = "):
+        return operation.attached == (filter_text.removeprefix("attached = ") == "true")
     if filter_text.startswith("host = "):
         return operation.host == filter_text.removeprefix("host = ").strip('"')
     return True
 
 
 def ordered(operations: Iterable[Operation], order_by: str) -> list[Operation]:
-    """Return operations by display_name or state as asked, otherwise the newest first."""
+    """Return operations by display_name, state or end as asked, otherwise the newest first."""
     field_name, _, direction = order_by.partition(" ")
     found = list(operations)[::-1]
     if field_name in {"display_name", "state"}:
         found.sort(key=lambda operation: getattr(operation, field_name), reverse=direction == "desc")
+    if field_name == "end_time":
+        found.sort(key=lambda operation: operation.end_time.ToNanoseconds(), reverse=direction == "desc")
     return found
 
 

@@ -34,6 +34,7 @@ async def test_help_lists_every_command_and_comes_at_once(ktrdr: Ktrdr) -> None:
     [
         *(f"ops {verb}" for verb in ("list", "get", "wait", "watch", "metrics", "cancel")),
         *(f"data {verb}" for verb in ("load", "find", "list", "show")),
+        *(f"models {verb}" for verb in ("list", "get", "download")),
         *(f"hosts {verb}" for verb in ("list", "get", "drain", "register", "forget")),
         "up", "train", "gateway", "version", "completion", "strategy", "serve operations",
     ],
@@ -58,6 +59,8 @@ def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) 
         ("data load AAPL 1d --start 2000-03-01 --what mid", "midpoint"),
         ("ops wait last --timeout soon", "1h30m"),
         ("ops list --limit 0", "--limit"),
+        ("models list --order-by mood", "create_time"),
+        ("models get", "name an operation"),
         ("ops list -o xml", "jsonl"),
         ("--server nonsense ops list", "HOST:PORT"),
         ("up --gateway nonsense", "HOST:PORT"),
