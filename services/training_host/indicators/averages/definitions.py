@@ -22,7 +22,7 @@ def _average(name: str, description: str) -> tuple[Output, ...]:
 
 
 class Sma(FullWindow):
-    """Simple moving average: the mean of the window."""
+    """Mean of the closes in the window."""
 
     title = "Simple moving average"
     inputs = ("close",)
@@ -32,7 +32,7 @@ class Sma(FullWindow):
 
 
 class Ema(FullWindow):
-    """Exponential moving average with the factor 2 / (period + 1). It starts from the mean of the first period."""
+    """Average whose newest close has the weight 2 / (period + 1). It starts from the mean of the first period."""
 
     title = "Exponential moving average"
     inputs = ("close",)
@@ -42,7 +42,7 @@ class Ema(FullWindow):
 
 
 class Wma(FullWindow):
-    """Weighted moving average: the weights rise by one from bar to bar."""
+    """Average of the window whose weights rise by one from bar to bar."""
 
     title = "Weighted moving average"
     inputs = ("close",)
@@ -52,7 +52,7 @@ class Wma(FullWindow):
 
 
 class Trima(FullWindow):
-    """Triangular moving average: the weights rise to the middle of the window and fall again."""
+    """Average of the window whose weights rise to its middle and fall again."""
 
     title = "Triangular moving average"
     inputs = ("close",)
@@ -72,7 +72,7 @@ class Midpoint(FullWindow):
 
 
 class Dema(IndicatorDefinition):
-    """Double exponential moving average: 2 · EMA - EMA(EMA). It lags less than an EMA, and overshoots after jumps."""
+    """Lags less than an EMA, and overshoots after jumps: 2 · EMA - EMA(EMA)."""
 
     title = "Double exponential moving average"
     inputs = ("close",)
@@ -87,7 +87,7 @@ class Dema(IndicatorDefinition):
 
 
 class Tema(IndicatorDefinition):
-    """Triple exponential moving average: 3 · EMA - 3 · EMA(EMA) + EMA(EMA(EMA))."""
+    """Lags even less than a DEMA, and overshoots after jumps: 3 · EMA - 3 · EMA(EMA) + EMA(EMA(EMA))."""
 
     title = "Triple exponential moving average"
     inputs = ("close",)
@@ -102,7 +102,7 @@ class Tema(IndicatorDefinition):
 
 
 class T3(IndicatorDefinition):
-    """Tillson's T3: an EMA six times over, combined so that it lags little."""
+    """Tillson's average: an EMA six times over, combined so that it lags little."""
 
     title = "T3 moving average"
     inputs = ("close",)
@@ -120,7 +120,7 @@ class T3(IndicatorDefinition):
 
 
 class Kama(WindowOfChanges):
-    """Kaufman's adaptive moving average: quick as an EMA of 2 bars in a steady move, slow as one of 30 in noise."""
+    """Quick as an EMA of 2 bars in a steady move, slow as one of 30 in noise."""
 
     title = "Kaufman adaptive moving average"
     inputs = ("close",)

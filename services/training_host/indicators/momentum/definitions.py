@@ -33,7 +33,7 @@ class _FastSlow(IndicatorDefinition):
 
 
 class Macd(_FastSlow):
-    """Moving average convergence/divergence. `ppo` is the same line in percent."""
+    """How far a fast average is from a slow one, with a signal line. `ppo` is the same in percent."""
 
     title = "Moving average convergence/divergence"
     inputs = ("close",)
@@ -53,7 +53,7 @@ class Macd(_FastSlow):
 
 
 class Ppo(_FastSlow):
-    """Percentage price oscillator: (fast - slow) / slow, of exponential averages unless `average` says simple."""
+    """(fast - slow) / slow of two averages, exponential ones unless `average` says simple."""
 
     title = "Percentage price oscillator"
     inputs = ("close",)
@@ -63,7 +63,7 @@ class Ppo(_FastSlow):
 
 
 class Apo(_FastSlow):
-    """Absolute price oscillator: fast - slow, of exponential averages unless `average` says simple. See `ppo` too."""
+    """fast - slow of two averages, exponential ones unless `average` says simple. `ppo` is the same in percent."""
 
     title = "Absolute price oscillator"
     inputs = ("close",)
@@ -73,7 +73,7 @@ class Apo(_FastSlow):
 
 
 class Roc(WindowOfChanges):
-    """Rate of change: the return over the period."""
+    """Return over the period."""
 
     title = "Rate of change"
     inputs = ("close",)
@@ -83,7 +83,7 @@ class Roc(WindowOfChanges):
 
 
 class Mom(WindowOfChanges):
-    """Momentum: the change over the period. `roc` is the same in percent."""
+    """Change over the period. `roc` is the same in percent."""
 
     title = "Momentum"
     inputs = ("close",)

@@ -15,7 +15,7 @@ from services.training_host.strategy.model import refused
 
 
 class Rsi(WindowOfChanges):
-    """Relative strength index of the close (Wilder's smoothing)."""
+    """How much of the movement of the close is upward (Wilder's smoothing)."""
 
     title = "Relative strength index"
     inputs = ("close",)
@@ -25,7 +25,7 @@ class Rsi(WindowOfChanges):
 
 
 class Cmo(WindowOfChanges):
-    """Chande momentum oscillator, with Wilder's smoothing as TA-Lib has it."""
+    """Movement up less movement down, with Wilder's smoothing as TA-Lib has it."""
 
     title = "Chande momentum oscillator"
     inputs = ("close",)
@@ -35,7 +35,7 @@ class Cmo(WindowOfChanges):
 
 
 class Stoch(IndicatorDefinition):
-    """Slow stochastic: where the close stands in the range of the window, smoothed, and its signal line."""
+    """Where the close stands in the range of the window, smoothed, and its signal line."""
 
     title = "Stochastic oscillator"
     inputs = ("high", "low", "close")
@@ -55,7 +55,7 @@ class Stoch(IndicatorDefinition):
 
 
 class Stochf(IndicatorDefinition):
-    """Fast stochastic: where the close stands in the range of the window, and its signal line."""
+    """Where the close stands in the range of the window, and its signal line."""
 
     title = "Fast stochastic oscillator"
     inputs = ("high", "low", "close")
@@ -74,7 +74,7 @@ class Stochf(IndicatorDefinition):
 
 
 class Stochrsi(IndicatorDefinition):
-    """Stochastic RSI: where the RSI stands in its own range, and its signal line."""
+    """Where the RSI stands in its own range, and its signal line."""
 
     title = "Stochastic RSI"
     inputs = ("close",)
@@ -94,7 +94,7 @@ class Stochrsi(IndicatorDefinition):
 
 
 class Willr(FullWindow):
-    """Williams' %R: how far the close is below the highest high, in percent of the range of the window."""
+    """How far the close is below the highest high, in percent of the range of the window."""
 
     title = "Williams' %R"
     inputs = ("high", "low", "close")
@@ -104,7 +104,7 @@ class Willr(FullWindow):
 
 
 class Ultosc(IndicatorDefinition):
-    """Ultimate oscillator: buying pressure over three windows, the shortest of which counts most."""
+    """Buying pressure over three windows, the shortest of which counts most."""
 
     title = "Ultimate oscillator"
     inputs = ("high", "low", "close")
@@ -127,7 +127,7 @@ class Ultosc(IndicatorDefinition):
 
 
 class Cci(FullWindow):
-    """Commodity channel index: distance of the typical price from its average, in mean absolute deviations / 0.015."""
+    """Distance of the typical price from its average, in units of 0.015 mean absolute deviations."""
 
     title = "Commodity channel index"
     inputs = ("high", "low", "close")
@@ -137,7 +137,7 @@ class Cci(FullWindow):
 
 
 class Bop(IndicatorDefinition):
-    """Balance of power: (close - open) / (high - low)."""
+    """How much of its range a bar rose or fell: (close - open) / (high - low)."""
 
     title = "Balance of power"
     inputs = ("open", "high", "low", "close")

@@ -16,7 +16,7 @@ from services.training_host.strategy.model import refused
 
 
 class Adx(IndicatorDefinition):
-    """Average directional movement index: how strong a trend is, whichever way it goes."""
+    """How strong a trend is, whichever way it goes."""
 
     title = "Average directional movement index"
     inputs = ("high", "low", "close")
@@ -31,7 +31,7 @@ class Adx(IndicatorDefinition):
 
 
 class Dx(WindowOfChanges):
-    """Directional movement index: what `adx` is the average of."""
+    """How one-sided the movement is: what `adx` is the average of."""
 
     title = "Directional movement index"
     inputs = ("high", "low", "close")
@@ -41,7 +41,7 @@ class Dx(WindowOfChanges):
 
 
 class Di(WindowOfChanges):
-    """Directional indicators (+DI and -DI): movement up and down as shares of the true range."""
+    """+DI and -DI: movement up and down as shares of the true range."""
 
     title = "Directional indicators"
     inputs = ("high", "low", "close")
@@ -54,7 +54,7 @@ class Di(WindowOfChanges):
 
 
 class Aroon(WindowOfChanges):
-    """Aroon: how long ago the highest high and the lowest low were."""
+    """How long ago the highest high and the lowest low were."""
 
     title = "Aroon"
     inputs = ("high", "low")
@@ -67,7 +67,7 @@ class Aroon(WindowOfChanges):
 
 
 class Aroonosc(WindowOfChanges):
-    """Aroon oscillator: up - down."""
+    """`aroon.up` - `aroon.down` as one number."""
 
     title = "Aroon oscillator"
     inputs = ("high", "low")
@@ -77,7 +77,7 @@ class Aroonosc(WindowOfChanges):
 
 
 class Sar(IndicatorDefinition):
-    """Parabolic stop and reverse: a stop that follows a trend ever faster, and changes sides when it is hit."""
+    """A stop that follows a trend ever faster, and changes sides when it is hit."""
 
     title = "Parabolic SAR"
     inputs = ("high", "low", "close")

@@ -41,7 +41,7 @@ class BollingerBands(FullWindow):
 
 
 class Donchian(FullWindow):
-    """Donchian channel: highest high and lowest low."""
+    """Highest high and lowest low, with the middle between them."""
 
     title = "Donchian channel"
     inputs = ("high", "low", "close")
@@ -51,7 +51,7 @@ class Donchian(FullWindow):
 
 
 class Keltner(WindowOfChanges):
-    """Keltner channel: exponential average of the close ± average true ranges."""
+    """Exponential average of the close ± average true ranges."""
 
     title = "Keltner channel"
     inputs = ("high", "low", "close")
@@ -62,7 +62,7 @@ class Keltner(WindowOfChanges):
 
 
 class Trange(IndicatorDefinition):
-    """True range: from the lowest to the highest price since the close before."""
+    """From the lowest to the highest price since the close before."""
 
     title = "True range"
     inputs = ("high", "low", "close")
@@ -79,7 +79,7 @@ class Trange(IndicatorDefinition):
 
 
 class Atr(WindowOfChanges):
-    """Average true range (Wilder's smoothing). `natr` is the same in percent."""
+    """How far a bar moves on average (Wilder's smoothing). `natr` is the same in percent."""
 
     title = "Average true range"
     inputs = ("high", "low", "close")
@@ -89,7 +89,7 @@ class Atr(WindowOfChanges):
 
 
 class Natr(WindowOfChanges):
-    """Normalized average true range: `atr` in percent of the close."""
+    """How far a bar moves on average, in percent: `atr` over the close."""
 
     title = "Normalized average true range"
     inputs = ("high", "low", "close")
@@ -99,7 +99,7 @@ class Natr(WindowOfChanges):
 
 
 class Stddev(FullWindow):
-    """Standard deviation of the close (divided by the number of closes, not by one less)."""
+    """How far the closes of the window are from their mean (divided by the number of closes, not by one less)."""
 
     title = "Standard deviation"
     inputs = ("close",)

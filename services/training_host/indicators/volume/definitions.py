@@ -25,7 +25,7 @@ class _Running(IndicatorDefinition):
 
 
 class Obv(_Running):
-    """On-balance volume: the volume of rising bars is added, that of falling bars taken away."""
+    """The volume of rising bars is added, that of falling bars taken away."""
 
     title = "On-balance volume"
     inputs = ("close", "volume")
@@ -34,7 +34,7 @@ class Obv(_Running):
 
 
 class Ad(_Running):
-    """Accumulation/distribution line: volume, weighted by where the close is between low and high."""
+    """Volume, weighted by where the close is between low and high."""
 
     title = "Accumulation/distribution line"
     inputs = ("high", "low", "close", "volume")
@@ -43,7 +43,7 @@ class Ad(_Running):
 
 
 class Adosc(IndicatorDefinition):
-    """Chaikin oscillator: fast less slow exponential average of the accumulation/distribution line."""
+    """Fast less slow exponential average of the accumulation/distribution line (`ad`)."""
 
     title = "Chaikin oscillator"
     inputs = ("high", "low", "close", "volume")
@@ -65,7 +65,7 @@ class Adosc(IndicatorDefinition):
 
 
 class Mfi(WindowOfChanges):
-    """Money flow index: as the RSI, but of the typical price times the volume."""
+    """As the RSI, but of the typical price times the volume."""
 
     title = "Money flow index"
     inputs = ("high", "low", "close", "volume")
