@@ -88,7 +88,6 @@ class TrainingRun:
         prepared = time.perf_counter()
         outcomes, model = folds.run(earlier)
         trained = time.perf_counter()
-        self.progress.raise_if_cancelled()
         self.progress.set_phase("artifacts")
         resumed_epochs = 0 if earlier is None else earlier.head.epochs
         seconds = {"preparation_seconds": prepared - began, "training_seconds": trained - prepared}

@@ -5,7 +5,9 @@ from importlib.metadata import version
 from typing import Final
 
 import structlog
+from ktrdr.host.v1.errors_pb2 import ErrorReason
 
+from services.common.errors import ServiceError
 from services.host.records import RecordDamagedError
 from services.training_host.checkpoints.checkpoint import Checkpoint
 from services.training_host.checkpoints.files import CheckpointHead
@@ -39,13 +41,16 @@ def earlier_checkpoint(
         threads: Threads inside one operation.
 
     Raises:
-        ServiceError: CHECKPOINT_NOT_FOUND: none can be read, or bars or strategy are not the same.
+        ServiceError: CHECKPOINT_NOT_FOUND: none can be read, or bars or strategy are not the same. STORE_CORRUPT: it
+            cannot be told whether the session goes on from one.
         OSError: The folder of checkpoints cannot be read.
     """
     try:
         origin = store.origin()
     except RecordDamagedError as error:
-        raise checkpoint_not_found("", f"The record of the session is damaged: {error}.") from error
+        detail = f"It should say which session this one goes on from; {error.cause}."
+        reason = ErrorReason.ERROR_REASON_STORE_CORRUPT
+        raise ServiceError(reason, path=str(error.path), detail=detail) from error
     if not origin:
         return None
     checkpoint = store.newest()

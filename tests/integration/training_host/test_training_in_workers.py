@@ -60,9 +60,10 @@ async def test_a_training_from_bars_to_a_model(calls: TrainingCalls, bars: Path)
     assert (result.strategy, list(result.symbols), result.bars) == ("aapl_daily_swing", ["AAPL"], 3270)
     assert result.first_bar_time.ToDatetime(UTC) == datetime(2000, 3, 1, tzinfo=UTC)
     assert result.last_bar_time.ToDatetime(UTC) == datetime(2013, 3, 1, tzinfo=UTC)
-    # 3,270 bars, 100 of history and 5 without a label leave 3,165; 5 are purged before validation, 5 before the test.
-    assert (result.train_samples, result.validation_samples, result.test_samples) == (2211, 469, 475)
+    # 3,270 bars, 100 of history and 5 without a label leave 3,165; 6 are purged before validation, 6 before the test.
+    assert (result.train_samples, result.validation_samples, result.test_samples) == (2210, 468, 475)
     assert (result.epochs, result.seed, result.stopped_early) == (epochs, 7, False)
+    assert (result.resumed_epochs, len(result.folds), list(result.timeframes)) == (0, 0, ["1d"])
     assert 1 <= result.best_epoch <= epochs
     assert 0 < result.test_accuracy < 1
     assert result.majority_accuracy == pytest.approx(180 / 475)

@@ -1,0 +1,79 @@
+"""On a real training host: an operation whose worker was killed, and then cancelled, goes on from its checkpoints."""
+
+import os
+import signal
+from pathlib import Path
+
+from ktrdr.operations.v1 import operations_pb2 as pb
+
+from tests.support.eventually import eventually
+from tests.support.refusals import refusal
+from tests.support.registry_server import RegistryServer, State, registry_server
+from tests.support.tiny_trainings import run_tiny, tiny_spec, write_bars
+from tests.support.training_service import served_training_host
+
+OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "400"}
+
+
+async def trained(registry: RegistryServer, operation_id: str, epochs: int) -> pb.Operation:
+    """Wait until the latest attempt of an operation has trained so many epochs."""
+
+    async def far_enough() -> pb.Operation | None:
+        operation = await registry.get(operation_id)
+        progress = operation.progress
+        return operation if progress.phase == "train" and progress.completed >= epochs else None
+
+    operation = await eventually(far_enough, timeout_seconds=60)
+    assert operation is not None
+    return operation
+
+
+async def retry(registry: RegistryServer, operation_id: str) -> pb.Operation:
+    request = pb.RetryOperationRequest(operation_id=operation_id, from_checkpoint=True)
+    return (await registry.stub.RetryOperation(request, timeout=20)).operation
+
+
+async def steps(registry: RegistryServer, operation_id: str, attempt: int) -> list[int]:
+    """Return the epochs that an attempt has told."""
+    request = pb.QueryMetricsRequest(operation_id=operation_id, series=["val_loss"], attempt=attempt)
+    response = await registry.stub.QueryMetrics(request, timeout=10)
+    return [step for history in response.series for step in history.points.steps]
+
+
+async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
+    bars = write_bars(tmp_path / "bars.csv")
+    async with (
+        served_training_host(tmp_path / "host", cancel_grace_seconds=30.0) as host,
+        registry_server(tmp_path / "registry", f"gpu={host.address}") as registry,
+    ):
+        created = await registry.create(training=tiny_spec(bars, OVERRIDES))
+        running = await trained(registry, created.id, 12)
+        os.kill((await host.session(running.session_id)).worker_pid, signal.SIGKILL)
+        failed = await registry.state_reached(created.id, State.STATE_FAILED)
+
+        second = await retry(registry, created.id)
+        assert (second.attempt, second.checkpoint_session_id) == (2, failed.session_id)
+        began = await trained(registry, created.id, 10)
+        assert began.attempt == 2
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=10)
+        cancelled = await registry.state_reached(created.id, State.STATE_CANCELLED)
+        told = await steps(registry, created.id, 2)
+        assert told[0] > 10, "it does not tell the epochs before the checkpoint again"
+        assert told == list(range(told[0], told[-1] + 1))
+
+        third = await retry(registry, created.id)
+        assert (third.attempt, third.checkpoint_session_id) == (3, cancelled.session_id)
+        done = await registry.state_reached(created.id, State.STATE_COMPLETED)
+        assert done.training_result.epochs == 400
+        assert done.training_result.resumed_epochs >= told[-1]
+        assert [past.state for past in done.past_attempts] == [State.STATE_FAILED, State.STATE_CANCELLED]
+
+        refused = await refusal(
+            registry.stub.RetryOperation(
+                pb.RetryOperationRequest(operation_id=created.id, from_checkpoint=True), timeout=20
+            )
+        )
+        assert refused.reason == "CHECKPOINT_NOT_FOUND"
+        assert "has removed them as it completed" in refused.message
+        assert (await registry.get(created.id)).attempt == 3
+    assert done.training_result.model_version == run_tiny(tmp_path / "whole", bars, OVERRIDES).version
