@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from services.training_host.bars.series import COLUMNS, Bars
 from services.training_host.indicators.calculation import calculate
 from services.training_host.indicators.definition import INDICATOR_TYPES
-from tests.support.indicators import TYPES, definitions
+from tests.support.indicators import TYPES, bounds, definitions, parameters
 from tests.support.trainings import random_bars, with_later_bars_scaled
 
 BARS = random_bars(260)
+MANY_BARS = random_bars(6_050)
+"""Six windows of 1,000 bars in a row, which T3 has, fit in."""
 EXAMPLES = 6
 RANGE = re.compile(r"(-?\d+)(?: \([^)]*\))? to (-?\d+)")
 
@@ -39,6 +41,19 @@ def test_warm_up_is_exactly_the_bars_without_a_value(name: str, data: st.DataObj
         assert output.dtype == np.float64
         assert output.shape == BARS.close.shape
         assert np.flatnonzero(np.isfinite(output)).tolist() == list(range(indicator.warm_up_bars, len(BARS)))
+
+
+@every_type
+@pytest.mark.parametrize("extreme", [0, 1], ids=["shortest", "longest"])
+def test_warm_up_is_exact_for_the_shortest_and_the_longest_windows(name: str, extreme: int) -> None:
+    kind = INDICATOR_TYPES[name]
+    windows = {each: int(bounds(field)[extreme]) for each, field in parameters(kind).items() if field.annotation is int}
+    # They have to ascend.
+    apart = {"fast": (0, -2), "medium": (1, -1), "slow": (2, 0)}
+    windows = {each: value + apart.get(each, (0, 0))[extreme] for each, value in windows.items()}
+    indicator: Any = kind.model_validate({"type": name, **windows})
+    for output in calculate(indicator, MANY_BARS):
+        assert np.flatnonzero(np.isfinite(output)).tolist() == list(range(indicator.warm_up_bars, len(MANY_BARS)))
 
 
 @every_type
