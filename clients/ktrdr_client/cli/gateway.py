@@ -10,9 +10,9 @@ from rich.text import Text
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command
 from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
-from ktrdr_client.cli.summary import fact
 from ktrdr_client.cli.words import time_text
 from ktrdr_client.states import source_name
 from ktrdr_client.times import duration_text

@@ -3,7 +3,7 @@
 from ktrdr.operations.v1.operations_pb2 import AttemptRecord, LineageInput, Operation
 from rich.text import Text
 
-from ktrdr_client.cli.summary import fact
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.words import STATE_STYLES
 from ktrdr_client.status_errors import error_from_status
 from ktrdr_client.times import duration_text

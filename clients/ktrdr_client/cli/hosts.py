@@ -11,9 +11,9 @@ from rich.text import Text
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command, default_command, parse_timeout
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
-from ktrdr_client.cli.summary import fact
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import time_text
 from ktrdr_client.errors import NotFound

@@ -8,13 +8,13 @@ from rich.text import Text
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.complete_operations import complete_models
 from ktrdr_client.cli.control_characters import without_control_characters
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.models_words import accuracy_words, file_record, model_record
 from ktrdr_client.cli.named_models import MODELS
 from ktrdr_client.cli.named_operations import Name
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.resolve import resolve
-from ktrdr_client.cli.summary import fact
 from ktrdr_client.cli.tables import Column, table_lines
 from ktrdr_client.cli.words import title
 from ktrdr_client.models.model import ModelFiles, short_version

@@ -8,9 +8,10 @@ from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO
 from rich.text import Text
 
 from ktrdr_client.cli.display import trouble
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.history_lines import attempt_lines, input_lines, note_lines
 from ktrdr_client.cli.printer import Printer, message_values
-from ktrdr_client.cli.summary import error_lines, fact, summary_lines
+from ktrdr_client.cli.summary import error_lines, summary_lines
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.verdict_lines import verdict_lines, verdict_text
 from ktrdr_client.cli.words import age_text, number, progress_words, state_text, time_text, title, work_words

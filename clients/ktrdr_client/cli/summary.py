@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 
-from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY
 from ktrdr.ib.v1.ib_pb2 import DataLoadResult
 from ktrdr.operations.v1.operations_pb2 import Operation
-from ktrdr.training.v1.training_pb2 import TrainingResult
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
+from ktrdr_client.cli.facts import fact, source_note
 from ktrdr_client.cli.failures import error_text_lines
 from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
-from ktrdr_client.cli.words import date_text, number, percent, run_time, state_text, title
+from ktrdr_client.cli.training_summary import training_lines
+from ktrdr_client.cli.words import date_text, run_time, state_text, title
 from ktrdr_client.errors import KtrdrError
-from ktrdr_client.states import source_name
 from ktrdr_client.times import duration_text
 from ktrdr_client.waiting import FinishedOperation
-
-_LABEL_WIDTH = 15
 
 
 def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
@@ -54,23 +51,6 @@ def summary_lines(operation: Operation) -> list[Text]:
     return lines + [fact("next" if first else "", text) for first, text in _next_steps(operation)]
 
 
-def training_lines(result: TrainingResult) -> list[Text]:
-    """Return what a training brought."""
-    bars = f"{result.bars:,} of {' '.join(result.symbols)}, {date_text(result.first_bar_time)} … "
-    bars += date_text(result.last_bar_time)
-    bars += _source_note(result.source)
-    epochs = f"{result.epochs}, best {result.best_epoch}"
-    epochs += " (stopped early: no better for a while)" if result.stopped_early else ""
-    against = f"{percent(result.test_accuracy, 1)}   always the largest class: {percent(result.majority_accuracy, 1)}"
-    return [
-        fact("bars", bars),
-        fact("epochs", epochs),
-        fact("best val loss", number(result.best_validation_loss)),
-        fact("test accuracy", against),
-        fact("model", result.artifact_folder),
-    ]
-
-
 def data_load_lines(result: DataLoadResult) -> list[Text]:
     """Return what a load brought."""
     lines = []
@@ -80,7 +60,7 @@ def data_load_lines(result: DataLoadResult) -> list[Text]:
         if load.range_rows:
             text += f", {date_text(load.range_first_bar_time)} … {date_text(load.range_last_bar_time)}"
         text += f" ({load.new_rows:,} new)" if load.new_rows != load.range_rows else ""
-        lines.append(fact("bars", text + _source_note(result.source)))
+        lines.append(fact("bars", text + source_note(result.source)))
     return lines
 
 
@@ -89,17 +69,6 @@ def error_lines(error: KtrdrError) -> list[Text]:
     first, *rest = error_text_lines(error)
     reason = f"{first}  [{error.reason}]" if error.reason else first
     return [fact("why", reason), *(fact("", line) for line in rest)]
-
-
-def fact(label: str, text: str) -> Text:
-    """Return one line: a label and what there is to say."""
-    return Text.assemble((f"  {label:<{_LABEL_WIDTH}}", "dim"), text)
-
-
-def _source_note(source: int) -> str:
-    if source == SOURCE_REPLAY:
-        return "  (REPLAY)"
-    return f"  ({source_name(source)})" if source else ""  # type: ignore[arg-type]  # enum values are ints at run time
 
 
 def _next_steps(operation: Operation) -> list[tuple[bool, str]]:

@@ -14,9 +14,9 @@ from rich.text import Text
 from ktrdr_client.async_client import DEFAULT_ADDRESS
 from ktrdr_client.cli.command import command
 from ktrdr_client.cli.exit_codes import ExitCode
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem, default_home
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.cli.summary import fact
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.up_work import gateway_words, settle_work
 from ktrdr_client.local import LocalPlan, LocalSystem, Ports, PortTaken, ServiceDied, ServiceNotStarted

@@ -14,7 +14,7 @@ from ktrdr.operations.v1.trends_pb2 import (
 )
 from rich.text import Text
 
-from ktrdr_client.cli.summary import fact
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.verdicts import verdict_word
 
 _STYLES: Final = {SEVERITY_INFO: "", SEVERITY_WARNING: "yellow", SEVERITY_CRITICAL: "bold red"}

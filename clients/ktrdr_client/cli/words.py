@@ -7,6 +7,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.host.v1.session_pb2 import Progress
 from ktrdr.operations.v1.operations_pb2 import Operation
+from ktrdr.training.v1.training_pb2 import Evaluation
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
@@ -78,16 +79,22 @@ def result_words(operation: Operation) -> str:
     """Return what a completed operation brought, in one line; "" if it says nothing."""
     if operation.HasField("training_result"):
         result = operation.training_result
-        return f"test accuracy {percent(result.test_accuracy, 1)} (majority {percent(result.majority_accuracy, 1)})"
+        accuracy = "sign accuracy" if is_regression(result.test) else "test accuracy"
+        return f"{accuracy} {percent(result.test_accuracy, 1)} (majority {percent(result.majority_accuracy, 1)})"
     if operation.HasField("data_load_result"):
         rows = sum(load.range_rows for load in operation.data_load_result.loads)
         return f"{rows:,} bars"
     return ""
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """Return a share as percentage: "38 %"."""
-    return f"{100 * share:.{digits}f} %" if math.isfinite(share) else "n/a"
+def is_regression(test: Evaluation) -> bool:
+    """Say whether a network was judged by returns, and not by classes."""
+    return test.samples > 0 and not test.classes
+
+
+def percent(share: float, digits: int = 0, *, signed: bool = False) -> str:
+    """Return a share as percentage: "38 %", or "+38 %" where the sign matters."""
+    return f"{100 * share:{'+' if signed else ''}.{digits}f} %" if math.isfinite(share) else "n/a"
 
 
 def number(value: float) -> str:

@@ -6,8 +6,8 @@ from ktrdr.host.v1.session_pb2 import CancelStage, Session, SessionOptions
 from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.stop_words import stop_words
-from ktrdr_client.cli.summary import fact
 from ktrdr_client.sizes import size_text
 from ktrdr_client.states import is_final
 from ktrdr_client.times import duration_text
