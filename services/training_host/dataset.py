@@ -150,6 +150,7 @@ def _features(
             )
         except VolumeMissing as error:
             raise volume_missing(error.identifier, f"{error} ({symbol} {timeframe})") from None
+    progress.advance(len(loaded.series))
     for rows in symbol_rows.values():
         # The base bars of the history become no samples, even where all inputs come from longer bars.
         matrix[rows.start : rows.start + strategy.warm_up_bars] = np.nan
@@ -165,4 +166,5 @@ def _labels(
         progress.raise_if_cancelled()
         progress.advance(number, step=symbol)
         parts.append(LabelSeries.of_bars(make_labels(strategy.training.labels, bars), bars, symbol_rows[symbol].start))
+    progress.advance(len(base))
     return LabelSeries.joined(parts)

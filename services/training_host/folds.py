@@ -97,4 +97,8 @@ def _shortest(strategy: Strategy, loaded: LoadedBars) -> str:
         for timeframe in strategy.timeframes
     ]
     named = ", ".join(f"{bars.symbol} {bars.timeframe} has {len(bars)} bars" for bars in shortest)
-    return f"of {len(strategy.symbols)} symbols with the fewest bars, {named}" if len(strategy.symbols) > 1 else named
+    return (
+        f"Of {len(strategy.symbols)} symbols those with the fewest bars: {named}"
+        if len(strategy.symbols) > 1
+        else named
+    )

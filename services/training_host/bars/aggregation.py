@@ -25,14 +25,14 @@ def aggregate(bars: Bars, timeframe: str) -> Bars:
         Bars with the first open, highest high, lowest low, last close and the sum of the volumes (-1 where a shorter
         bar has none). Their time is the start of the period; of weeks and months the date of the last shorter bar.
     """
+    if not len(bars):
+        return replace(bars, timeframe=timeframe)
     instants = _last_instants(bars)
     numbers = period_numbers(instants, timeframe)
     first = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
     last = np.append(first[1:], len(bars)) - 1
     length = intraday_ns(timeframe)
     times = numbers[last] * length if length else instants[last] // DAY_NS * DAY_NS
-    if not len(bars):
-        return replace(bars, timeframe=timeframe)
     return Bars(
         symbol=bars.symbol,
         timeframe=timeframe,

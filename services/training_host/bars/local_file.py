@@ -1,6 +1,7 @@
 """Bars from a file on this machine."""
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,7 +57,7 @@ def load_local_file(path: Path, strategy: Strategy) -> LoadedBars:
             series[key] = bars
             used += len(bars) if key in stored else 0
         else:
-            missing.append(MissingBars(*key, _instead(path, whole, strategy)))
+            missing.append(MissingBars(*key, _instead(path, whole, strategy, written_ns)))
     if missing:
         raise bars_missing(missing, data)
     use = DatasetUse(fingerprint=fingerprint, name=str(path), bars=used)
@@ -91,14 +92,15 @@ def _usable(whole: Bars | None, strategy: Strategy, written_ns: int) -> Bars | N
     return over_by(latest_of_each_period(between(whole, data.start_date, data.end_date)), written_ns)
 
 
-def _instead(path: Path, stored: Bars | None, strategy: Strategy) -> str:
+def _instead(path: Path, stored: Bars | None, strategy: Strategy, written_ns: int) -> str:
     """Say what a file has of a series that is missing."""
     if stored is None:
         return f"{path} has none"
     data = strategy.training_data
+    written = datetime.fromtimestamp(written_ns / 1e9, UTC)
     return (
         f"{path} has bars from {stored.time(0):%Y-%m-%d} to {stored.time(-1):%Y-%m-%d}, none between {data.start_date} "
-        f"and {data.end_date} that was over when it was written"
+        f"and {data.end_date} that was over when the file was written, on {written:%Y-%m-%d}"
     )
 
 

@@ -1,5 +1,6 @@
 """Bars from files: what is read, and what is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,17 +41,21 @@ def refusal(path: Path) -> ServiceError:
 def test_recorded_bars_come_back_as_they_are(tmp_path: Path) -> None:
     loaded = load_local_file(write_recorded_bars("AAPL", tmp_path / "aapl.csv"), STRATEGY)
     recorded = recorded_bars("AAPL")
-    assert len(loaded.bars) == len(recorded) == 3270
+    bars = loaded.series["AAPL", "1d"]
+    assert list(loaded.series) == [("AAPL", "1d")]
+    assert len(bars) == loaded.count == len(recorded) == 3270
     for name in COLUMNS:
-        np.testing.assert_array_equal(getattr(loaded.bars, name), [getattr(bar, name) for bar in recorded])
-    assert loaded.bars.time(0) == datetime(2000, 3, 1, tzinfo=UTC)
-    assert loaded.bars.time(-1) == datetime(2013, 3, 1, tzinfo=UTC)  # the end date belongs to the range
+        np.testing.assert_array_equal(getattr(bars, name), [getattr(bar, name) for bar in recorded])
+    assert loaded.first_time == datetime(2000, 3, 1, tzinfo=UTC)
+    assert loaded.last_time == datetime(2013, 3, 1, tzinfo=UTC)  # the end date belongs to the range
+    assert loaded.fingerprint() == bars.fingerprint()
+    assert [(use.name, use.bars) for use in loaded.datasets] == [(str(tmp_path / "aapl.csv"), 3270)]
 
 
 def test_parquet_and_csv_give_the_same_bars(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(table(), tmp_path / "bars.parquet")
     pyarrow.csv.write_csv(table(), tmp_path / "bars.csv")
-    parquet, csv = (load_local_file(tmp_path / f"bars.{kind}", STRATEGY).bars for kind in ("parquet", "csv"))
+    parquet, csv = (load_local_file(tmp_path / f"bars.{kind}", STRATEGY) for kind in ("parquet", "csv"))
     assert parquet.fingerprint() == csv.fingerprint()
 
 
@@ -73,13 +78,13 @@ def test_times_are_utc_however_they_are_stored(times: pa.Array) -> None:
 def test_names_of_columns_may_differ_in_case_and_time_may_be_date(tmp_path: Path) -> None:
     renamed = table().rename_columns(["Date", "Open", "High", "Low", "Close", "Volume"])
     pyarrow.parquet.write_table(renamed, tmp_path / "bars.parquet")
-    assert len(load_local_file(tmp_path / "bars.parquet", STRATEGY).bars) == 2
+    assert load_local_file(tmp_path / "bars.parquet", STRATEGY).count == 2
 
 
 def test_of_several_symbols_one_is_taken(tmp_path: Path) -> None:
     both = table(symbol=pa.array(["MSFT", "AAPL"]))
     pyarrow.parquet.write_table(both, tmp_path / "bars.parquet")
-    assert load_local_file(tmp_path / "bars.parquet", STRATEGY).bars.close.tolist() == [2.0]
+    assert load_local_file(tmp_path / "bars.parquet", STRATEGY).series["AAPL", "1d"].close.tolist() == [2.0]
 
 
 def test_a_file_that_is_not_there_or_no_table_is_refused(tmp_path: Path) -> None:
@@ -132,6 +137,8 @@ def test_damaged_bars_are_named() -> None:
     twice = bars_of_closes(1, 2, 3)
     twice.times[2] = twice.times[1]
     assert "1970-01-02T00:00:00+00:00 does not follow" in faulty_bar(twice)
+    at_noon = replace(bars_of_closes(1), timeframe="1w", times=np.array([43_200 * 10**9]))
+    assert "1970-01-01T12:00:00+00:00 is not midnight UTC" in faulty_bar(at_noon)
 
 
 def test_the_fingerprint_changes_with_any_value() -> None:

@@ -1,24 +1,26 @@
-"""Inputs of the network: order, values, scaling, and no look-ahead."""
+"""Inputs of the network: order, values, scaling."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from services.training_host.bars.series import Bars
 from services.training_host.features.column import FeatureColumn, feature_columns
-from services.training_host.features.matrix import feature_matrix, usable_rows
+from services.training_host.features.matrix import fill_features
 from services.training_host.features.scaler import Scaler
+from services.training_host.features.windows import whole_windows
 from services.training_host.indicators.calculation import calculate_all
 from services.training_host.strategy.check import load_strategy
-from tests.support.trainings import random_bars, reference_text, with_later_bars_scaled
+from tests.support.datasets import small_strategy
+from tests.support.trainings import random_bars, reference_text
 
 STRATEGY = load_strategy(reference_text())
 BARS = random_bars(260, seed=3)
 
 
-def matrix_of(bars: Bars) -> np.ndarray:
-    return feature_matrix(feature_columns(STRATEGY), calculate_all(STRATEGY.indicators, bars))
+def matrix_of(warm_up_bars: int = 0) -> np.ndarray:
+    columns = feature_columns(STRATEGY)
+    matrix = np.full((len(BARS), len(columns)), np.nan)
+    fill_features(matrix, columns, indicators=STRATEGY.indicators, bars=BARS, base_bars=BARS, warm_up_bars=warm_up_bars)
+    return matrix
 
 
 def test_inputs_come_in_the_order_of_the_strategy() -> None:
@@ -29,29 +31,56 @@ def test_inputs_come_in_the_order_of_the_strategy() -> None:
     ]  # fmt: skip
 
 
+def test_inputs_of_several_timeframes_carry_theirs() -> None:
+    strategy = small_strategy(
+        timeframes=["1d", "1w", "1month"],
+        fuzzy_sets={"momentum": {"indicator": "rsi", "weak": [0, 20, 40], "strong": [60, 80, 100]}},
+        nn_inputs=[
+            {"raw_indicator": "natr", "timeframes": ["1month", "1d"], "normalization": "minmax"},
+            {"fuzzy_set": "momentum", "timeframes": "all"},
+        ],
+    )
+    columns = feature_columns(strategy)
+    assert [column.name for column in columns] == [
+        "natr@1d", "natr@1month", "momentum.weak@1d", "momentum.strong@1d", "momentum.weak@1w", "momentum.strong@1w",
+        "momentum.weak@1month", "momentum.strong@1month",
+    ]  # fmt: skip
+    assert [column.timeframe for column in columns[:5]] == ["1d", "1month", "1d", "1d", "1w"]
+    assert [column.normalization for column in columns[:3]] == ["minmax", "minmax", "none"]
+
+
 def test_raw_inputs_are_the_indicator_and_memberships_lie_in_their_range() -> None:
-    matrix = matrix_of(BARS)
+    matrix = matrix_of()
     np.testing.assert_array_equal(matrix[:, 8], calculate_all(STRATEGY.indicators, BARS)["natr_14"])
     memberships = matrix[30:, :8]
     assert ((memberships >= 0) & (memberships <= 1)).all()
     assert (memberships.max(axis=0) > 0).all()
 
 
-@given(st.integers(0, 259), st.floats(0.01, 100))
-@settings(max_examples=40, deadline=None)
-def test_a_change_of_later_bars_changes_no_earlier_input(last: int, factor: float) -> None:
-    later = with_later_bars_scaled(BARS, last, factor)
-    np.testing.assert_array_equal(matrix_of(BARS)[: last + 1], matrix_of(later)[: last + 1])
+def test_what_only_feeds_the_indicators_is_not_known() -> None:
+    assert np.isnan(matrix_of(100)[:100]).all()
+    np.testing.assert_array_equal(matrix_of(100)[100:], matrix_of()[100:])
+    assert np.isfinite(matrix_of()[99]).all()
 
 
-def test_rows_are_usable_past_the_warm_up_where_all_inputs_are_numbers() -> None:
-    matrix = np.array([[1.0, 1.0], [1.0, np.nan], [1.0, 1.0], [np.inf, 1.0], [1.0, 1.0]])
-    assert usable_rows(matrix, 1).tolist() == [False, False, True, False, True]
-    assert usable_rows(matrix, 3).tolist() == [False, False, False, False, True]
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1, [True, False, True, True, False, True, True, True]),
+        (2, [False, False, False, True, False, False, True, True]),
+        (3, [False, False, False, False, False, False, False, True]),
+        (9, [False] * 8),
+    ],
+)
+def test_a_window_needs_all_its_rows(length: int, expected: list[bool]) -> None:
+    matrix = np.ones((8, 2))
+    matrix[1, 0], matrix[4, 1] = np.nan, np.inf
+    assert whole_windows(matrix, length).tolist() == expected
+    assert whole_windows(matrix[:0], length).tolist() == []
 
 
 def column(normalization: str) -> FeatureColumn:
-    return FeatureColumn("x", "x", None, normalization)
+    return FeatureColumn("x", "x", "1d", None, normalization)
 
 
 def test_scaling_by_hand() -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.training_host.labels.forward_return import forward_return
-from services.training_host.labels.series import UNLABELLED
+from services.training_host.labels.series import UNLABELLED, LabelSeries
 from services.training_host.labels.zigzag import Swing, find_swings, zigzag
 from tests.support.recorded_bars import recorded_bars
+from tests.support.trainings import bars_of_closes
 
 PRICES = st.lists(st.floats(1, 1000), min_size=1, max_size=80).map(np.array)
 
@@ -88,6 +89,31 @@ def test_a_label_is_known_at_its_end_and_never_changes_after(close: np.ndarray, 
     visible = (full.ends[:known] != UNLABELLED) & (full.ends[:known] < known)
     np.testing.assert_array_equal(early.classes, np.where(visible, full.classes[:known], UNLABELLED))
     np.testing.assert_array_equal(early.ends, np.where(visible, full.ends[:known], UNLABELLED))
+
+
+def test_a_regression_has_returns_and_no_classes() -> None:
+    bars = bars_of_closes(100, 110, 121, 60.5)
+    labels = LabelSeries.of_bars(forward_return(bars.close, horizon=1, threshold=None), bars, first_row=10)
+    assert labels.classes.tolist() == [UNLABELLED] * 4
+    assert labels.returns.tolist() == [pytest.approx(0.1), pytest.approx(0.1), -0.5, pytest.approx(np.nan, nan_ok=True)]
+    assert labels.end_rows.tolist() == [11, 12, 13, UNLABELLED]
+    assert labels.known.tolist() == [True, True, True, False]
+    # Each is known when the date of the bar that it ends with is over everywhere.
+    assert labels.end_times[:3].tolist() == [(day * 24 + 36) * 3_600 * 10**9 for day in (1, 2, 3)]
+
+
+def test_labels_of_symbols_are_put_one_after_the_other() -> None:
+    parts = [bars_of_closes(1, 2, 3), bars_of_closes(10, 5)]
+    first_rows = [0, 3]
+    labels = LabelSeries.joined(
+        [
+            LabelSeries.of_bars(forward_return(bars.close, horizon=1, threshold=0.1), bars, first_row)
+            for bars, first_row in zip(parts, first_rows, strict=True)
+        ]
+    )
+    assert labels.end_rows.tolist() == [1, 2, UNLABELLED, 4, UNLABELLED]
+    assert labels.classes.tolist() == [2, 2, UNLABELLED, 0, UNLABELLED]
+    assert labels.returns[[0, 1, 3]].tolist() == [1, 0.5, -0.5]
 
 
 def test_zigzag_looks_ahead_as_far_as_real_swings_take() -> None:
