@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent import futures
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -20,11 +21,14 @@ from services.ib_host.service import IbHostService
 from services.ib_host.settings import IbHostSettings
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import SCHEMA
+from services.training_host.bars.aggregation import aggregate
 from services.training_host.bars.ib_host import TRIES, IbHostBars
 from services.training_host.bars.series import COLUMNS
+from services.training_host.bars.table import bars_from_table
 from services.training_host.strategy.check import load_strategy
+from tests.support.datasets import small_strategy
 from tests.support.recorded_bars import recorded_bars
-from tests.support.trainings import reference_text
+from tests.support.trainings import DAY_NS, reference_text
 
 STRATEGY = load_strategy(reference_text())
 ANY, TRADES = bars_pb2.SOURCE_UNSPECIFIED, bars_pb2.WHAT_TO_SHOW_TRADES
@@ -36,26 +40,30 @@ def bridge(tmp_path: Path) -> Iterator[Bridge]:
         yield bridge
 
 
-def key(source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_REPLAY) -> bars_pb2.DatasetKey:
+def key(
+    source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_REPLAY,
+    symbol: str = "AAPL",
+    size: bars_pb2.BarSize.ValueType = bars_pb2.BAR_SIZE_1_DAY,
+) -> bars_pb2.DatasetKey:
     return bars_pb2.DatasetKey(
         source=source,
         instrument=bars_pb2.Instrument(
-            symbol="AAPL",
-            contract_id=265598,
+            symbol=symbol,
+            contract_id={"AAPL": 265598, "MSFT": 272093}[symbol],
             security_type=bars_pb2.SECURITY_TYPE_STOCK,
             exchange="SMART",
             currency="USD",
         ),
         what_to_show=TRADES,
         use_rth=True,
-        bar_size=bars_pb2.BAR_SIZE_1_DAY,
+        bar_size=size,
     )
 
 
-def recorded_table() -> pa.Table:
+def recorded_table(symbol: str = "AAPL") -> pa.Table:
     columns = {
         name: list(values)
-        for name, values in zip(("time", *COLUMNS), zip(*recorded_bars("AAPL"), strict=True), strict=True)
+        for name, values in zip(("time", *COLUMNS), zip(*recorded_bars(symbol), strict=True), strict=True)
     }
     count = len(columns["time"])
     return pa.table({**columns, "wap": columns["close"], "count": [1] * count}, schema=SCHEMA)
@@ -80,14 +88,89 @@ async def test_stored_bars_arrive_as_they_are(tmp_path: Path, bridge: Bridge) ->
         bars = IbHostBars(address, ANY, bars_pb2.WHAT_TO_SHOW_UNSPECIFIED, bridge)
         loaded = await asyncio.to_thread(bars.load, STRATEGY)
     recorded = recorded_bars("AAPL")
-    assert len(loaded.bars) == 3270
+    aapl = loaded.series["AAPL", "1d"]
+    assert len(aapl) == loaded.count == 3270
     for name in COLUMNS:
-        np.testing.assert_array_equal(getattr(loaded.bars, name), [getattr(bar, name) for bar in recorded])
-    assert [loaded.bars.time(0), loaded.bars.time(-1)] == [recorded[0].time, recorded[-1].time]
+        np.testing.assert_array_equal(getattr(aapl, name), [getattr(bar, name) for bar in recorded])
+    assert [loaded.first_time, loaded.last_time] == [recorded[0].time, recorded[-1].time]
     assert loaded.source == bars_pb2.SOURCE_REPLAY
     assert loaded.origin == f"IB host {address}, dataset version 1"
     with contextlib.closing(JournalReader(tmp_path / "journal")) as reader:
         assert reader.read().progress.step == "3,270 bars received"
+
+
+def weekly_table(symbol: str) -> pa.Table:
+    """Return the weeks of the recorded days as the gateway gives them, and one that was read on its Wednesday."""
+    days = bars_from_table(recorded_table(symbol), symbol=symbol, timeframe="1d")
+    weeks = aggregate(days, "1w")
+    wednesday = weeks.times[300] - 2 * DAY_NS
+    times = np.insert(weeks.times, 300, wednesday)
+    columns = {name: np.insert(getattr(weeks, name), 300, 7.0) for name in COLUMNS}
+    stamps = pa.array(times // 1_000).cast(pa.timestamp("us", "UTC"))
+    zeros = [0] * len(times)
+    return pa.table({"time": stamps, **columns, "wap": columns["close"], "count": zeros}, schema=SCHEMA)
+
+
+async def test_each_symbol_and_timeframe_comes_from_its_own_dataset(tmp_path: Path, bridge: Bridge) -> None:
+    for symbol in ("AAPL", "MSFT"):
+        BarStore(tmp_path).merge(key(symbol=symbol), recorded_table(symbol))
+        BarStore(tmp_path).merge(key(symbol=symbol, size=bars_pb2.BAR_SIZE_1_WEEK), weekly_table(symbol))
+    strategy = small_strategy(symbols=["MSFT", "AAPL"], timeframes=["1d", "1w"])
+    async with ib_host(tmp_path) as address:
+        loaded = await asyncio.to_thread(IbHostBars(address, ANY, TRADES, bridge).load, strategy)
+    assert list(loaded.series) == [("MSFT", "1d"), ("MSFT", "1w"), ("AAPL", "1d"), ("AAPL", "1w")]
+    for symbol in strategy.symbols:
+        days, weeks = loaded.series[symbol, "1d"], loaded.series[symbol, "1w"]
+        assert days.close.tolist() == [bar.close for bar in recorded_bars(symbol)]
+        # The Wednesday of a week that has a Friday too is not another week.
+        assert weeks.fingerprint() == aggregate(days, "1w").fingerprint()
+    assert [(use.name, use.bars) for use in loaded.datasets] == [
+        (f"{symbol} {timeframe} TRADES RTH (REPLAY)", len(loaded.series[symbol, timeframe]))
+        for symbol, timeframe in loaded.series
+    ]
+    assert len({use.fingerprint for use in loaded.datasets}) == 4
+    assert loaded.origin == f"IB host {address}, 4 datasets"
+    with contextlib.closing(JournalReader(tmp_path / "journal")) as reader:
+        assert reader.read().progress.step == "7,899 bars received: AAPL 1w, series 4 of 4"
+
+
+async def test_all_that_is_missing_is_told_at_once(tmp_path: Path, bridge: Bridge) -> None:
+    BarStore(tmp_path).merge(key(symbol="MSFT"), recorded_table("MSFT"))
+    strategy = small_strategy(symbols=["AAPL", "MSFT", "BRK B"], timeframes=["1d", "1w"])
+    midpoint = bars_pb2.WHAT_TO_SHOW_MIDPOINT
+    commands = (
+        "ktrdr data load AAPL 'BRK B' 1d --start 1970-01-01 --end 2013-03-01 && "
+        "ktrdr data load AAPL MSFT 'BRK B' 1w --start 1970-01-01 --end 2013-03-01"
+    )
+    async with ib_host(tmp_path) as address:
+        with pytest.raises(ServiceError) as caught:
+            await asyncio.to_thread(IbHostBars(address, ANY, TRADES, bridge).load, strategy)
+        with pytest.raises(ServiceError, match="--what midpoint"):
+            await asyncio.to_thread(IbHostBars(address, ANY, midpoint, bridge).load, strategy)
+    assert reason_name(caught.value.reason) == "BARS_MISSING"
+    assert caught.value.parameters["command"] == commands
+    assert "Missing are AAPL 1d; AAPL 1w; MSFT 1w; BRK B 1d; BRK B 1w. Load them with" in caught.value.message
+
+
+async def test_a_bar_that_may_have_gone_on_when_it_was_stored_is_left_out(tmp_path: Path, bridge: Bridge) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=3), today - timedelta(days=2), today]
+    columns = {name: [1.0, 2.0, 3.0] for name in (*COLUMNS, "wap")}
+    BarStore(tmp_path).merge(key(), pa.table({"time": days, **columns, "count": [1, 1, 1]}, schema=SCHEMA))
+    recent = small_strategy(training_data={"end_date": str(today.date())})
+    async with ib_host(tmp_path) as address:
+        loaded = await asyncio.to_thread(IbHostBars(address, ANY, TRADES, bridge).load, recent)
+    assert loaded.series["AAPL", "1d"].close.tolist() == [1.0, 2.0]
+
+
+async def test_recorded_and_real_series_are_not_mixed(tmp_path: Path, bridge: Bridge) -> None:
+    BarStore(tmp_path).merge(key(bars_pb2.SOURCE_REPLAY, "AAPL"), recorded_table())
+    BarStore(tmp_path).merge(key(bars_pb2.SOURCE_IB, "MSFT"), recorded_table("MSFT"))
+    strategy = small_strategy(symbols=["AAPL", "MSFT"])
+    async with ib_host(tmp_path) as address:
+        with pytest.raises(ServiceError, match="AAPL 1d is recorded, MSFT 1d is real") as caught:
+            await asyncio.to_thread(IbHostBars(address, ANY, TRADES, bridge).load, strategy)
+    assert reason_name(caught.value.reason) == "DATASET_AMBIGUOUS"
 
 
 async def test_bars_that_are_not_stored_are_missing_with_the_command(tmp_path: Path, bridge: Bridge) -> None:
@@ -186,7 +269,15 @@ def refusing(context: grpc.ServicerContext) -> Iterator[ib_pb2.StreamBarsRespons
 
 
 def scripted_load(address: str, bridge: Bridge) -> object:
-    return IbHostBars(address, ANY, TRADES, bridge, pause_seconds=0.01).load(STRATEGY).bars.fingerprint()
+    return IbHostBars(address, ANY, TRADES, bridge, pause_seconds=0.01).load(STRATEGY).fingerprint()
+
+
+def test_only_the_rest_is_read_again(bridge: Bridge) -> None:
+    strategy = small_strategy(symbols=["AAPL", "MSFT", "IBM"])
+    with scripted(good, breaking, good) as (address, host):
+        loaded = IbHostBars(address, ANY, TRADES, bridge, pause_seconds=0.01).load(strategy)
+        assert host.calls == 4  # three series, and the second one twice
+    assert [len(bars) for bars in loaded.series.values()] == [3270] * 3
 
 
 def test_a_stream_that_breaks_is_read_again_from_its_beginning(bridge: Bridge) -> None:
