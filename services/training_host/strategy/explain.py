@@ -54,13 +54,10 @@ def explain(error: ValidationError, values: Any) -> Iterator[Finding]:
 def _unknown_kind(detail: ErrorDetails, path: Path, values: Any) -> Finding:
     """Explain a mapping that does not say which of several kinds it is."""
     key = str(detail["ctx"]["discriminator"]).strip("'")
-    written = value_at(values, path)
-    place = (*path, key) if isinstance(written, dict) else path
-    if detail["type"] == "union_tag_invalid":
-        return place, _not_among(detail["ctx"]["tag"], detail["ctx"]["expected_tags"], "unknown")
-    if not isinstance(written, dict):
-        return place, f'should be a mapping with the key "{key}", not {_shown(written)}'
-    return place, "is missing"
+    place = (*path, key) if isinstance(value_at(values, path), dict) else path  # a name alone is a shorthand
+    if detail["type"] == "union_tag_not_found":
+        return place, "is missing"
+    return place, _not_among(value_at(values, place), detail["ctx"]["expected_tags"], "unknown")
 
 
 def _description(detail: ErrorDetails, path: Path) -> str:
@@ -78,18 +75,24 @@ def _description(detail: ErrorDetails, path: Path) -> str:
             expected = _PATTERNS.get(str(path[-1]), "letters, digits and _, beginning with a letter")
             return f"{shown} is not allowed; write {expected}"
         case "too_short":
-            return f"should have at least {context['min_length']}, not {context['actual_length']}"
+            return f"should have at least {_entries(context['min_length'])}, not {context['actual_length']}"
         case "too_long":
-            return f"should have at most {context['max_length']}, not {context['actual_length']}"
+            return f"should have at most {_entries(context['max_length'])}, not {context['actual_length']}"
     message = detail["msg"].removeprefix("Input ").removeprefix("String ")
     return message if isinstance(detail["input"], dict | list) else f"{message}, not {shown}"
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
 
 
 def _not_among(value: Any, expected: str, verdict: str) -> str:
     """Say that a value is none of those that a text lists in quotes."""
     names = re.findall(r"'([^']*)'", expected)
     allowed = ", ".join(names) or expected
-    return f"{_shown(value)} is {verdict}; allowed: {allowed}{suggestion(str(value), names)}"
+    if not isinstance(value, str):
+        return f"should be one of these: {allowed}; not {_shown(value)}"
+    return f"{_shown(value)} is {verdict}; allowed: {allowed}{suggestion(value, names)}"
 
 
 def _shown(value: Any) -> str:

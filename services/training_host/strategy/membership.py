@@ -81,6 +81,8 @@ _Triangle = Annotated[
 
 def _triangle(value: Any) -> Any:
     """`[a, b, c]` is short for a triangle."""
+    if value is None or isinstance(value, str | int | float):
+        raise refused("should be three numbers, such as [0, 20, 40], or a mapping with type and parameters")
     return {"type": "triangular", "parameters": value} if isinstance(value, list) else value
 
 

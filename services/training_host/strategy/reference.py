@@ -25,8 +25,8 @@ def _fuzzy_set(written: WrittenStrategy, path: Path, name: Any) -> Iterator[Find
 
 
 def _indicator(written: WrittenStrategy, path: Path, reference: Any) -> Iterator[Finding]:
-    if not isinstance(reference, str) or reference in written.outputs:
-        return
+    if not isinstance(reference, str) or reference in written.outputs or not written.indicators:
+        return  # a strategy without indicators has that fault alone
     identifier = reference.partition(".")[0]
     if identifier not in written.indicators:
         yield path, _unknown(reference, written.outputs, "indicator")

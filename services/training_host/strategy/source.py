@@ -1,13 +1,13 @@
 """YAML text to plain values, keeping where each key and value stands."""
 
-import datetime as dt
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError
 
 from services.training_host.strategy.fault import Fault, StrategyInvalid
 from services.training_host.strategy.path import Path, path_text
@@ -83,27 +83,46 @@ def parse_value(text: str) -> Any:
     return value
 
 
-def _open_brackets(text: str) -> int:
-    """Return how many brackets are open at most, quotes and comments not considered."""
-    return max(accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0) for character in text), default=0)
+class _Constructor(RoundTripConstructor):
+    """Reads dates as the text that they are: a wrong one is named by its key, and not by the parser."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_scalar)
+
+
+def _too_deep_at(text: str) -> int | None:
+    """Return where too many brackets are open, quotes and comments not considered; None if that is nowhere."""
+    depths = accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0) for character in text)
+    return next((index for index, depth in enumerate(depths) if depth > MAX_OPEN_BRACKETS), None)
 
 
 def _load(text: str) -> Any:
     if len(text.encode()) > MAX_TEXT_BYTES:
-        raise StrategyInvalid([Fault("", f"longer than {MAX_TEXT_BYTES // 1024} KiB")])
-    if _open_brackets(text) > MAX_OPEN_BRACKETS:
-        raise StrategyInvalid([Fault("", f"nested deeper than {MAX_DEPTH} levels")])
+        allowed = text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
+        raise StrategyInvalid([_fault_at(text, len(allowed), f"longer than {MAX_TEXT_BYTES // 1024} KiB")])
+    too_deep = f"nested deeper than {MAX_DEPTH} levels"
+    if (index := _too_deep_at(text)) is not None:
+        raise StrategyInvalid([_fault_at(text, index, too_deep)])
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Constructor
     try:
-        return YAML(typ="rt").load(text)
+        return yaml.load(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        mark = error.problem_mark or error.context_mark
         problem = (error.problem or "cannot be read").split("\n", maxsplit=1)[0]
-        raise StrategyInvalid([Fault("", f"not valid YAML: {problem}", line, column)]) from None
-    except (YAMLError, ValueError) as error:
-        raise StrategyInvalid([Fault("", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+        index = mark.index if mark else 0
+        raise StrategyInvalid([_fault_at(text, index, f"not valid YAML: {problem}")]) from None
     except RecursionError:
-        raise StrategyInvalid([Fault("", f"nested deeper than {MAX_DEPTH} levels")]) from None
+        raise StrategyInvalid([_fault_at(text, 0, too_deep)]) from None
+    except Exception as error:  # besides its own errors the parser raises many others over what is no YAML
+        index = getattr(error, "position", 0)  # of a character that YAML does not allow
+        reason = (getattr(error, "reason", "") or str(error) or "cannot be read").splitlines()[0]
+        raise StrategyInvalid([_fault_at(text, index, f"not valid YAML: {reason}")]) from None
+
+
+def _fault_at(text: str, index: int, description: str) -> Fault:
+    before = text[:index].split("\n")
+    return Fault("", description, len(before), len(before[-1]) + 1)
 
 
 class _Reader:
@@ -151,9 +170,5 @@ class _Reader:
         for plain in (str, int, float):
             if isinstance(node, plain):
                 return plain(node)
-        if isinstance(node, dt.datetime):
-            return node.isoformat()
-        if isinstance(node, dt.date):
-            return node.isoformat()
         self.faults.append(self._document.fault(path, "only text, numbers, true/false, lists and mappings are allowed"))
         return None

@@ -173,6 +173,8 @@ class Huber(StrategyModel):
 
 def _named_loss(value: Any) -> Any:
     """A name alone means the loss with its defaults."""
+    if value is None or isinstance(value, int | float | list):
+        raise refused("should be the name of a loss, such as cross_entropy, or a mapping with type and its parameters")
     return {"type": value} if isinstance(value, str) else value
 
 

@@ -49,6 +49,16 @@ CASES = [
     ("indicator: rsi_41", "indicator: rsi_14", "fuzzy_sets.momentum.indicator", 'did you mean "rsi_14"?'),
     ("indicator: bb_20\n", "indicator: bb_20.percent_b\n", "fuzzy_sets.band.indicator", "bb_20.upper"),
     ("[35, 65, 50]", "[35, 50, 65]", "fuzzy_sets.momentum.neutral", "should ascend"),
+    ("neutral: high", "neutral: [35, 50, 65]", "fuzzy_sets.momentum.neutral", "three numbers, such as [0, 20, 40], or"),
+    ("hidden_layers: []", "hidden_layers: [32, 16]", "model.architecture.hidden_layers", "at least 1 entry, not 0"),
+    ("start_date: 2000-13-01", 'start_date: "2000-03-01"', "training_data.start_date", 'not "2000-13-01"'),
+    ("name: 12", "name: aapl_daily_swing", "name", "should be text, not 12"),
+    (
+        "optimizer: adams",
+        "optimizer: adam",
+        "training.optimizer",
+        'allowed: adam, adamw, sgd, rmsprop; did you mean "adam',
+    ),
     ("[35, 50]", "[35, 50, 65]", "fuzzy_sets.momentum.neutral", "list of 3 numbers"),
     ("[50, 50, 50]", "[35, 50, 65]", "fuzzy_sets.momentum.neutral", "first should be below the last"),
     ("[0, 0, 30]", "[0, 0, 30, 45]", "fuzzy_sets.momentum.oversold.parameters", "list of 4 numbers"),
@@ -125,6 +135,15 @@ def test_a_label_that_is_no_membership_is_refused() -> None:
     found = changed("indicator: rsi_14\n", "indicatr: rsi_14\n")
     assert found["fuzzy_sets.momentum.indicator"].description == "is missing"
     assert "fuzzy_sets.momentum.indicatr" in found
+
+
+def test_a_missing_key_is_named_also_where_a_value_is_called_like_it() -> None:
+    text = reference_text().replace("name: aapl_daily_swing", "name: training")
+    found = faults(text[: text.index("training:\n  labels")])
+    assert (found["training"].description, found["training"].line, found["training"].column) == ("is missing", 1, 1)
+    found = changed("{type: ppo, fast: 12", "{type: ppo, ppo: 12")
+    assert list(found) == ["indicators.ppo.ppo"]
+    assert "unknown key; allowed here: average, fast, slow, type" in found["indicators.ppo.ppo"].description
 
 
 def test_a_number_as_version_means_the_same() -> None:
