@@ -5,13 +5,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.training_host.bars.periods import DAY_NS, intraday_ns, next_period_start
+from services.training_host.bars.periods import DAY_NS, SECOND_NS, intraday_ns, next_period_start
 from services.training_host.bars.series import Bars
 
 DATE_ENDS_LATER_NS: Final = DAY_NS // 2
 """After midnight UTC a date goes on for half a day in the westernmost time zone (UTC-12). Dated bars do not say in
 which zone their session is, and one of New York that counts all hours ends at 01:00 UTC in winter: here a date is over
 when it is over everywhere."""
+LONGEST_DAY_NS: Final = 25 * 3_600 * SECOND_NS
+"""A date on which clocks are put back an hour."""
 
 
 def close_times(bars: Bars) -> NDArray[np.int64]:
@@ -30,10 +32,11 @@ def close_times(bars: Bars) -> NDArray[np.int64]:
     length = intraday_ns(bars.timeframe)
     if length is not None:
         return bars.times + length
+    dates_over = next_period_start(bars.times, bars.timeframe) + DATE_ENDS_LATER_NS
     if bars.timeframe == "1d":
-        # Not the next midnight: a file may name the start of a session instead of its date.
-        return bars.times + (DAY_NS + DATE_ENDS_LATER_NS)
-    return next_period_start(bars.times, bars.timeframe) + DATE_ENDS_LATER_NS
+        # A file may name the start of a session, or midnight in the zone of an exchange, instead of the date.
+        return np.maximum(dates_over, bars.times + LONGEST_DAY_NS)
+    return dates_over
 
 
 def over_by(bars: Bars, instant_ns: int) -> Bars:

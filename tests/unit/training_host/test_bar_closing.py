@@ -37,6 +37,10 @@ def bars_at(timeframe: str, *moments: datetime) -> Bars:
         # A date is over once it is over in the westernmost time zone.
         ("1d", "2013-03-01", "2013-03-02 12:00"),
         ("1d", "2012-12-31", "2013-01-01 12:00"),
+        # A file may have the start of a session, or midnight in Tokyo, instead of the date.
+        ("1d", "2013-03-01 09:00", "2013-03-02 12:00"),
+        ("1d", "2013-03-01 14:30", "2013-03-02 15:30"),
+        ("1d", "2013-02-28 15:00", "2013-03-01 16:00"),
         # Wednesday as the last session so far, Friday, Sunday: the week ends with Sunday.
         ("1w", "2013-02-27", "2013-03-04 12:00"),
         ("1w", "2013-03-01", "2013-03-04 12:00"),
