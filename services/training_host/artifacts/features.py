@@ -10,6 +10,10 @@ from services.training_host.features.column import FeatureColumn
 from services.training_host.indicators.definition import references
 from services.training_host.strategy.strategy import Strategy
 
+_HISTORY: Final = (
+    "So many bars at the beginning, in each timeframe, only feed the indicators: nothing reads an indicator's value at "
+    "them, and no answer is given at them."
+)
 _INDICATORS: Final = (
     "For each symbol and timeframe by itself, over all of its bars from the first on, in float64. `steps` are done in "
     "their order: functions of TA-Lib (its Python package, with these parameter names and all others at their "
@@ -54,7 +58,7 @@ def features(strategy: Strategy, dataset: Dataset, fold: Fold) -> dict[str, Any]
         "timeframes": list(strategy.timeframes),
         "base_timeframe": strategy.base_timeframe,
         "history_bars": strategy.warm_up_bars,
-        "history_rule": "The first bars of each timeframe only feed the indicators: no sample sees a value of theirs.",
+        "history_rule": _HISTORY,
         "sequence_length": dataset.sequence_length,
         "bar_columns": ["open", "high", "low", "close", "volume"],
         "indicators_rule": _INDICATORS,

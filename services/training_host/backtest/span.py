@@ -13,13 +13,13 @@ def span_rows(dataset: Dataset, fold: Fold) -> NDArray[np.int64]:
     data, whether they are samples or not: who decides at a bar's close does not know yet which bars will have a label.
     The last bar of a symbol is none of them, as no return follows it.
     """
-    rows = np.arange(len(dataset.times))
-    inside = _from_first_test_sample(dataset, fold)
+    times = dataset.times
+    inside = times >= _first_test_time(dataset, fold)
     if fold.number < len(dataset.folds):
-        inside &= ~_from_first_test_sample(dataset, dataset.folds[fold.number])
+        inside &= times < _first_test_time(dataset, dataset.folds[fold.number])
     for symbol in dataset.symbol_rows.values():
         inside[symbol.stop - 1 : symbol.stop] = False
-    return rows[inside]
+    return np.flatnonzero(inside)
 
 
 def decision_rows(dataset: Dataset, fold: Fold) -> NDArray[np.int64]:
@@ -28,9 +28,5 @@ def decision_rows(dataset: Dataset, fold: Fold) -> NDArray[np.int64]:
     return rows[dataset.has_inputs[rows]]
 
 
-def _from_first_test_sample(dataset: Dataset, fold: Fold) -> NDArray[np.bool_]:
-    first = fold.split.test[0]
-    later = dataset.times > dataset.times[first]
-    # Samples go by time and then by symbol: at the first one's time, the symbols before it belong to what is older.
-    later |= (dataset.times == dataset.times[first]) & (np.arange(len(dataset.times)) >= first)
-    return np.asarray(later)
+def _first_test_time(dataset: Dataset, fold: Fold) -> int:
+    return int(dataset.times[fold.split.test[0]])

@@ -57,7 +57,7 @@ def judge(
         predictions: As of `predict_parts`.
     """
     evaluations = {name: _evaluate(strategy, dataset, [(fold, predictions[name])], name) for name in PARTS}
-    rows, positions = _positions(strategy, dataset, fold, predictions)
+    rows, positions = decided_positions(strategy, dataset, fold, predictions)
     report = backtest(dataset, rows, positions, cost=strategy.backtest.cost)
     return FoldOutcome(fold, history, predictions, evaluations, report)
 
@@ -68,12 +68,12 @@ def pooled_test(strategy: Strategy, dataset: Dataset, outcomes: Sequence[FoldOut
     return _evaluate(strategy, dataset, answered, "test")
 
 
-def backpooled_test(strategy: Strategy, dataset: Dataset, outcomes: Sequence[FoldOutcome]) -> BacktestReport:
+def pooled_backtest(strategy: Strategy, dataset: Dataset, outcomes: Sequence[FoldOutcome]) -> BacktestReport:
     """Follow the decisions of all folds as one strategy, whose network is replaced where the next fold's test begins.
 
     A position that both networks hold is kept: it is not left and entered anew at the border.
     """
-    each = [_positions(strategy, dataset, outcome.fold, outcome.predictions) for outcome in outcomes]
+    each = [decided_positions(strategy, dataset, outcome.fold, outcome.predictions) for outcome in outcomes]
     rows = np.concatenate([rows for rows, _ in each])
     positions = np.concatenate([positions for _, positions in each])
     order = np.argsort(rows)
@@ -92,7 +92,7 @@ def _evaluate(
     return evaluate_returns(predictions, labels.returns[rows], training_mean=np.concatenate(means), decisions=decisions)
 
 
-def _positions(
+def decided_positions(
     strategy: Strategy, dataset: Dataset, fold: Fold, predictions: dict[str, NDArray[np.float32]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Return the rows of the test's time, and the position that is decided at each: none where there are no inputs."""
