@@ -33,7 +33,8 @@ def strategy_keys(text: str, overrides: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         text: YAML; one that cannot be read has no keys but "strategy".
-        overrides: Dotted paths of keys to their new values as YAML; what was below them is gone.
+        overrides: Dotted paths of keys to their new values as YAML; what was below them is gone. An empty value takes
+            a key away.
 
     Raises:
         MissingLibrary: The library that reads YAML is not installed.
@@ -49,7 +50,8 @@ def strategy_keys(text: str, overrides: Mapping[str, str]) -> dict[str, str]:
         keys = dict(_flat(reader.load(StringIO(text)) or {}, ""))
         for path, value in overrides.items():
             keys = {key: old for key, old in keys.items() if not _is_within(key, path)}
-            keys.update(_flat(reader.load(StringIO(value)), path))
+            if value.strip():  # otherwise the key is taken away
+                keys.update(_flat(reader.load(StringIO(value)), path))
     except YAMLError:
         return {"strategy": text, **overrides}
     return keys

@@ -64,10 +64,10 @@ def _data_split(written: WrittenStrategy) -> Iterator[Finding]:
         yield (*_SPLIT, "test"), "should be greater than 0, not 0"
     else:
         shares = [split.get("train"), split.get("validation"), test]
-        numbers = [share for share in shares if type(share) in (int, float)]
-        if len(numbers) == len(shares) and not abs(sum(numbers) - 1) <= _TOLERANCE:
+        known = [share for share in shares if type(share) in (int, float) and 0 <= share < 1]
+        if len(known) == len(shares) and abs(sum(known) - 1) > _TOLERANCE:
             names = "train and validation" if walks else "train, validation and test"
-            yield _SPLIT, f"{names} add up to {sum(numbers):g}, not to 1"
+            yield _SPLIT, f"{names} add up to {sum(known):g}, not to 1"
 
 
 def _schedule(written: WrittenStrategy) -> Iterator[Finding]:

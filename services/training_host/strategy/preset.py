@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from services.training_host.strategy.membership import Gaussian, Shape, Trapezoidal, Triangular, ascending, exactly
 from services.training_host.strategy.model import StrategyModel, refused
@@ -19,6 +19,18 @@ PRESET_LABELS: Final[dict[int, tuple[str, ...]]] = {
 FAR_STEPS: Final = 1e6
 """How far the outer labels of a preset reach, in distances between two labels: further than values ever are."""
 
+_LARGEST: Final = 1e15
+_NARROWEST: Final = 1e-9
+"""Narrower than this share of its values, a range has no room for labels among the numbers that there are."""
+_Limit = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+
+
+def _spacious(limits: list[float]) -> list[float]:
+    low, high = ascending(limits)
+    if high - low < _NARROWEST * max(abs(low), abs(high)):
+        raise refused("the two numbers are too close to each other")
+    return limits
+
 
 class Preset(StrategyModel):
     """So many labels that share a range evenly: neighbours cross at one half, and the outer ones reach beyond the ends.
@@ -33,7 +45,7 @@ class Preset(StrategyModel):
     """
 
     terms: Literal[2, 3, 5, 7]
-    range: Annotated[list[float], exactly(2), AfterValidator(ascending)]
+    range: Annotated[list[_Limit], exactly(2), AfterValidator(_spacious)]
     shape: Literal["triangular", "gaussian"] = "triangular"
 
     @field_validator("shape")

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.training_host.features.column import feature_columns
 from services.training_host.strategy.evaluation import WalkForward
+from services.training_host.strategy.nn_input import FuzzyInput
 from services.training_host.strategy.strategy import Strategy
 
 _WIDTH = 100
@@ -43,6 +44,7 @@ def summary(strategy: Strategy) -> dict[str, Any]:
             "seed": training.seed,
             "device": training.device,
         },
+        "notes": level_notes(strategy),
     }
 
 
@@ -65,7 +67,32 @@ def summary_lines(strategy: Strategy) -> list[str]:
         "evaluation": _evaluation(strategy),
         "training": f"at most {training.epochs} epochs, {learning}",
     }
-    return [line for name, text in facts.items() for line in _wrapped(name, text)]
+    notes = [("note", note) for note in level_notes(strategy)]
+    return [line for name, text in [*facts.items(), *notes] for line in _wrapped(name, text)]
+
+
+def level_notes(strategy: Strategy) -> list[str]:
+    """Name the inputs that follow the level of prices or volumes: allowed, but seldom what is meant.
+
+    What a price of 20 says is another thing when the level is 600, later or of another symbol.
+    """
+    notes: list[str] = []
+    for entry in strategy.nn_inputs:
+        if isinstance(entry, FuzzyInput):
+            source = strategy.fuzzy_sets[entry.fuzzy_set].indicator
+            text = f'fuzzy set "{entry.fuzzy_set}" is made from {source}, which follows the level of prices or volumes'
+        else:
+            source = entry.raw_indicator
+            text = f'raw input "{source}" follows the level of prices or volumes'
+        if not _is_scale_free(strategy, source):
+            notes.append(f"{text}: it means something else when that level changes")
+    return notes
+
+
+def _is_scale_free(strategy: Strategy, reference: str) -> bool:
+    identifier, _, output = reference.partition(".")
+    indicator = strategy.indicators[identifier]
+    return (output or indicator.outputs[0]) in indicator.scale_free
 
 
 def _network(strategy: Strategy) -> str:

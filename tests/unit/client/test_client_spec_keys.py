@@ -36,6 +36,7 @@ def test_changes_replace_what_is_below_them() -> None:
     assert keys["training.early_stopping.patience"] == "3"
     assert "training.early_stopping.min_delta" not in keys
     assert (keys["training.epochs"], keys["new"]) == ("9", "yes")
+    assert not [key for key in strategy_keys(STRATEGY, {"training": ""}) if key.startswith("training")]
 
 
 def test_what_cannot_be_read_is_one_value() -> None:

@@ -104,6 +104,18 @@ def test_changes_are_checked_too() -> None:
     assert "training.epochs: should be greater than or equal to 1, not 0 (set by an override)" in err
 
 
+def test_inputs_that_follow_the_level_of_prices_are_noted() -> None:
+    assert "note" not in check(REFERENCE, SEVERAL)[1]
+    changes = ["--set", "fuzzy_sets.band.indicator=bb_20.upper", "--set", "indicators.natr_14.type=atr"]
+    code, out, _ = check(REFERENCE, *changes)
+    assert code == 0
+    notes = " ".join(" ".join(out.splitlines()).split())
+    assert 'note fuzzy set "band" is made from bb_20.upper, which follows the level of prices or volumes' in notes
+    assert 'note raw input "natr_14" follows the level of prices or volumes' in notes
+    (record,) = json.loads(check(REFERENCE, *changes, "-o", "json")[1])["strategies"]
+    assert len(record["summary"]["notes"]) == 2
+
+
 @pytest.mark.parametrize(("content", "said"), [(None, "No such file"), (b"\xff\xfe", "not UTF-8")])
 def test_an_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None, said: str) -> None:
     file = tmp_path / "strategy.yaml"

@@ -14,6 +14,7 @@ from services.training_host.strategy.fault import Fault, StrategyInvalid
 from services.training_host.strategy.path import Path, path_text, value_at
 from services.training_host.strategy.source import Document, parse
 from services.training_host.strategy_cli.init import Template, template_text
+from services.training_host.strategy_cli.summary import summary, summary_lines
 from tests.support.trainings import REFERENCE, reference_text
 
 TEXTS = [
@@ -23,7 +24,7 @@ TEXTS = [
 ]
 VALUES = [parse(text).values for text in TEXTS]
 OTHER_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 3, 0.5, 1e308, float("nan"), float("-inf"), "", "x", "all", "rsi_14", "none",
+    None, True, False, 0, 1, -1, 3, 10**400, 0.5, 1e308, float("nan"), float("-inf"), "", "x", "all", "rsi_14", "none",
     [], [1, 2, 3], [[]], ["1d"], {}, {"type": "rsi"}, {"type": None}, {"mode": "single"}, {"fuzzy_set": "momentum"},
 )  # fmt: skip
 OTHER_KEYS = (
@@ -80,9 +81,11 @@ def written(values: dict[str, Any]) -> str:
 
 def faults_of_text(text: str) -> list[Fault] | None:
     try:
-        load_strategy(text)
+        strategy = load_strategy(text)
     except StrategyInvalid as error:
         return error.faults
+    assert summary(strategy)["input_count"] > 0
+    assert summary_lines(strategy)
     return None
 
 
@@ -101,7 +104,7 @@ def place_exists(fault: Fault, document: Document, lines: list[str]) -> bool:
 
 
 @given(mutations())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_changed_strategy_is_read_or_refused_with_places(values: dict[str, Any]) -> None:
     text = written(values)
     faults = faults_of_text(text)
