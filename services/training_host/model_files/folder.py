@@ -1,5 +1,6 @@
 """The folder of a model: which files are in it, and their bytes. Everything here blocks: call it in a thread."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -83,9 +84,10 @@ class ModelFile:
         finally:
             os.close(folder)
         status = os.fstat(self._descriptor)
+        path = self._folder / self._name
         if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(self._folder / self._name)
-        return _state(self._folder / self._name, status)
+            raise FileNotFoundError(errno.ENOENT, "no regular file", str(path))
+        return _state(path, status)
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Return bytes from an offset on; fewer only at the end of the file.
