@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from services.training_host.split.chronological import PARTS, Split, chronologic
 from services.training_host.split.least import LEAST_SAMPLES, bars_needed
 from services.training_host.split.rows import SampleRows
 from services.training_host.strategy.strategy import Strategy
+
+_NO_DEVIATION: Final = 1e-12
+"""Returns that deviate less are the same but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +70,13 @@ def make_folds(
         target_scale = 1.0
         if strategy.is_regression:
             target_scale = float(labels.returns[split.train].std())
-            if not target_scale > 0:
+            if target_scale <= _NO_DEVIATION:
                 raise equal_returns(place)
         else:
             classes = np.unique(labels.classes[split.train])
             if len(classes) < 2:
                 raise one_class_only(strategy.classes[int(classes[0])], place)
-        folds.append(Fold(number, split, Scaler.fit(columns, matrix[split.train]), target_scale))
+        folds.append(Fold(number, split, Scaler.fit(columns, matrix, split.train), target_scale))
     return folds
 
 

@@ -23,25 +23,34 @@ class Scaler:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, columns: Sequence[FeatureColumn], training_rows: NDArray[np.float64]) -> Self:
+    def fit(
+        cls, columns: Sequence[FeatureColumn], matrix: NDArray[np.float64], training_rows: NDArray[np.int64]
+    ) -> Self:
         """Learn offsets and scales.
 
         Args:
             columns: The inputs; `zscore` takes mean and standard deviation, `minmax` minimum and range.
-            training_rows: float64 [samples, inputs] of the training part, and of nothing else.
+            matrix: float64 [rows, inputs], not scaled.
+            training_rows: int64 [samples]: the rows of the training part; nothing else is looked at.
         """
         offset, scale = np.zeros(len(columns)), np.ones(len(columns))
         for index, column in enumerate(columns):
-            values = training_rows[:, index]
-            if column.normalization == "zscore":
+            if column.normalization == "none":
+                continue
+            values = matrix[training_rows, index]
+            lowest, span = values.min(), np.ptp(values)
+            if span == 0:
+                # An input that never changes in the training part carries nothing: it becomes 0. (Its deviation, as
+                # it is computed, may be a little more than that.)
+                offset[index] = lowest
+            elif column.normalization == "zscore":
                 offset[index], scale[index] = values.mean(), values.std()
-            elif column.normalization == "minmax":
-                offset[index], scale[index] = values.min(), np.ptp(values)
-        # An input that never changes in the training part carries nothing: it becomes 0.
-        scale[scale == 0] = 1.0
+            else:
+                offset[index], scale[index] = lowest, span
         return cls(offset, scale)
 
     def apply(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
         """Scale rows [samples, inputs] to float32."""
-        scaled: NDArray[np.float32] = ((rows - self.offset) / self.scale).astype(np.float32)
-        return scaled
+        scaled = rows - self.offset
+        scaled /= self.scale
+        return scaled.astype(np.float32)
