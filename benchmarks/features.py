@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import talib
 from numpy.typing import NDArray
+from talib._ta_lib import MA_Type
 
 from benchmarks.findings import Findings, add_json_flag
 from benchmarks.plain_features import plain_features
@@ -127,11 +128,11 @@ def product_features(bars: Bars) -> Callable[[], NDArray[np.float64]]:
 def bare_calls(bars: Bars) -> None:
     """Call TA-Lib for the 8 indicators, and throw the values away."""
     talib.RSI(bars.close, 14)
-    talib.PPO(bars.close, 12, 26, talib.MA_Type.EMA)
+    talib.PPO(bars.close, 12, 26, MA_Type.EMA)
     talib.BBANDS(bars.close, 20, 2, 2)
     talib.NATR(bars.high, bars.low, bars.close, 14)
     talib.ADX(bars.high, bars.low, bars.close, 14)
-    talib.STOCH(bars.high, bars.low, bars.close, 14, 3, 0, 3, 0)
+    talib.STOCH(bars.high, bars.low, bars.close, 14, 3, MA_Type.SMA, 3, MA_Type.SMA)
     talib.EMA(bars.close, 50)
     talib.MFI(bars.high, bars.low, bars.close, bars.volume, 14)
 

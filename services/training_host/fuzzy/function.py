@@ -10,7 +10,7 @@ from services.training_host.strategy.membership import Gaussian, Shape, Trapezoi
 
 Values = NDArray[np.float64]
 
-BLOCK = 8_192
+BLOCK = 16_384
 """Values that are worked on at a time: with the intermediate results they stay in the processor's cache."""
 
 

@@ -41,7 +41,7 @@ def test_neighbours_cross_at_one_half_and_peaks_belong_fully(
     preset: tuple[Literal[2, 3, 5, 7], Literal["triangular", "gaussian"]], limits: list[float]
 ) -> None:
     terms, shape = preset
-    peaks = np.linspace(*limits, terms).tolist()
+    peaks = np.linspace(limits[0], limits[1], terms).tolist()
     np.testing.assert_allclose(np.diag(memberships(terms, limits, peaks, shape)), 1)
     crossings = [(left + right) / 2 for left, right in pairwise(peaks)]
     found = memberships(terms, limits, crossings, shape)

@@ -108,7 +108,7 @@ CASES: list[Case] = [
     (
         "bbands",
         {"period": 12, "deviations": 1.5},
-        lambda: channel(*ta("bbands", timeperiod=12, nbdevup=1.5, nbdevdn=1.5, matype=SMA)),  # type: ignore[call-arg]
+        lambda: channel(*ta("bbands", timeperiod=12, nbdevup=1.5, nbdevdn=1.5, matype=SMA)),
     ),
     ("donchian", {"period": 12}, lambda: donchian(12)),
     ("keltner", {"period": 12, "ranges": 1.5}, lambda: keltner(12, 1.5)),
