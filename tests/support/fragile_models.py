@@ -46,6 +46,12 @@ class FragileModels(training_pb2_grpc.TrainingHostServiceServicer):
         self._models = models
         self._fragility = fragility
 
+    async def StartTraining(
+        self, request: training_pb2.StartTrainingRequest, context: Any
+    ) -> training_pb2.StartTrainingResponse:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "nothing is trained here")
+        raise AssertionError("abort always raises")
+
     async def ListArtifacts(
         self, request: training_pb2.ListArtifactsRequest, context: Any
     ) -> training_pb2.ListArtifactsResponse:

@@ -15,7 +15,7 @@ from services.training_host.settings import TrainingHostSettings
 from tests.support.finished_sessions import days_ago, write_finished_session
 
 CARD: Final = "# swing\n\nA model of **AAPL**.\n"
-FILES: Final[Mapping[str, bytes]] = {
+FILES: Final[dict[str, bytes]] = {
     "metadata.json": b'{"format_version": 2}\n',
     "model.safetensors": bytes(range(256)) * 8_192,
     "model_card.md": CARD.encode(),

@@ -53,7 +53,7 @@ def error_text_lines(error: KtrdrError) -> list[str]:
         message = message.replace(str(fault), "")
     # What is left where the faults stood: "The strategy is invalid. ; . Correct what is named."
     message = re.sub(r"(?<=[.:])(?:\s*[;.,])+(?=\s|$)", "", message)
-    message = re.sub(" {2,}", " ", message)
+    message = re.sub(r"(?<=\S) {2,}", " ", message)  # not at the beginning of a line
     return [message.strip(), *(f"  {fault}" for fault in faults)]
 
 

@@ -44,8 +44,8 @@ async def get(invocation: Invocation, ids: ModelIds = None, name: Name = None, a
         for operation in await resolve(client, ids or [], name=name, among=MODELS):
             model = await client.models.get(operation.id, attempt=attempt)
             has_card = any(file.name == CARD for file in model.files)
-            card = await client.models.read(operation.id, CARD, attempt=attempt) if has_card else b""
-            found.append((model, without_control_characters(card.decode(errors="replace"))))
+            content = await client.models.read(operation.id, CARD, attempt=attempt) if has_card else b""
+            found.append((model, without_control_characters(content.decode(errors="replace"))))
     if printer.format is OutputFormat.TABLE:
         for index, (model, card) in enumerate(found):
             if index:

@@ -99,8 +99,8 @@ async def _by_id(client: AsyncClient, word: str, among: Among) -> Operation:
             fitting.append(operation)
         if looked_at == _MOST_LOOKED_AT:
             break
-    among = f", among the newest {looked_at:,}" if looked_at == _MOST_LOOKED_AT else ""
-    return _only(fitting, f"an id that begins with {word!r}{among}")
+    limits = f", among the newest {looked_at:,}" if looked_at == _MOST_LOOKED_AT else ""
+    return _only(fitting, f"an id that begins with {word!r}{limits}")
 
 
 def _only(operations: Sequence[Operation], description: str) -> Operation:
