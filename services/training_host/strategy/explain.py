@@ -79,7 +79,8 @@ def _description(detail: ErrorDetails, path: Path) -> str:
         case "too_long":
             return f"should have at most {_entries(context['max_length'])}, not {context['actual_length']}"
     message = detail["msg"].removeprefix("Input ").removeprefix("String ")
-    return message if isinstance(detail["input"], dict | list) else f"{message}, not {shown}"
+    told = message.startswith("should") and not isinstance(detail["input"], dict | list)
+    return f"{message}, not {shown}" if told else message
 
 
 def _entries(count: int) -> str:

@@ -1,5 +1,6 @@
 """`ktrdr strategy check`."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +51,9 @@ class CheckedFile:
 
 def check(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="YAML files of strategies.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="YAML files of strategies; - reads one from stdin.")
+    ],
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key before checking; repeatable.")
     ] = None,
@@ -77,7 +80,8 @@ def check(
 def _check(file: Path, assignments: Sequence[str]) -> CheckedFile:
     try:
         overrides: Mapping[str, str] = parse_assignments(assignments)
-        return CheckedFile(file, load_strategy(file.read_text(encoding="utf-8"), overrides))
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        return CheckedFile(file, load_strategy(text, overrides))
     except StrategyInvalid as error:
         return CheckedFile(file, None, error.faults)
     except UnicodeDecodeError:

@@ -104,6 +104,11 @@ def test_changes_are_checked_too() -> None:
     assert "training.epochs: should be greater than or equal to 1, not 0 (set by an override)" in err
 
 
+def test_a_strategy_may_come_from_stdin() -> None:
+    done = CliRunner().invoke(application, ["check", "-"], input=reference_text())
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "- is valid: aapl_daily_swing")
+
+
 def test_inputs_that_follow_the_level_of_prices_are_noted() -> None:
     assert "note" not in check(REFERENCE, SEVERAL)[1]
     changes = ["--set", "fuzzy_sets.band.indicator=bb_20.upper", "--set", "indicators.natr_14.type=atr"]
