@@ -11,6 +11,7 @@ from pathlib import Path
 
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.worker import DEFAULT_JOURNAL_BYTES, WorkerSession
+from services.training_host.loading import load_libraries
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,8 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     ) as session:
         session.bridge.set_phase("bars")
         session.bridge.advance(0, step="loading libraries")
-        # Torch takes seconds to load. The session is open by then: it shows as alive, and can be cancelled.
-        from services.training_host.session_training import train_session  # noqa: PLC0415  # see above
+        # They take seconds to load. The session is open by then: it shows as alive, and can be cancelled.
+        load_libraries()
+        from services.training_host.session_training import train_session  # noqa: PLC0415  # loaded above
 
         train_session(session, ib_host=options.ib_host, threads=options.threads)
     return 0
