@@ -57,7 +57,7 @@ def write_model(
     last = outcomes[-1].fold
     documents = {
         "features.json": features(strategy, dataset, last),
-        "network.json": network(strategy, model, inputs=len(dataset.columns), target_scale=last.target_scale),
+        "network.json": network(strategy, dataset, last, model),
         "metrics.json": metrics(strategy, dataset, outcomes),
         "metadata.json": metadata(strategy, loaded),
         TRAINING_FILE: {**facts, "wall_times": wall_times(outcomes)},

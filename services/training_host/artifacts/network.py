@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from torch import nn
 
+from services.training_host.dataset import Dataset, Fold
+from services.training_host.evaluation.predictions import asked_at_once
 from services.training_host.strategy.strategy import Strategy
 
 _RECURRENT: Final[dict[type[nn.Module], str]] = {nn.GRU: "gru", nn.LSTM: "lstm"}
@@ -24,16 +26,16 @@ _RULES: Final = {
 }
 
 
-def network(strategy: Strategy, model: nn.Module, *, inputs: int, target_scale: float) -> dict[str, Any]:
+def network(strategy: Strategy, dataset: Dataset, fold: Fold, model: nn.Module) -> dict[str, Any]:
     """Describe layers in the order in which they are applied, with the names of their weights.
 
     Args:
         strategy: What the network is asked for.
+        dataset: Its inputs.
+        fold: Whose network is kept.
         model: The network. Its layers are registered in the order in which they are applied.
-        inputs: Numbers for each bar.
-        target_scale: What the answer of a regression is multiplied by to be a return.
     """
-    length = strategy.model.sequence_length
+    inputs, length = len(dataset.columns), dataset.sequence_length
     layers = _layers(model)
     return {
         "type": strategy.model.type,
@@ -45,8 +47,12 @@ def network(strategy: Strategy, model: nn.Module, *, inputs: int, target_scale: 
         "rules": {kind: _RULES[kind] for kind in dict.fromkeys(layer["kind"] for layer in layers)},
         "dropout": strategy.model.architecture.dropout,
         "dropout_rule": "while training only; nothing is left out when the network is asked",
-        "answer": _answer(strategy, target_scale),
-        "precision": "float32",
+        "answer": _answer(strategy, fold.target_scale),
+        "precision": "float32; which inputs are asked together changes the last bits of an answer",
+        "asked_together": (
+            f"for predictions.parquet: all rows of a fold, symbol after symbol as in features.json and by time within "
+            f"each, at most {asked_at_once(dataset)} in one batch"
+        ),
         "tensors": {
             name: {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
             for name, tensor in model.state_dict().items()
