@@ -40,7 +40,9 @@ def explain(error: ValidationError, values: Any) -> Iterator[Finding]:
         values: Values that were validated.
     """
     for detail in error.errors(include_url=False):
-        location = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+        # An error of a key itself has that as a last step; but somebody may call a key so.
+        of_key = detail["loc"][-1:] == ("[key]",) and detail["type"] != "extra_forbidden"
+        location = detail["loc"][:-1] if of_key else detail["loc"]
         path = locate(Strategy, values, location).path
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
             yield _unknown_kind(detail, path, values)

@@ -52,7 +52,7 @@ class CheckedFile:
 def check(
     context: typer.Context,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="YAML files of strategies; - reads one from stdin.")
+        list[Path], typer.Argument(metavar="FILE", help="YAML files of strategies; - reads one from stdin.")
     ],
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key before checking; repeatable.")

@@ -27,7 +27,7 @@ _WIDTH: Final = 110
 
 def indicators(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One of them, in detail.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="One of them, in detail.")] = None,
     output: OutputOption = None,
 ) -> None:
     """List the indicators, their parameters and outputs, or tell everything of one."""

@@ -40,7 +40,7 @@ def template_text(template: Template, name: str = "") -> str:
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write; - prints it.")] = Path("strategy.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; - prints it.")] = Path("strategy.yaml"),
     template: Annotated[
         Template,
         typer.Option(

@@ -31,6 +31,7 @@ def test_reference_strategy_is_valid() -> None:
 CASES = [
     # what is wrong in the text, what it was, which field is named, what the description has to say
     ("epoch: 60", "epochs: 60", "training.epoch", 'did you mean "epochs"?'),
+    ("'[key]': me", "name: aapl_daily_swing", "[key]", "unknown key"),
     ("name: x\nowner: me", "name: aapl_daily_swing", "owner", "unknown key; allowed here: backtest, decisions"),
     ("version: '4.0'", 'version: "3.0"', "version", "allowed: 3.0"),
     ("rsi, length: 14", "rsi, period: 14", "indicators.rsi_14.length", "unknown key; allowed here: period, type"),

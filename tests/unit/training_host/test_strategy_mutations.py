@@ -1,4 +1,7 @@
-"""Any single change to a valid strategy is read, or is refused with faults whose places exist in the text."""
+"""Any single change to a valid strategy is read, or is refused with faults whose places exist in the text.
+
+What is read is valid by the JSON Schema too: editors mark no mistake that is none.
+"""
 
 import io
 import re
@@ -12,9 +15,11 @@ from ruamel.yaml import YAML
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.fault import Fault, StrategyInvalid
 from services.training_host.strategy.path import Path, path_text, value_at
+from services.training_host.strategy.schema import strategy_schema
 from services.training_host.strategy.source import Document, parse
 from services.training_host.strategy_cli.init import Template, template_text
 from services.training_host.strategy_cli.summary import summary, summary_lines
+from tests.support.json_schema import SchemaValidator
 from tests.support.trainings import REFERENCE, reference_text
 
 TEXTS = [
@@ -23,6 +28,7 @@ TEXTS = [
     *(template_text(template) for template in Template),
 ]
 VALUES = [parse(text).values for text in TEXTS]
+VALIDATOR = SchemaValidator(strategy_schema())
 OTHER_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 10**400, 0.5, 1e308, float("nan"), float("-inf"), "", "x", "all", "rsi_14", "none",
     [], [1, 2, 3], [[]], ["1d"], {}, {"type": "rsi"}, {"type": None}, {"mode": "single"}, {"fuzzy_set": "momentum"},
@@ -110,6 +116,8 @@ def test_a_changed_strategy_is_read_or_refused_with_places(values: dict[str, Any
     faults = faults_of_text(text)
     assert faults != []
     document = parse(text)
+    if faults is None:
+        assert VALIDATOR.errors(document.values) == []
     for fault in faults or []:
         assert place_exists(fault, document, text.splitlines()), fault
         assert fault.description
