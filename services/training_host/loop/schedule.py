@@ -57,8 +57,8 @@ class LearningRate:
             group["lr"] = value
         if self._schedule is None or not kept:
             return
-        # Torch warns when a schedule's second step comes before its optimizer's first. That one was made before the state
-        # was written down, and the count of steps says so.
+        # Torch warns when a schedule's second step comes before its optimizer's first. That one was made before the
+        # state was written down, and the count of steps says so.
         steps = {} if isinstance(self._schedule, ReduceLROnPlateau) else {"_step_count": int(kept["last_epoch"]) + 2}
         self._schedule.load_state_dict({**kept, **steps, "_last_lr": [value]})
 

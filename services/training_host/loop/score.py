@@ -99,14 +99,19 @@ class ScoreSums:
         self._outputs, self._targets, self._waiting = [], [], 0
 
 
+def evaluation_size(samples: Samples) -> int:
+    """Return how many samples to evaluate at once."""
+    values = samples.sequence_length * max(samples.inputs.shape[1], 1)
+    return max(1, min(EVALUATION_SAMPLES, EVALUATION_VALUES // values))
+
+
 def evaluate(model: nn.Module, samples: Samples, objective: Objective, progress: Progress) -> Score:
     """Score a network as it is, without dropout.
 
     Raises:
         ktrdr_bridge.Cancelled: A stop was asked for; nothing has changed.
     """
-    values = samples.sequence_length * max(samples.inputs.shape[1], 1)
-    size = max(1, min(EVALUATION_SAMPLES, EVALUATION_VALUES // values))
+    size = evaluation_size(samples)
     sums = ScoreSums(objective, samples.inputs.device, size)
     model.eval()
     with torch.inference_mode():

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from services.training_host.loop.early_stopping import BestWeights, Patience
+from services.training_host.loop.early_stopping import BestWeights, Patience, copied_weights
 from services.training_host.strategy.training import EarlyStopping
 
 
@@ -34,17 +34,35 @@ def test_no_number_is_never_the_best() -> None:
     assert best.epoch == 0
 
 
+def test_weights_that_are_taken_are_put_back() -> None:
+    model, best = nn.Linear(1, 1), BestWeights()
+    set_weights(model, 3.0)
+    best.take(4, 0.25, copied_weights(model))
+    set_weights(model, 5.0)
+    best.offer(5, 0.3, model)
+    best.restore(model)
+    assert (best.epoch, best.loss, model.weight.item()) == (4, 0.25, 3.0)
+
+
+def exhausted(patience: Patience, *losses: float) -> list[bool]:
+    """Return whether it was time to stop after each epoch."""
+    seen = []
+    for loss in losses:
+        patience.count(loss)
+        seen.append(patience.exhausted)
+    return seen
+
+
 def test_patience_ends_after_epochs_without_improvement() -> None:
     patience = Patience(EarlyStopping(patience=2, min_delta=0.1))
+    assert not patience.exhausted
     # 0.95 is less than 1.0, but not by min_delta; 0.85 is.
-    assert [patience.exhausted_by(loss) for loss in (1.0, 0.95, 0.85, 0.8, 0.79)] == [False, False, False, False, True]
+    assert exhausted(patience, 1.0, 0.95, 0.85, 0.8, 0.79) == [False, False, False, False, True]
 
 
 def test_no_number_uses_up_patience() -> None:
-    patience = Patience(EarlyStopping(patience=2))
-    assert [patience.exhausted_by(loss) for loss in (1.0, math.nan, math.nan)] == [False, False, True]
+    assert exhausted(Patience(EarlyStopping(patience=2)), 1.0, math.nan, math.nan) == [False, False, True]
 
 
 def test_without_a_rule_training_goes_on() -> None:
-    patience = Patience(None)
-    assert not any(patience.exhausted_by(1.0) for _ in range(100))
+    assert not any(exhausted(Patience(None), *[1.0] * 100))

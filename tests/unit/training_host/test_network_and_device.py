@@ -7,16 +7,20 @@ from torch import nn
 
 from services.common.errors import ServiceError
 from services.training_host.model.device import available_devices, choose_device
-from services.training_host.model.mlp import build_mlp, parameter_count
-from services.training_host.strategy.network import Architecture
+from services.training_host.model.network import build_network, parameter_count
+from services.training_host.strategy.network import MlpNetwork
 
 
-def architecture(**changes: object) -> Architecture:
-    return Architecture.model_validate({"hidden_layers": [5, 4], "dropout": 0.5, "activation": "tanh"} | changes)
+def build_mlp(*, inputs: int = 3, seed: int = 1, **changes: object) -> nn.Sequential:
+    shape = {"hidden_layers": [5, 4], "dropout": 0.5, "activation": "tanh"} | changes
+    network = MlpNetwork.model_validate({"type": "mlp", "architecture": shape})
+    model = build_network(network, inputs=inputs, outputs=2, seed=seed)
+    assert isinstance(model, nn.Sequential)
+    return model
 
 
 def test_layers_follow_the_architecture() -> None:
-    model = build_mlp(architecture(), inputs=3, classes=2, seed=1)
+    model = build_mlp()
     kinds = [type(layer) for layer in model]
     assert kinds == [nn.Linear, nn.Tanh, nn.Dropout, nn.Linear, nn.Tanh, nn.Dropout, nn.Linear]
     assert [(layer.in_features, layer.out_features) for layer in model if isinstance(layer, nn.Linear)] == [
@@ -26,14 +30,12 @@ def test_layers_follow_the_architecture() -> None:
 
 
 def test_no_dropout_no_layer() -> None:
-    assert not any(
-        isinstance(layer, nn.Dropout) for layer in build_mlp(architecture(dropout=0.0), inputs=1, classes=2, seed=1)
-    )
+    assert not any(isinstance(layer, nn.Dropout) for layer in build_mlp(dropout=0.0))
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "leaky_relu", "sigmoid"])
 def test_every_activation_of_the_format_can_be_built(activation: str) -> None:
-    model = build_mlp(architecture(activation=activation), inputs=3, classes=2, seed=1)
+    model = build_mlp(activation=activation)
     assert model(torch.zeros(7, 3)).shape == (7, 2)
 
 
@@ -41,7 +43,7 @@ def test_the_seed_decides_the_weights_and_leaves_other_generators_alone() -> Non
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first, same, other = (build_mlp(architecture(), inputs=3, classes=2, seed=seed).state_dict() for seed in (1, 1, 2))
+    first, same, other = (build_mlp(seed=seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)

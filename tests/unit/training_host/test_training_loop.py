@@ -16,41 +16,16 @@ from torch import nn
 
 from services.common.errors import ServiceError
 from services.training_host.loop.determinism import make_deterministic
-from services.training_host.loop.epoch import EpochRunner
-from services.training_host.loop.samples import Samples, class_weights
-from services.training_host.loop.training import TrainingHistory, train
-from services.training_host.model.mlp import build_mlp
-from services.training_host.strategy.network import Architecture
-from services.training_host.strategy.training import Training
+from services.training_host.loop.history import TrainingHistory
+from services.training_host.loop.objective import CrossEntropyObjective
+from services.training_host.loop.score import evaluate
+from services.training_host.loop.training import TrainingLoop
+from tests.support.training_loops import Recipe, RecordedProgress, network, part, rules
 
 SERIES = {
     "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate", "gradient_norm", "epoch_seconds",
     "samples_per_second",
 }  # fmt: skip
-
-
-def rules(**changes: Any) -> Training:
-    content = {
-        "labels": {"source": "zigzag", "threshold": 0.05},
-        "data_split": {"train": 0.6, "validation": 0.2, "test": 0.2},
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 0.01,
-        "seed": 3,
-    }
-    return Training.model_validate(content | changes)
-
-
-def samples(count: int, *, seed: int) -> Samples:
-    """Three classes that the inputs tell apart, with noise."""
-    random = np.random.default_rng(seed)
-    classes = random.integers(0, 3, count)
-    inputs = np.eye(3)[classes] + random.normal(0, 0.4, (count, 3))
-    return Samples.on_device(inputs.astype(np.float32), classes.astype(np.int64), torch.device("cpu"))
-
-
-def network(seed: int = 3) -> nn.Sequential:
-    return build_mlp(Architecture(hidden_layers=[8], dropout=0.1), inputs=3, classes=3, seed=seed)
 
 
 @pytest.fixture
@@ -65,14 +40,21 @@ def read_journal(folder: Path) -> JournalRead:
 
 
 def run(bridge: Bridge, model: nn.Module | None = None, **changes: Any) -> TrainingHistory:
+    return loop(bridge, model, **changes).run()
+
+
+def loop(bridge: Bridge, model: nn.Module | None = None, **changes: Any) -> TrainingLoop:
+    """Return a loop whose clock goes on by a second with each look: every batch is told."""
     make_deterministic(3, threads=1)
-    return train(
+    times = itertools.count()
+    return TrainingLoop(
         model or network(),
-        training_part=samples(100, seed=1),
-        validation_part=samples(40, seed=2),
-        weights=torch.ones(3),
+        training_part=part(100, seed=1),
+        validation_part=part(40, seed=2),
+        objective=CrossEntropyObjective(torch.ones(3)),
         rules=rules(**changes),
         progress=bridge,
+        clock=lambda: float(next(times)),
     )
 
 
@@ -103,10 +85,8 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(bridge: Bridge) -> No
     # A step this long overshoots: the last epoch is far from the best.
     history = run(bridge, model, epochs=12, learning_rate=0.5)
     assert history.best_epoch < len(history.epochs)
-    runner = EpochRunner(
-        model, torch.optim.SGD(model.parameters()), torch.ones(3), batch_size=16, clip_norm=None, progress=bridge
-    )
-    assert runner.evaluate(samples(40, seed=2)).loss == history.best_validation_loss
+    again = evaluate(model, part(40, seed=2), CrossEntropyObjective(torch.ones(3)), bridge)
+    assert again.loss == history.best_validation_loss
 
 
 def test_early_stopping_reports_its_last_epoch(bridge: Bridge, tmp_path: Path) -> None:
@@ -200,22 +180,28 @@ def test_a_loss_that_stops_being_a_number_ends_with_the_best_weights(bridge: Bri
     assert all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
 
 
-def test_the_loss_of_an_epoch_is_weighted_over_all_its_samples(bridge: Bridge) -> None:
-    model, part = network(), samples(50, seed=4)
+def test_the_loss_is_weighted_over_all_samples(bridge: Bridge) -> None:
+    model, samples = network(dropout=0.0), part(50, seed=4)
     weights = torch.tensor([0.5, 1.0, 3.0])
-    runner = EpochRunner(
-        model, torch.optim.SGD(model.parameters()), weights, batch_size=7, clip_norm=None, progress=bridge
-    )
-    score = runner.evaluate(part)
-    expected = nn.functional.cross_entropy(model(part.inputs), part.classes, weight=weights)
+    score = evaluate(model, samples, CrossEntropyObjective(weights), bridge)
+    expected = nn.functional.cross_entropy(model(samples.inputs), samples.targets, weight=weights)
     assert score.loss == pytest.approx(expected.item(), rel=1e-6)
-    assert score.accuracy == (model(part.inputs).argmax(1) == part.classes).sum().item() / 50
+    assert score.accuracy == (model(samples.inputs).argmax(1) == samples.targets).sum().item() / 50
 
 
-def test_rare_classes_weigh_more() -> None:
-    weights = class_weights(np.array([0, 0, 0, 1]), 2)
-    assert weights.tolist() == pytest.approx([4 / (2 * 3), 4 / 2])
-    assert class_weights(np.array([0, 0, 2, 2]), 3).tolist() == [1.0, 0.0, 1.0]
+def test_a_regression_tells_how_often_the_sign_is_right() -> None:
+    progress = RecordedProgress()
+    Recipe(objective="huber").loop(progress)[0].run()
+    renamed = {name.replace("_accuracy", "_sign_accuracy") for name in SERIES}
+    assert [set(metrics) for metrics in progress.epochs.values()] == [renamed] * 4
+
+
+def test_a_batch_is_told_at_most_every_five_milliseconds_on_the_cpu() -> None:
+    # With 2 ms between two looks at the clock, one a batch, each third batch is 5 ms after the one that was told.
+    times = itertools.count()
+    progress = RecordedProgress()
+    Recipe(changes={"epochs": 1, "batch_size": 4}).loop(progress, clock=lambda: next(times) * 0.002)[0].run()
+    assert [batch for batch, _, _ in progress.batches] == [1, 4, 7, 10]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(bridge: Bridge) -> None:
