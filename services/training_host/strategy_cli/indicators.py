@@ -25,9 +25,16 @@ _CSV: Final = ("type", "title", "inputs", "parameters", "outputs", "warm_up_bars
 _WIDTH: Final = 110
 
 
+def complete_types(incomplete: str) -> list[tuple[str, str]]:
+    """Return the types that begin like this, with their titles, for completion in a shell."""
+    return [(name, kind.title) for name, kind in INDICATOR_TYPES.items() if name.startswith(incomplete)]
+
+
 def indicators(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="One of them, in detail.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="TYPE", help="One of them, in detail.", autocompletion=complete_types)
+    ] = None,
     output: OutputOption = None,
 ) -> None:
     """List the indicators, their parameters and outputs, or tell everything of one."""

@@ -4,6 +4,8 @@ import csv
 import json
 
 import pytest
+from ktrdr_client.cli.root import root_command
+from typer.completion import shell_complete
 from typer.testing import CliRunner
 
 from services.training_host.indicators.definition import INDICATOR_TYPES
@@ -61,6 +63,13 @@ def test_other_formats_have_the_same() -> None:
     rows = list(csv.DictReader(indicators("-o", "csv")[1].splitlines()))
     assert [row["type"] for row in rows] == list(INDICATOR_TYPES)
     assert next(row for row in rows if row["type"] == "macd")["parameters"] == "fast=12 slow=26 signal=9"
+
+
+def test_types_are_completed_in_a_shell(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_WORDS", "ktrdr strategy indicators ht_")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    assert shell_complete(root_command(), {}, "ktrdr", "_KTRDR_COMPLETE", "complete_bash") == 0
+    assert capfd.readouterr().out.split() == ["ht_dcperiod", "ht_sine", "ht_trendline"]
 
 
 def test_an_unknown_type_is_refused_with_what_may_be_meant() -> None:
