@@ -11,6 +11,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def membership(kind: str, parameters: list[float], x: NDArray[np.float64]) -> ND
     """Compute how much values belong to a fuzzy set: `membership_functions` in features.json."""
     if kind == "gaussian":
         center, spread = parameters
-        return np.asarray(np.exp(-((x - center) ** 2) / (2 * spread**2)))
+        distance = (x - center) / spread
+        return np.asarray(np.exp(distance * distance * -0.5))
     a, b, c, d = parameters if kind == "trapezoidal" else (parameters[0], parameters[1], parameters[1], parameters[2])
     rise = (x - a) / (b - a) if b > a else np.where(x >= a, 1.0, 0.0)
     fall = (d - x) / (d - c) if d > c else np.where(x <= d, 1.0, 0.0)
@@ -83,7 +85,8 @@ def over_at(times: NDArray[np.int64], timeframe: str) -> NDArray[np.int64]:
         number = timeframe.rstrip("hmins")
         unit = {"h": HOUR_NS, "min": HOUR_NS // 60, "s": HOUR_NS // 3600}[timeframe.removeprefix(number)]
         return times + int(number) * unit
-    return ends.astype("datetime64[ns]").astype(np.int64) + 12 * HOUR_NS
+    over: NDArray[np.int64] = ends.astype("datetime64[ns]").astype(np.int64) + 12 * HOUR_NS
+    return over
 
 
 def network_inputs(features: dict[str, Any], bars: dict[str, Columns]) -> NDArray[np.float32]:
@@ -130,7 +133,8 @@ def answer(network: dict[str, Any], weights: dict[str, torch.Tensor], x: torch.T
             x = getattr(functional, layer["function"])(x)
     if network["answer"]["kind"] == "classes":
         return torch.softmax(x, dim=1)
-    return x * network["answer"]["target_scale"]
+    scale: float = network["answer"]["target_scale"]
+    return x * scale
 
 
 def predict(folder: Path, bars: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -170,8 +174,15 @@ def read_bars(path: Path) -> Columns:
     columns: Columns = {
         name: np.array([float(row[names[name]]) for row in rows]) for name in ("open", "high", "low", "close", "volume")
     }
-    columns["time"] = np.array([row[time].removesuffix("Z") for row in rows], "datetime64[ns]").astype(np.int64)
+    columns["time"] = np.array([nanoseconds(row[time]) for row in rows])
     return columns
+
+
+def nanoseconds(text: str) -> int:
+    """Return a time such as 2000-03-01 or 2000-03-01T14:30:00Z, UTC where it names no zone, since 1970."""
+    time = datetime.fromisoformat(text)
+    since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(microseconds=1) * 1_000
 
 
 def main(folder: str, *files: str) -> None:

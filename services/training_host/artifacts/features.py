@@ -27,7 +27,7 @@ _MEMBERSHIPS: Final = {
         "parameters a, b, c, d: max(0, min((x - a) / (b - a), 1, (d - x) / (d - c))); where a = b the first is 1 from "
         "a on and 0 before, where c = d the last is 1 up to d and 0 after"
     ),
-    "gaussian": "parameters center, spread: exp(-(x - center)² / (2 · spread²))",
+    "gaussian": "parameters center, spread: exp(-((x - center) / spread)² / 2)",
 }
 _SCALING: Final = (
     "float32((value - offset) / scale), of the membership where there is one and of the indicator's value elsewhere. "

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from services.training_host.indicators.definition import IndicatorDefinition
 
-AVERAGE_TYPES: Final = {"sma": 0, "ema": 1}
+AVERAGE_TYPES: Final[dict[Any, int]] = {"sma": 0, "ema": 1}
 """TA-Lib's numbers of the averages that strategies name."""
 
 RULES: Final = {
