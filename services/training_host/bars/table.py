@@ -55,7 +55,12 @@ def rows_by_value(table: pa.Table, column: str, values: Sequence[str]) -> dict[s
 
     Returns:
         The rows of each value that has any, in their order.
+
+    Raises:
+        NotBars: The column is there twice.
     """
+    if table.column_names.count(column) > 1:
+        raise NotBars(f"the column {column} is there twice")
     if column not in table.column_names:
         return {values[0]: table} if table.num_rows else {}
     # A column of figures, as some exchanges have for symbols, is read as numbers.

@@ -87,6 +87,15 @@ def test_symbols_made_of_figures_are_found(tmp_path: Path) -> None:
     assert load_local_file(path, small_strategy(symbols=["939"])).series["939", "1d"].close.tolist() == [2.0]
 
 
+def test_names_may_be_stored_as_categories_but_once_only(tmp_path: Path) -> None:
+    rows = table(["MSFT", "AAPL"] * 7, None, [row // 2 for row in range(14)])
+    categories = rows.set_column(rows.column_names.index("symbol"), "Symbol", rows["symbol"].dictionary_encode())
+    loaded = load_local_file(write(tmp_path / "bars.parquet", categories), DAYS_AND_WEEKS)
+    assert loaded.series["MSFT", "1d"].close.tolist() == np.arange(1.0, 15, 2).tolist()
+    twice = write(tmp_path / "twice.parquet", categories.append_column("symbol", rows["symbol"]))
+    assert "the column symbol is there twice" in refusal(twice).message
+
+
 def test_all_series_that_are_missing_are_named_at_once(tmp_path: Path) -> None:
     strategy = small_strategy(symbols=["AAPL", "IBM", "MSFT"], timeframes=["1d", "1w"])
     path = write(tmp_path / "bars.parquet", table(["MSFT", "MSFT"], ["1d", "1w"], [0, 1]))
