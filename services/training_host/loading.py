@@ -7,15 +7,22 @@ from contextlib import contextmanager
 from typing import Final
 
 _UNUSED: Final = ("pandas", "polars")
+"""Libraries that TA-Lib and Arrow load, where they are installed, only to take and give their kinds of columns, too."""
+
+
+def leave_out_unused_libraries() -> None:
+    """Let libraries that are of no use to a training seem not to be installed, in this process and for good.
+
+    None among the loaded modules is Python's own way to say so (see "The module cache" in its reference).
+    """
+    for name in _UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # see above
 
 
 def load_libraries() -> None:
     """Load everything that a training needs up to its first batch. No device is touched, and no random number drawn."""
     with _no_collections():
-        with _absent(*_UNUSED):
-            # It takes series of these libraries where they are installed, and loads them for that. Here it gets arrays.
-            import talib  # noqa: F401, PLC0415 - it takes long: who imports this module need not want that
-        import torch  # noqa: PLC0415 - as above
+        import torch  # noqa: PLC0415 - it takes long: who imports this module need not want that
 
         import services.training_host.session_training  # noqa: F401, PLC0415 - as above
 
@@ -34,19 +41,3 @@ def _no_collections() -> Iterator[None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
-
-
-@contextmanager
-def _absent(*names: str) -> Iterator[None]:
-    """Let libraries that are not loaded yet seem not to be installed within the block.
-
-    None among the loaded modules is Python's own way to say so (see "The module cache" in its reference).
-    """
-    hidden = [name for name in names if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # see above
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]

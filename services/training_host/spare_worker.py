@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from services.host.spare.waiting import wait_for_session
 from services.training_host import worker
-from services.training_host.loading import load_libraries
+from services.training_host.loading import leave_out_unused_libraries, load_libraries
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,4 +27,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_out_unused_libraries()
     sys.exit(main(sys.argv[1:]))

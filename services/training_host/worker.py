@@ -11,7 +11,7 @@ from pathlib import Path
 
 from services.host.session_log.handler import DEFAULT_LOG_BYTES
 from services.host.worker import DEFAULT_JOURNAL_BYTES, WorkerSession
-from services.training_host.loading import load_libraries
+from services.training_host.loading import leave_out_unused_libraries, load_libraries
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,4 +41,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_out_unused_libraries()
     sys.exit(main(sys.argv[1:]))

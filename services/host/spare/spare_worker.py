@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+import structlog
+
 from services.host.folder import SessionFolder
 from services.host.process_spawn import WORKER_VARIABLES, reap
 from services.host.spare.handover import READY, TAKEN, Handover
@@ -104,14 +106,18 @@ class SpareWorker:
             it, and nobody will because of this.
         """
         line = Handover(str(session.path), str(session.log), list(command), dict(environment)).to_line()
+        cause = "its keeper has ended"
         try:
             self._connection.settimeout(_HANDOVER_SECONDS)
             sent = socket.send_fds(self._connection, [line], [lock])
             self._connection.sendall(line[sent:])
             if self._connection.recv(1) == TAKEN:
                 return True
-        except OSError:
-            pass
+        except OSError as error:
+            cause = str(error)
+        structlog.get_logger().warning(
+            "spare_worker_not_usable", session_id=session.id, keeper_pid=self.pid, cause=cause
+        )
         # It may still read what was sent. Once it has provably ended, what it wrote down tells how far it came: the
         # worker hears of the session after that.
         self._keeper.kill()
