@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +23,7 @@ from services.host.folder import SessionFolder
 from services.host.records import SessionRecord
 from services.training_host.checkpoints.take_over import take_over
 from services.training_host.strategy.check import load_strategy
-
-_PATIENCE_SECONDS = 60.0
+from tests.support.eventually import eventually_sync
 
 
 class TrainingVictim:
@@ -93,9 +91,9 @@ class TrainingVictim:
         self._process.stdin.flush()
         pid = int(self._process.stdout.readline())
         if until is not None:
-            deadline = time.monotonic() + _PATIENCE_SECONDS
-            while not until() and not session.result_record.exists():
-                assert time.monotonic() < deadline, "the worker did not come so far"
+            eventually_sync(
+                lambda: until() or session.result_record.exists(), timeout_seconds=60, interval_seconds=0.001
+            )
             os.kill(pid, send)
         self._process.stdin.write("\n")
         self._process.stdin.flush()

@@ -12,20 +12,17 @@ from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.tiny_trainings import run_tiny, tiny_spec, write_bars
 from tests.support.training_service import served_training_host
 
-OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "400"}
+OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "150"}
 
 
-async def trained(registry: RegistryServer, operation_id: str, epochs: int) -> pb.Operation:
-    """Wait until the latest attempt of an operation has trained so many epochs."""
+async def trained(registry: RegistryServer, operation_id: str, attempt: int, epochs: int) -> pb.Operation:
+    """Wait until an attempt of an operation has told so many epochs."""
 
-    async def far_enough() -> pb.Operation | None:
-        operation = await registry.get(operation_id)
-        progress = operation.progress
-        return operation if progress.phase == "train" and progress.completed >= epochs else None
+    async def far_enough() -> bool:
+        return len(await steps(registry, operation_id, attempt)) >= epochs
 
-    operation = await eventually(far_enough, timeout_seconds=60)
-    assert operation is not None
-    return operation
+    await eventually(far_enough, timeout_seconds=60)
+    return await registry.get(operation_id)
 
 
 async def retry(registry: RegistryServer, operation_id: str) -> pb.Operation:
@@ -43,28 +40,28 @@ async def steps(registry: RegistryServer, operation_id: str, attempt: int) -> li
 async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
     bars = write_bars(tmp_path / "bars.csv")
     async with (
-        served_training_host(tmp_path / "host", cancel_grace_seconds=30.0) as host,
+        served_training_host(tmp_path / "host", cancel_grace_seconds=30.0, spare_workers=0) as host,
         registry_server(tmp_path / "registry", f"gpu={host.address}") as registry,
     ):
         created = await registry.create(training=tiny_spec(bars, OVERRIDES))
-        running = await trained(registry, created.id, 12)
+        running = await trained(registry, created.id, attempt=1, epochs=7)
         os.kill((await host.session(running.session_id)).worker_pid, signal.SIGKILL)
         failed = await registry.state_reached(created.id, State.STATE_FAILED)
 
         second = await retry(registry, created.id)
         assert (second.attempt, second.checkpoint_session_id) == (2, failed.session_id)
-        began = await trained(registry, created.id, 10)
-        assert began.attempt == 2
+        await trained(registry, created.id, attempt=2, epochs=2)
         await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=10)
         cancelled = await registry.state_reached(created.id, State.STATE_CANCELLED)
         told = await steps(registry, created.id, 2)
-        assert told[0] > 10, "it does not tell the epochs before the checkpoint again"
+        assert told[0] > 5, "it does not tell the epochs before the checkpoint again"
         assert told == list(range(told[0], told[-1] + 1))
 
         third = await retry(registry, created.id)
         assert (third.attempt, third.checkpoint_session_id) == (3, cancelled.session_id)
+        await host.end(third.session_id)
         done = await registry.state_reached(created.id, State.STATE_COMPLETED)
-        assert done.training_result.epochs == 400
+        assert done.training_result.epochs == 150
         assert done.training_result.resumed_epochs >= told[-1]
         assert [past.state for past in done.past_attempts] == [State.STATE_FAILED, State.STATE_CANCELLED]
 

@@ -102,7 +102,7 @@ def test_walk_forward_killed_in_its_second_fold(victim: TrainingVictim, bars: Pa
 
 def test_the_first_sigterm_writes_a_checkpoint_amid_an_epoch(victim: TrainingVictim, bars: Path) -> None:
     spec = tiny_spec(
-        bars, {"training.checkpoints": "{every_epochs: null, every_seconds: null}", "training.epochs": "300"}
+        bars, {"training.checkpoints": "{every_epochs: null, every_seconds: null}", "training.epochs": "80"}
     )
     whole = victim.session("patient", spec)
     assert victim.run(whole) == 0

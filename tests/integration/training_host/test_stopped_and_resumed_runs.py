@@ -85,7 +85,7 @@ def test_stopped_at_any_batch(tmp_path: Path, bars: Path, checks: int) -> None:
     assert model_files(tmp_path / "resumed") == model_files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("checks", "phase"), [(20, "train"), (150, "train"), (1, "evaluate"), (2, "evaluate")])
+@pytest.mark.parametrize(("checks", "phase"), [(20, "train"), (60, "train"), (1, "evaluate"), (2, "evaluate")])
 def test_walk_forward_stopped_in_any_fold(tmp_path: Path, bars: Path, checks: int, phase: str) -> None:
     overrides = WALKING | {"training.epochs": "3"}
     whole = run_tiny(tmp_path / "whole", bars, overrides)

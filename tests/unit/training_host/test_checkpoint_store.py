@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import structlog
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.training_host.checkpoints import store as store_module
@@ -99,6 +99,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store.write(made_up_checkpoint(epochs=5, fold=2))
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(written: Path, data: st.DataObject) -> None:
     before = read_checkpoint(written)
