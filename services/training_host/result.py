@@ -1,7 +1,5 @@
 """The contract's words for what a training produced."""
 
-from datetime import UTC, datetime
-
 from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.training.v1 import training_pb2
 from ktrdr.training.v1.training_pb2 import Artifact, TrainingResult
@@ -11,6 +9,7 @@ from services.training_host.backtest.report import BacktestReport
 from services.training_host.dataset import Dataset
 from services.training_host.evaluation.judgement import FoldOutcome, pooled_backtest, pooled_test
 from services.training_host.evaluation.report import ClassEvaluation, Evaluation, ReturnEvaluation
+from services.training_host.instants import utc
 from services.training_host.trained_model import TrainedModel
 
 
@@ -119,4 +118,4 @@ def _fold(dataset: Dataset, outcome: FoldOutcome) -> training_pb2.Fold:
 
 
 def _timestamp(dataset: Dataset, row: int) -> Timestamp:
-    return to_timestamp(datetime.fromtimestamp(int(dataset.times[row]) / 1e9, UTC))
+    return to_timestamp(utc(int(dataset.times[row])))

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-import numpy as np
-
 from services.training_host.backtest.report import BacktestReport
 from services.training_host.dataset import Dataset
 from services.training_host.evaluation.judgement import FoldOutcome, pooled_backtest, pooled_test
+from services.training_host.instants import utc
 from services.training_host.split.chronological import PARTS
 from services.training_host.strategy.strategy import Strategy
 
@@ -44,7 +43,7 @@ def _fold(dataset: Dataset, outcome: FoldOutcome) -> dict[str, Any]:
     return {
         "number": fold.number,
         "samples": {name: len(fold.split.part(name)) for name in PARTS} | {"purged": len(fold.split.purged)},
-        "test_times": [_time(dataset, int(row)) for row in fold.split.test[[0, -1]]],
+        "test_times": [utc(int(dataset.times[row])).isoformat() for row in fold.split.test[[0, -1]]],
         "epochs": [
             {name: value for name, value in epoch.items() if not _is_wall_time(name)} for epoch in history.epochs
         ],
@@ -59,10 +58,6 @@ def _fold(dataset: Dataset, outcome: FoldOutcome) -> dict[str, Any]:
 def _backtest(report: BacktestReport) -> dict[str, Any]:
     times = {"first_time": report.first_time.isoformat(), "last_time": report.last_time.isoformat()}
     return asdict(report) | times
-
-
-def _time(dataset: Dataset, row: int) -> str:
-    return str(np.datetime64(int(dataset.times[row]), "ns"))
 
 
 def _is_wall_time(name: str) -> bool:

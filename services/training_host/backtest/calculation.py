@@ -1,6 +1,5 @@
 """Positions in all symbols, one symbol's capital beside the other's."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from services.training_host.backtest.performance import performance
 from services.training_host.backtest.position import HeldPositions, hold_positions
 from services.training_host.backtest.report import BacktestReport
 from services.training_host.dataset import Dataset
+from services.training_host.instants import utc
 
 YEAR_NS: Final = 365.25 * 86_400 * 1e9
 
@@ -45,8 +45,8 @@ def backtest(dataset: Dataset, rows: NDArray[np.int64], positions: NDArray[np.in
     hold_returns, hold_costs, _ = follow(np.ones(len(rows), np.int8))
     return BacktestReport(
         bars=len(rows),
-        first_time=datetime.fromtimestamp(first_time / 1e9, UTC),
-        last_time=datetime.fromtimestamp(last_time / 1e9, UTC),
+        first_time=utc(first_time),
+        last_time=utc(last_time),
         bars_per_year=bars_per_year,
         decisions=performance(returns - costs, bars_per_year=bars_per_year),
         hold=performance(hold_returns - hold_costs, bars_per_year=bars_per_year),

@@ -24,7 +24,7 @@ def evaluation_lines(evaluations: Mapping[str, Evaluation], test: Evaluation) ->
     """
     parts = dict(evaluations)
     if test != parts["test"]:
-        parts["test, all folds"] = test
+        parts = {f"{name}, last fold": evaluation for name, evaluation in parts.items()} | {"test, all folds": test}
     # The type of one is that of all.
     by_kind = _class_lines if isinstance(test, ClassEvaluation) else _return_lines
     return [*by_kind(parts, test), _against_chance(test), ""]
@@ -117,7 +117,9 @@ def _against_chance(test: Evaluation) -> str:
     gain = test.accuracy - test.majority_accuracy
     share = test.majority_accuracy
     error = (share * (1 - share) / test.samples) ** 0.5
-    verdict = f"{abs(100 * gain):.1f} points {'above' if gain > 0 else 'below'}"
+    verdict = f"{abs(100 * gain):.1f} points {'above' if gain > 0 else 'below'} that of"
+    if gain == 0:
+        verdict = "that of"
     return (
         f"On the test part its accuracy is {verdict} always answering the same; one standard error of that is "
         f"{100 * error:.1f} points, and more where labels of neighbouring bars share their future."

@@ -1,11 +1,17 @@
 """Numbers and tables as Markdown."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
+
+_NUMBER: Final = re.compile(r"[-+]?[\d,.]*( %)?$")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table; all columns but the first are numbers and lean to the right."""
-    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    """Return the lines of a table; columns of numbers lean to the right."""
+    columns = zip(*rows, strict=True)
+    rules = ["---:" if all(_NUMBER.match(cell) for cell in column) else "---" for column in columns]
+    lines = [header, rules, *rows]
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
 
 
