@@ -16,6 +16,7 @@ from ktrdr_client.cli.named_operations import Name
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.resolve import resolve
 from ktrdr_client.cli.tables import Column, table_lines
+from ktrdr_client.cli.training_summary import training_lines
 from ktrdr_client.cli.words import title
 from ktrdr_client.models.model import ModelFiles, short_version
 from ktrdr_client.sizes import size_text
@@ -81,6 +82,9 @@ def _print(printer: Printer, files: ModelFiles, card: str) -> None:
         printer.text("")
         printer.markdown(card)
         printer.text("")
+    else:
+        for line in training_lines(files.model.result):
+            printer.text(line)
     cells = [[file.name, size_text(file.size_bytes), file.sha256] for file in files.files]
     for line in table_lines(_COLUMNS, cells, printer.out.width if printer.out.is_terminal else None):
         printer.text(line)
@@ -95,7 +99,7 @@ def _heading(files: ModelFiles) -> list[Text]:
     lines = [
         head,
         fact("strategy", what.rstrip()),
-        fact("test accuracy", accuracy_words(model)),
+        fact("accuracy", accuracy_words(model)),
         fact("version", files.version),
         fact("operation", f"{model.operation_id}{attempt}"),
         fact("host", f"{model.host}  {model.result.artifact_folder}"),

@@ -5,13 +5,14 @@ from typing import Any
 
 from ktrdr.training.v1.training_pb2 import Artifact
 
-from ktrdr_client.cli.words import percent
+from ktrdr_client.cli.words import is_regression, percent
 from ktrdr_client.models.model import Model
 
 
 def accuracy_words(model: Model) -> str:
     """Return how well a model did on its test part, beside what always answering the same would have scored."""
-    return f"{percent(model.result.test_accuracy, 1)} (majority {percent(model.result.majority_accuracy, 1)})"
+    what = "sign " if is_regression(model.result.test) else ""
+    return f"{what}{percent(model.result.test_accuracy, 1)} (majority {percent(model.result.majority_accuracy, 1)})"
 
 
 def model_record(model: Model) -> dict[str, Any]:
