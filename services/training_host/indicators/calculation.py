@@ -7,9 +7,9 @@ import numpy as np
 
 from services.training_host.bars.series import Bars
 from services.training_host.indicators.averages.calculations import averages
-from services.training_host.indicators.calculations import Calculations, Outputs, Values
 from services.training_host.indicators.cycles.calculations import cycles
 from services.training_host.indicators.definition import IndicatorDefinition, references
+from services.training_host.indicators.dispatch import Calculations, Outputs, Values
 from services.training_host.indicators.momentum.calculations import momentum
 from services.training_host.indicators.oscillators.calculations import oscillators
 from services.training_host.indicators.trend.calculations import trend

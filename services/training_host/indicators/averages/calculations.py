@@ -16,7 +16,8 @@ from services.training_host.indicators.averages.definitions import (
     Trima,
     Wma,
 )
-from services.training_host.indicators.calculations import Calculations, Outputs, Values, distance
+from services.training_host.indicators.dispatch import Calculations, Outputs, Values
+from services.training_host.indicators.formulas import distance
 
 averages: Final = Calculations()
 

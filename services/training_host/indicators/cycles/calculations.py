@@ -5,8 +5,9 @@ from typing import Final
 import talib
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs, distance
 from services.training_host.indicators.cycles.definitions import HtDcperiod, HtSine, HtTrendline
+from services.training_host.indicators.dispatch import Calculations, Outputs
+from services.training_host.indicators.formulas import distance
 
 cycles: Final = Calculations()
 

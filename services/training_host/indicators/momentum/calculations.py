@@ -6,7 +6,8 @@ import talib
 from talib._ta_lib import MA_Type
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs, percent_of
+from services.training_host.indicators.dispatch import Calculations, Outputs
+from services.training_host.indicators.formulas import percent_of
 from services.training_host.indicators.momentum.definitions import Apo, Macd, Mom, Ppo, Roc, Trix
 
 momentum: Final = Calculations()

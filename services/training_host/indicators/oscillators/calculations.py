@@ -6,7 +6,7 @@ import talib
 from talib._ta_lib import MA_Type
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs
+from services.training_host.indicators.dispatch import Calculations, Outputs
 from services.training_host.indicators.oscillators.definitions import (
     Bop,
     Cci,

@@ -5,7 +5,8 @@ from typing import Final
 import talib
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs, distance, percent_of
+from services.training_host.indicators.dispatch import Calculations, Outputs
+from services.training_host.indicators.formulas import distance, percent_of
 from services.training_host.indicators.trend.definitions import (
     Adx,
     Aroon,

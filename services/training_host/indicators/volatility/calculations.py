@@ -7,7 +7,8 @@ import talib
 from talib._ta_lib import MA_Type
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs, channel, percent_of
+from services.training_host.indicators.dispatch import Calculations, Outputs
+from services.training_host.indicators.formulas import channel, percent_of
 from services.training_host.indicators.volatility.definitions import (
     Atr,
     BollingerBands,

@@ -6,7 +6,7 @@ import numpy as np
 import talib
 
 from services.training_host.bars.series import Bars
-from services.training_host.indicators.calculations import Calculations, Outputs
+from services.training_host.indicators.dispatch import Calculations, Outputs
 from services.training_host.indicators.volume.definitions import Ad, Adosc, Mfi, Obv, VolumeRatio
 
 volume: Final = Calculations()
