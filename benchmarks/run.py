@@ -14,6 +14,7 @@ from pathlib import Path
 BENCHMARKS = (
     "bridge",
     "training_slowdown",
+    "training_speed",
     "status_latency",
     "status_scale",
     "session_logs",

@@ -63,7 +63,8 @@ class GradientSteps:
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         # What clip_grad_norm_ does, operation by operation, with all weights on one device and of one type: its
         # preparations alone take a tenth of a small network's step.
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # noqa: SLF001 - as above
+        lengths = torch.stack(torch._foreach_norm(gradients))  # noqa: SLF001 - as above
+        norm: torch.Tensor = torch.linalg.vector_norm(lengths)
         if self._longest is not None:
             shrinks = torch.clamp(self._longest / (norm + 1e-6), max=1.0)
             torch._foreach_mul_(gradients, shrinks)
