@@ -180,6 +180,31 @@ def test_a_window_stays_within_its_symbol_and_past_the_history() -> None:
             assert np.isfinite(dataset.matrix[row - 6 : row + 1]).all()
 
 
+def test_no_window_reaches_into_another_symbol_even_without_a_history() -> None:
+    strategy = small_strategy(
+        symbols=SYMBOLS,
+        indicators={"power": {"type": "bop"}},  # has a value from the first bar on
+        nn_inputs=[{"raw_indicator": "power"}],
+        model={"type": "gru", "architecture": {"hidden_layers": [4], "sequence_length": 7}},
+    )
+    assert strategy.warm_up_bars == 0
+    dataset = dataset_of(strategy, random_market(strategy, 200))
+    for rows in dataset.symbol_rows.values():
+        assert dataset.has_inputs[rows].tolist() == [False] * 6 + [True] * 194
+
+
+def test_the_history_of_base_bars_counts_where_longer_ones_reach_back_further() -> None:
+    strategy = small_strategy(
+        timeframes=["1d", "1w"],
+        training_data={"history_required": 20},
+        indicators={"rsi": {"type": "rsi", "period": 3}, "natr": {"type": "natr", "period": 2}},
+        nn_inputs=[{"raw_indicator": "rsi", "timeframes": ["1w"]}, {"raw_indicator": "natr", "timeframes": ["1w"]}],
+    )
+    market = random_market(strategy, 800)
+    late = market | {("AAPL", "1d"): market["AAPL", "1d"].rows(500, 800)}
+    assert dataset_of(strategy, late).has_inputs.tolist() == [False] * 20 + [True] * 280
+
+
 @given(st.sampled_from([ZIGZAG, TRIPLE_BARRIER, FAR]), st.integers(0, 319), st.floats(0.1, 10))
 @settings(max_examples=30, deadline=None)
 def test_no_label_changes_when_bars_change_after_its_end(labels: dict[str, Any], last: int, factor: float) -> None:
