@@ -16,7 +16,7 @@ from services.training_host.model_files.folder import FileChangedError, ModelFil
 from services.training_host.model_files.sessions import FindSession, model_folder, no_file, no_model
 
 CHUNK_BYTES: Final = 512 * 1024
-"""Bytes in a message: enough that their number costs little, and far below the 4 MiB that clients take."""
+"""Bytes in a message: of 128 KiB to 1 MiB, all far below the 4 MiB that clients take, the size that went fastest."""
 _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 _NOT_THERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
 """There is no file of this name, but nothing, a link, a socket, or no folder."""
