@@ -182,7 +182,8 @@ def test_all_folds_are_in_predictions_metrics_and_card(tmp_path: Path) -> None:
     assert metrics["test"]["samples"] == sum(fold["samples"]["test"] for fold in metrics["folds"])
     card = (tmp_path / "model" / "model_card.md").read_text("utf-8")
     assert "3 trainings walk forward" in card
-    assert card.count("| test, all folds |") == 1
+    assert card.count("| test, all folds |") == card.count("| test, last fold |") == 1
+    assert "among the first 2 bars after a border" in card
 
 
 def test_the_card_tells_results_beside_what_needs_no_model_and_its_limits(folder: Path) -> None:

@@ -49,6 +49,8 @@ def split_lines(strategy: Strategy, dataset: Dataset) -> list[str]:
     purged = (
         f"{len(last.purged):,} are left out at the borders, as their label is known only after the next part begins"
     )
+    if strategy.evaluation.embargo:
+        purged += f", or they are among the first {strategy.evaluation.embargo} bars after a border"
     if isinstance(strategy.evaluation, WalkForward):
         return [f"{len(dataset.folds)} trainings walk forward; the last one, which is kept: {sizes}; {purged}.", ""]
     return [f"In the order of time: {sizes}; {purged}.", ""]
