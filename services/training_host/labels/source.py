@@ -5,7 +5,7 @@ from services.training_host.labels.forward_return import forward_return
 from services.training_host.labels.series import BarLabels
 from services.training_host.labels.triple_barrier import triple_barrier
 from services.training_host.labels.zigzag import zigzag
-from services.training_host.strategy.training import ForwardReturnLabels, TripleBarrierLabels, ZigzagLabels
+from services.training_host.strategy.labels import ForwardReturnLabels, TripleBarrierLabels, ZigzagLabels
 
 
 def make_labels(labels: ForwardReturnLabels | ZigzagLabels | TripleBarrierLabels, bars: Bars) -> BarLabels:

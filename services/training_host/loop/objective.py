@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from services.training_host.strategy.loss import Focal, Huber
 from services.training_host.strategy.strategy import Strategy
-from services.training_host.strategy.training import Focal, Huber
 
 
 class Objective(Protocol):

@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
 
-from services.training_host.strategy.training import (
+from services.training_host.strategy.schedule import (
     CosineSchedule,
     ExponentialSchedule,
     PlateauSchedule,
     StepSchedule,
-    Training,
 )
+from services.training_host.strategy.training import Training
 
 _CHANGING = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
 """What a schedule keeps beside its rules, which come from the strategy."""

@@ -4,8 +4,8 @@ import math
 from typing import Final
 
 from services.training_host.strategy.evaluation import WalkForward
+from services.training_host.strategy.labels import ForwardReturnLabels
 from services.training_host.strategy.strategy import Strategy
-from services.training_host.strategy.training import ForwardReturnLabels
 
 LEAST_SAMPLES: Final = 10
 """Samples that each part needs at least: below that its accuracy means nothing."""

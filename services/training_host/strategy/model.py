@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 
@@ -17,6 +17,9 @@ class StrategyModel(BaseModel):
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 """Name of an indicator, fuzzy set or label: letters, digits, `_`. Dots are left for `indicator.output`."""
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""A share between 0 and 1, both excluded."""
 
 
 def refused(description: str) -> PydanticCustomError:
