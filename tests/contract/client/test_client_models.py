@@ -19,6 +19,7 @@ from ktrdr_client import (
     NotFound,
     Unavailable,
 )
+from ktrdr_client.cli.complete_operations import complete_models
 
 from tests.support.finished_operations import failed, running_training
 from tests.support.model_folders import CARD, FILES, artifacts_of, version_of, write_model
@@ -187,3 +188,14 @@ async def test_the_same_without_asyncio(served: Served, tmp_path: Path) -> None:
     assert received_bytes == sum(map(len, FILES.values()))
     digest = hashlib.sha256((tmp_path / "model/model.safetensors").read_bytes()).hexdigest()
     assert digest == hashlib.sha256(FILES["model.safetensors"]).hexdigest()
+
+
+async def test_a_shell_completes_ids_of_models(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KTRDR_SERVER", served.address)
+    assert await asyncio.to_thread(complete_models, "op") == [
+        (ID, "swing, COMPLETED"),
+        ("op0000000002", "other, COMPLETED"),
+    ]
+    assert [word for word, _ in await asyncio.to_thread(complete_models, "la")] == ["last"]
+    monkeypatch.setenv("KTRDR_SERVER", "127.0.0.1:1")
+    assert await asyncio.to_thread(complete_models, "op") == []
