@@ -21,11 +21,13 @@ from pathlib import Path
 from ktrdr.operations.v1.operations_pb2 import Operation
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.display import LineDisplay
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.follow import choose_display, exit_code, follow
 from ktrdr_client.cli.invocation import Invocation
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.cli.summary import error_lines, fact
-from ktrdr_client.cli.words import date_text, number, percent
+from ktrdr_client.cli.summary import error_lines
+from ktrdr_client.cli.training_summary import training_lines
+from ktrdr_client.cli.words import date_text
 from ktrdr_client.errors import KtrdrError
 from ktrdr_client.local import LocalPlan, LocalSystem, Ports, ServiceDied
 from ktrdr_client.times import duration_text
@@ -114,16 +116,8 @@ class Demo:
         elapsed = duration_text(timedelta(seconds=time.monotonic() - self.began))
         self.headline(4, f"done in {elapsed}; everything that was started has ended")
         period = f"{date_text(bars.range_first_bar_time)} … {date_text(bars.range_last_bar_time)}"
-        epochs = f"{result.epochs}, the best is {result.best_epoch}"
-        majority = percent(result.majority_accuracy, 1)
-        lines = [
-            fact("bars", f"{bars.range_rows:,} {SYMBOL} {BAR_SIZE}, {period}  (REPLAY)"),
-            fact("epochs", epochs + (" (stopped early: no better for a while)" if result.stopped_early else "")),
-            fact("best val loss", number(result.best_validation_loss)),
-            fact("test accuracy", f"{percent(result.test_accuracy, 1)}  (always the largest class: {majority})"),
-            fact("model", result.artifact_folder),
-        ]
-        for line in lines:
+        _, *outcome = training_lines(result)
+        for line in [fact("bars", f"{bars.range_rows:,} {SYMBOL} {BAR_SIZE}, {period}  (REPLAY)"), *outcome]:
             self.show(line)
         if result.test_accuracy <= result.majority_accuracy:
             self.show("  (no better than the largest class: it shows the system, not a way to trade)")
