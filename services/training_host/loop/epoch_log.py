@@ -12,7 +12,7 @@ LOG_SECONDS = 1.0
 
 
 class EpochLog:
-    """Writes epochs into the log: at most one a second, and always the best one and the last one.
+    """Writes epochs into the log: one a second at most, always the last one, and the numbers of the best at the end.
 
     Args:
         names: Metrics that a line has.
@@ -23,7 +23,7 @@ class EpochLog:
         self._names = names
         self._clock = clock
         self._next = clock()
-        self._written: set[int] = set()
+        self._newest = 0
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Write an epoch, unless one was written just now."""
@@ -33,18 +33,21 @@ class EpochLog:
             self._write(epoch, metrics)
 
     def training_ended(self, history: TrainingHistory) -> None:
-        """Write what is missing of the best epoch and the last one, and how the training ended."""
-        for epoch in (history.best_epoch, len(history.epochs)):
-            if epoch not in self._written:
-                self._write(epoch, history.epochs[epoch - 1])
+        """Write the last epoch, if it is not there, and how the training ended."""
+        epochs = len(history.epochs)
+        if epochs != self._newest:
+            self._write(epochs, history.epochs[-1])
+        best = self._shown(history.epochs[history.best_epoch - 1])
         _LOG.info(
             "stopped_early" if history.stopped_early else "all_epochs_ended",
-            epochs=len(history.epochs),
+            epochs=epochs,
             best_epoch=history.best_epoch,
-            best_val_loss=history.best_validation_loss,
+            **{f"best_{name}": value for name, value in best.items()},
         )
 
     def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        self._written.add(epoch)
-        shown = {name: float(f"{metrics[name]:.6g}") for name in self._names}
-        _LOG.info("epoch_ended", epoch=epoch, **shown)
+        self._newest = epoch
+        _LOG.info("epoch_ended", epoch=epoch, **self._shown(metrics))
+
+    def _shown(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return {name: float(f"{metrics[name]:.6g}") for name in self._names}
