@@ -107,6 +107,11 @@ def summary_of(documented: type) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n")).strip()
 
 
+def _words(class_name: str) -> str:
+    """Return the name of a class as words: `FuzzySet` is a fuzzy set."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).capitalize()
+
+
 class _Generator(GenerateJsonSchema):
     """Takes descriptions from the docstrings of the models, and refuses keys of mappings that the format forbids."""
 
@@ -114,7 +119,7 @@ class _Generator(GenerateJsonSchema):
         """Describe a part of the format and its keys."""
         written = super().model_schema(schema)
         written["description"] = summary_of(schema["cls"])
-        written["title"] = getattr(schema["cls"], "title", written["title"])
+        written["title"] = getattr(schema["cls"], "title", _words(schema["cls"].__name__))
         for name, text in key_descriptions(schema["cls"]).items():
             if name in written.get("properties", {}):
                 written["properties"][name].setdefault("description", text)

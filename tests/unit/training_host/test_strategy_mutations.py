@@ -121,3 +121,22 @@ def test_a_changed_strategy_is_read_or_refused_with_places(values: dict[str, Any
     for fault in faults or []:
         assert place_exists(fault, document, text.splitlines()), fault
         assert fault.description
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_override_is_taken_or_refused_with_its_path(data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, len(VALUES) - 1))
+    known = [path_text(path) for path in paths_below(VALUES[index])]
+    path = data.draw(st.sampled_from(known)) + data.draw(st.sampled_from(["", "", ".x", "[0]", "[9]", "."]))
+    value = data.draw(
+        st.sampled_from(["", "null", "3", "x", "{}", "[]", "[1, 2, 3]", "{type: rsi}", "[1", "a: b: c", "&a [*a]"])
+    )
+    try:
+        load_strategy(TEXTS[index], {path: value})
+    except StrategyInvalid as error:
+        faults = error.faults
+    else:
+        faults = []
+    for fault in faults:
+        assert (fault.line is None) == ("override" in fault.description), fault
