@@ -13,6 +13,17 @@ from services.training_host.strategy.strategy import Strategy
 LIBRARIES: Final = ("ktrdr", "torch", "numpy", "pyarrow", "TA-Lib", "safetensors")
 
 
+def origin(loaded: LoadedBars) -> dict[str, Any]:
+    """Describe where the bars came from: the same ones may be had from another address or file, or from more bars."""
+    return {
+        "origin": loaded.origin,
+        "datasets": [
+            {"name": dataset.name, "fingerprint_sha256": dataset.fingerprint, "bars": dataset.bars}
+            for dataset in loaded.datasets
+        ],
+    }
+
+
 def metadata(strategy: Strategy, loaded: LoadedBars) -> dict[str, Any]:
     """Describe data, software and seed.
 
@@ -32,12 +43,7 @@ def metadata(strategy: Strategy, loaded: LoadedBars) -> dict[str, Any]:
             "last_bar_time": loaded.last_time.isoformat(),
             "fingerprint_sha256": loaded.fingerprint(),
             "source": Source.Name(loaded.source),
-            "origin": loaded.origin,
             "series": [_series(bars) for bars in loaded.series.values()],
-            "datasets": [
-                {"name": dataset.name, "fingerprint_sha256": dataset.fingerprint, "bars": dataset.bars}
-                for dataset in loaded.datasets
-            ],
         },
         "seed": strategy.training.seed,
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -11,7 +11,7 @@ from services.training_host.artifacts.features import features
 from services.training_host.artifacts.folder import appearing_folder
 from services.training_host.artifacts.json_file import write_json
 from services.training_host.artifacts.listing import list_artifacts
-from services.training_host.artifacts.metadata import metadata
+from services.training_host.artifacts.metadata import metadata, origin
 from services.training_host.artifacts.metrics import metrics, wall_times
 from services.training_host.artifacts.model_card import model_card
 from services.training_host.artifacts.network import network
@@ -60,7 +60,7 @@ def write_model(
         "network.json": network(strategy, dataset, last, model),
         "metrics.json": metrics(strategy, dataset, outcomes),
         "metadata.json": metadata(strategy, loaded),
-        TRAINING_FILE: {**facts, "wall_times": wall_times(outcomes)},
+        TRAINING_FILE: {**facts, "data": origin(loaded), "wall_times": wall_times(outcomes)},
     }
     try:
         with appearing_folder(folder) as new:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY
-
 from services.training_host.artifacts.card.about import data_lines, input_lines, network_lines, split_lines
 from services.training_host.artifacts.card.reloading import SNIPPET
 from services.training_host.artifacts.card.results import backtest_lines, evaluation_lines, fold_lines
@@ -21,7 +19,7 @@ _FILES: Final = {
     "metrics.json": "the curve, the evaluations, the folds, the backtest",
     "predictions.parquet": "what was answered for each bar, and the position that followed",
     "metadata.json": "data, seed and libraries",
-    "training.json": "session, machine and times: what two equal trainings do not share",
+    "training.json": "session, machine, times, where the bars came from: what two equal trainings do not share",
 }
 _LIMITS: Final = [
     "The best epoch was chosen by the validation part: expect less of new bars than its figures say.",
@@ -41,7 +39,6 @@ def model_card(strategy: Strategy, loaded: LoadedBars, dataset: Dataset, outcome
         dataset: What was made of them.
         outcomes: Of all folds; the last one's network is kept.
     """
-    replayed = " (REPLAY: recorded history)" if loaded.source == SOURCE_REPLAY else ""
     test = pooled_test(strategy, dataset, outcomes)
     followed = pooled_backtest(strategy, dataset, outcomes)
     lines = [f"# {strategy.name}", ""]
@@ -51,7 +48,7 @@ def model_card(strategy: Strategy, loaded: LoadedBars, dataset: Dataset, outcome
     lines += ["## Results", "", *evaluation_lines(outcomes[-1].evaluations, test), *fold_lines(outcomes)]
     lines += ["## Backtest of the decisions on the test part", ""]
     lines += backtest_lines(followed, cost=strategy.backtest.cost)
-    lines += ["## Data", "", *data_lines(loaded, replayed), *split_lines(strategy, dataset)]
+    lines += ["## Data", "", *data_lines(loaded), *split_lines(strategy, dataset)]
     lines += ["## Inputs", "", *input_lines(dataset)]
     lines += ["## Reload it without KTRDR", ""]
     lines += ["`features.json` tells how bars become inputs. With these:", "", "```python", SNIPPET.strip(), "```", ""]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,12 @@ FILES = {
 }  # fmt: skip
 
 
-def write(made: Small, folder: Path, *, session: str = "s1", epoch_seconds: float = 0.5) -> str:
+def write(made: Small, folder: Path, *, session: str = "s1", epoch_seconds: float = 0.5, source: str = "a test") -> str:
     return write_model(
         folder,
         strategy=made.strategy,
         strategy_text=SMALL_TEXT,
-        loaded=made.loaded,
+        loaded=replace(made.loaded, origin=source),
         dataset=made.dataset,
         outcomes=made.outcomes(epoch_seconds=epoch_seconds),
         model=made.network(),
@@ -59,12 +60,16 @@ def test_all_files_are_there_and_nothing_else(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
-def test_equal_trainings_have_one_version_whatever_session_and_clock(tmp_path: Path) -> None:
-    versions = {write(small(), tmp_path / "a"), write(small(), tmp_path / "b", session="s2", epoch_seconds=0.75)}
+def test_equal_trainings_have_one_version_whatever_session_clock_and_source(tmp_path: Path) -> None:
+    other = write(small(), tmp_path / "b", session="s2", epoch_seconds=0.75, source="a copy")
+    versions = {write(small(), tmp_path / "a"), other}
     assert versions == {model_version(list_artifacts(tmp_path / "a"))}
     digests = [{file.name: file.sha256 for file in list_artifacts(tmp_path / name)} for name in "ab"]
     assert {name for name in FILES if digests[0][name] != digests[1][name]} == {"training.json"}
-    assert read(tmp_path / "b", "training.json")["wall_times"] == [{"fold": 1, "epoch_seconds": [0.75] * 3}]
+    training = read(tmp_path / "b", "training.json")
+    assert training["wall_times"] == [{"fold": 1, "epoch_seconds": [0.75] * 3}]
+    assert (training["session_id"], training["data"]["origin"]) == ("s2", "a copy")
+    assert [each["name"] for each in training["data"]["datasets"]] == ["AAA 1d", "AAA 1w", "BBB 1d", "BBB 1w"]
 
 
 def test_another_seed_has_another_version(tmp_path: Path) -> None:

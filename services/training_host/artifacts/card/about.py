@@ -1,5 +1,7 @@
 """What a model was made of."""
 
+from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY
+
 from services.training_host.artifacts.card.table import table
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.dataset import Dataset
@@ -23,15 +25,16 @@ def network_lines(strategy: Strategy) -> list[str]:
     return [text, ""]
 
 
-def data_lines(loaded: LoadedBars, source: str) -> list[str]:
+def data_lines(loaded: LoadedBars) -> list[str]:
     """Name the bars."""
     rows = [
         [f"{bars.symbol} {bars.timeframe}", f"{len(bars):,}", bars.time(0).isoformat(), bars.time(-1).isoformat()]
         for bars in loaded.series.values()
     ]
+    replayed = "REPLAY: recorded history. " if loaded.source == SOURCE_REPLAY else ""
     return [
         *table(["bars", "count", "first (UTC)", "last (UTC)"], rows),
-        f"From {loaded.origin}{source}. SHA-256 of the bars: `{loaded.fingerprint()}`.",
+        f"{replayed}SHA-256 of the bars: `{loaded.fingerprint()}`. Where they came from is in `training.json`.",
         "",
     ]
 
