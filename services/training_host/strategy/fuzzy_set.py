@@ -23,7 +23,7 @@ class FuzzySet(StrategyModel):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "if": {"required": ["preset"]},
+            "if": {"required": ["preset"], "properties": {"preset": {"type": "object"}}},
             "then": {"maxProperties": 2},
             "else": {"minProperties": 2},
         },

@@ -9,7 +9,7 @@ from services.training_host.strategy.written import WrittenStrategy
 def unread_parts(written: WrittenStrategy) -> Iterator[Finding]:
     """Find indicators, fuzzy sets and timeframes that go into no input, and fuzzy sets without labels."""
     for name, fuzzy_set in written.fuzzy_sets.items():
-        if isinstance(fuzzy_set, dict) and not set(fuzzy_set) - {"indicator"}:
+        if isinstance(fuzzy_set, dict) and not written.labels(name) and fuzzy_set.get("preset") is None:
             yield ("fuzzy_sets", name), "has no labels; add one such as `low: [0, 20, 40]`, or a preset"
     if not written.inputs:
         return  # a fault of its own; what would be read is not known

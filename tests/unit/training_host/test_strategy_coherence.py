@@ -87,6 +87,10 @@ CASES = [
         {"fuzzy_sets.band": "has labels and a preset; leave one of them out"},
     ),
     (
+        {"fuzzy_sets.band": "{indicator: bb_20.percent_b, preset: null}"},
+        {"fuzzy_sets.band": "has no labels; add one"},
+    ),
+    (
         {"decisions": "{output_format: classification, return_threshold: 0.1}"},
         {"decisions.return_threshold": "unknown key"},
     ),
