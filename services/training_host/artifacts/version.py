@@ -7,7 +7,8 @@ from typing import Final
 from services.training_host.artifacts.listing import ArtifactFile
 
 TRAINING_FILE: Final = "training.json"
-"""Holds what differs between two equal trainings: times, session, machine, where the bars came from. It has no part in the version."""
+"""Holds what differs between two equal trainings: times, session, machine, where the bars came from. It has no part in
+the version."""
 
 
 def model_version(files: Sequence[ArtifactFile]) -> str:
