@@ -49,8 +49,7 @@ def earlier_checkpoint(
         origin = store.origin()
     except RecordDamagedError as error:
         detail = f"It should say which session this one goes on from; {error.cause}."
-        reason = ErrorReason.ERROR_REASON_STORE_CORRUPT
-        raise ServiceError(reason, path=str(error.path), detail=detail) from error
+        raise ServiceError(ErrorReason.ERROR_REASON_STORE_CORRUPT, path=str(error.path), detail=detail) from error
     if not origin:
         return None
     checkpoint = store.newest()

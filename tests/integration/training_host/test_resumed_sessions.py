@@ -58,8 +58,9 @@ async def refused(calls: TrainingCalls, spec: TrainingSpec, session_id: str) -> 
     request = StartTrainingRequest(spec=spec, session_id="refused", checkpoint_session_id=session_id)
     found = await refusal(calls.trainings.StartTraining(request, timeout=10))
     assert found.reason == "CHECKPOINT_NOT_FOUND"
-    assert "--from-checkpoint" in found.message
-    return found.message
+    message: str = found.message
+    assert "--from-checkpoint" in message
+    return message
 
 
 async def test_cancelled_stopped_with_its_host_and_terminated_it_comes_to_the_same(

@@ -60,8 +60,8 @@ async def test_a_training_from_bars_to_a_model(calls: TrainingCalls, bars: Path)
     assert (result.strategy, list(result.symbols), result.bars) == ("aapl_daily_swing", ["AAPL"], 3270)
     assert result.first_bar_time.ToDatetime(UTC) == datetime(2000, 3, 1, tzinfo=UTC)
     assert result.last_bar_time.ToDatetime(UTC) == datetime(2013, 3, 1, tzinfo=UTC)
-    # 3,270 bars, 100 of history and 5 without a label leave 3,165; 6 are purged before validation, 6 before the test.
-    assert (result.train_samples, result.validation_samples, result.test_samples) == (2210, 468, 475)
+    # 3,270 bars, 100 of history and 5 without a label leave 3,165; 5 are purged before validation, 5 before the test.
+    assert (result.train_samples, result.validation_samples, result.test_samples) == (2211, 469, 475)
     assert (result.epochs, result.seed, result.stopped_early) == (epochs, 7, False)
     assert (result.resumed_epochs, len(result.folds), list(result.timeframes)) == (0, 0, ["1d"])
     assert 1 <= result.best_epoch <= epochs
@@ -87,8 +87,8 @@ async def test_a_training_from_bars_to_a_model(calls: TrainingCalls, bars: Path)
 
     # The same seed, data and machine: the same weights, bit for bit, in another process.
     same = result_of(await calls.end("s2"))
-    assert sha256s(same)["model.safetensors"] == sha256s(result)["model.safetensors"]
-    assert sha256s(same)["predictions.parquet"] == sha256s(result)["predictions.parquet"]
+    assert {name for name, digest in sha256s(same).items() if digest != sha256s(result)[name]} == {"training.json"}
+    assert same.model_version == result.model_version
     assert (same.data_fingerprint, same.best_validation_loss) == (result.data_fingerprint, result.best_validation_loss)
 
 
@@ -114,22 +114,29 @@ def check_artifacts(folder: Path, result: TrainingResult) -> None:
     assert features["inputs"][0]["membership"] == {"type": "trapezoidal", "parameters": [0.0, 0.0, 30.0, 45.0]}
 
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert len(metrics["epochs"]) == result.epochs
-    assert metrics["parts"]["test"]["accuracy"] == result.test_accuracy
-    assert metrics["purged_samples"] == 10
+    (fold,) = metrics["folds"]
+    assert len(fold["epochs"]) == result.epochs
+    assert fold["parts"]["test"]["accuracy"] == result.test_accuracy == result.test.accuracy
+    assert fold["samples"]["purged"] == 10
+    assert metrics["test"] == fold["parts"]["test"]
+    assert result.backtest.bars == metrics["backtest"]["bars"]
 
     metadata = json.loads((folder / "metadata.json").read_text())
     assert metadata["data"]["fingerprint_sha256"] == result.data_fingerprint
     assert metadata["data"]["origin"].endswith("AAPL.csv")
-    assert (metadata["seed"], metadata["session_id"]) == (7, "s1")
+    assert metadata["seed"] == 7
     assert set(metadata["libraries"]) >= {"torch", "numpy", "TA-Lib"}
+    training = json.loads((folder / "training.json").read_text())
+    assert (training["session_id"], training["device"], training["resumed_epochs"]) == ("s1", result.device, 0)
 
     predictions = pyarrow.parquet.read_table(folder / "predictions.parquet")
     assert predictions.column_names == [
-        "time", "symbol", "split", "label", "prediction", "probability_down", "probability_flat", "probability_up",
+        "fold", "time", "symbol", "split", "label", "prediction", "probability_down", "probability_flat",
+        "probability_up", "decision", "position",
     ]  # fmt: skip
     rows = predictions.to_pylist()
-    assert len(rows) == result.train_samples + result.validation_samples + result.test_samples
+    samples = [row for row in rows if row["split"] != "backtest"]
+    assert len(samples) == result.train_samples + result.validation_samples + result.test_samples
     assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
     test = [row for row in rows if row["split"] == "test"]
     assert len(test) == result.test_samples

@@ -80,7 +80,8 @@ def test_where_links_are_not_possible_they_are_copied(
 def test_one_that_vanishes_while_it_is_linked_is_replaced_by_a_newer_one(
     source: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link, calls = module._link, []
+    link = module._link
+    calls: list[Path] = []
 
     def slow(folder: Path, target: Path) -> None:
         if not calls:
