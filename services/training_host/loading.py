@@ -4,19 +4,29 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import Final
 
 _UNUSED: Final = ("pandas", "polars")
 """Libraries that TA-Lib and Arrow load, where they are installed, only to take and give their kinds of columns, too."""
 
 
-def leave_out_unused_libraries() -> None:
-    """Let libraries that are of no use to a training seem not to be installed, in this process and for good.
+class _NotInstalled(MetaPathFinder):
+    """Says of some libraries that they are not there.
 
-    None among the loaded modules is Python's own way to say so (see "The module cache" in its reference).
+    None among the loaded modules, Python's own way to say so, would not do: compiled code takes it for the module.
     """
-    for name in _UNUSED:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # see above
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        """Raise for these libraries, and leave all others to the next finder."""
+        if fullname.partition(".")[0] in _UNUSED:
+            message = f"No module named {fullname!r}"
+            raise ModuleNotFoundError(message, name=fullname)
+
+
+def leave_out_unused_libraries() -> None:
+    """Let libraries that are of no use to a training seem not to be installed, in this process and for good."""
+    sys.meta_path.insert(0, _NotInstalled())
 
 
 def load_libraries() -> None:
