@@ -6,13 +6,14 @@ from rich.text import Text
 from ktrdr_client.cli.facts import fact, source_note
 from ktrdr_client.cli.words import date_text, is_regression, number, percent
 
+_SHOWN_SYMBOLS = 8
 _SHOWN_FOLDS = 10
 """Folds that are told one by one."""
 
 
 def training_lines(result: TrainingResult) -> list[Text]:
     """Return what a training brought."""
-    bars = f"{result.bars:,} of {' '.join(result.symbols)}, {date_text(result.first_bar_time)} … "
+    bars = f"{result.bars:,} of {_series(result)}, {date_text(result.first_bar_time)} … "
     bars += date_text(result.last_bar_time) + source_note(result.source)
     lines = [
         fact("bars", bars),
@@ -24,6 +25,14 @@ def training_lines(result: TrainingResult) -> list[Text]:
         lines += _backtest_lines(result.backtest)
     lines += [fact("folds" if index == 0 else "", text) for index, text in enumerate(_folds(result))]
     return [*lines, fact("model", result.artifact_folder)]
+
+
+def _series(result: TrainingResult) -> str:
+    """Return "AAPL MSFT IBM", with the lengths of the bars where there are several, and the number of what is left."""
+    symbols = " ".join(result.symbols[:_SHOWN_SYMBOLS])
+    left = len(result.symbols) - _SHOWN_SYMBOLS
+    symbols += f" and {left} more" if left > 0 else ""
+    return f"{symbols} ({', '.join(result.timeframes)})" if len(result.timeframes) > 1 else symbols
 
 
 def _epochs(result: TrainingResult) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from services.training_host.backtest.report import BacktestReport
+from services.training_host.backtest.report import WHAT_IT_IS, BacktestReport
 from services.training_host.dataset import Dataset
 from services.training_host.evaluation.judgement import FoldOutcome, pooled_backtest, pooled_test
 from services.training_host.instants import utc
@@ -20,6 +20,7 @@ def metrics(strategy: Strategy, dataset: Dataset, outcomes: Sequence[FoldOutcome
         "classes": list(strategy.classes),
         "decisions": strategy.decisions.model_dump(),
         "test": asdict(pooled_test(strategy, dataset, outcomes)),
+        "backtest_rule": WHAT_IT_IS,
         "backtest": _backtest(pooled_backtest(strategy, dataset, outcomes)),
         "folds": [_fold(dataset, outcome) for outcome in outcomes],
     }

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+WHAT_IT_IS: Final = (
+    "A plain calculation over closes, no simulation of an exchange: no slippage, no spread, no margin, no interest, no "
+    "partial fills, no compounding. A position that is decided at a bar's close is held from there to the next close. "
+    "Every symbol has the same share of a constant capital, and returns are summed up; holding is calculated in the "
+    "same way, so that it differs from the price's own change."
+)
+"""Is shown wherever its figures are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,15 @@ def test_folds_are_told_one_by_one_and_many_are_counted() -> None:
     assert lines["epochs"] == "4 in 12 folds, best of the last one 3"
 
 
+def test_many_symbols_are_counted_and_several_lengths_of_bars_are_told() -> None:
+    full = result()
+    assert told(full)["bars"].startswith("3,270 of AAPL, 2000-03-01")
+    del full.symbols[:]
+    full.symbols.extend(f"S{number}" for number in range(1, 12))
+    full.timeframes.extend(["1d", "1w"])
+    assert told(full)["bars"].startswith("3,270 of S1 S2 S3 S4 S5 S6 S7 S8 and 3 more (1d, 1w), 2000-03-01")
+
+
 def test_epochs_from_a_checkpoint_are_told() -> None:
     full = result()
     full.resumed_epochs = 2

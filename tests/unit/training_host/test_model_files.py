@@ -122,6 +122,7 @@ def test_metrics_hold_the_curve_without_wall_times_and_every_evaluation(folder: 
     assert list(fold["parts"]) == ["train", "validation", "test"]
     assert fold["parts"]["test"] == metrics["test"]
     assert fold["backtest"] == metrics["backtest"]
+    assert "no slippage" in metrics["backtest_rule"]
     assert {"total_return", "sharpe_ratio", "max_drawdown"} == set(metrics["backtest"]["hold"])
     assert sum(map(sum, metrics["test"]["confusion"])) == metrics["test"]["samples"] == fold["samples"]["test"]
 

@@ -3,16 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from services.training_host.artifacts.card.table import number, percent, table
-from services.training_host.backtest.report import BacktestReport
+from services.training_host.backtest.report import WHAT_IT_IS, BacktestReport
 from services.training_host.evaluation.judgement import FoldOutcome
 from services.training_host.evaluation.report import ClassEvaluation, Evaluation, ReturnEvaluation
-
-NO_SIMULATION = (
-    "A plain calculation over closes, no simulation of an exchange: no slippage, no spread, no margin, no interest, no "
-    "partial fills, no compounding. A position that is decided at a bar's close is held from there to the next close. "
-    "Every symbol has the same share of a constant capital, and returns are summed up; holding is calculated in the "
-    "same way, so that it differs from the price's own change."
-)
 
 
 def evaluation_lines(evaluations: Mapping[str, Evaluation], test: Evaluation) -> list[str]:
@@ -62,7 +55,7 @@ def backtest_lines(report: BacktestReport, *, cost: float) -> list[str]:
     held = f"{report.trades:,} changes of the position, a position in {percent(report.exposure)} of the bars, "
     held += f"{percent(report.costs)} of costs at {100 * cost:g} % of the traded value."
     span = f"{report.bars:,} bars, {report.first_time:%Y-%m-%d} to {report.last_time:%Y-%m-%d}:"
-    return [span, "", *table(["", "decisions", "holding"], rows), held, "", NO_SIMULATION, ""]
+    return [span, "", *table(["", "decisions", "holding"], rows), held, "", WHAT_IT_IS, ""]
 
 
 def _class_lines(parts: Mapping[str, Evaluation], test: Evaluation) -> list[str]:
