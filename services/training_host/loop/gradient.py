@@ -94,7 +94,8 @@ class NormSum:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._sum = torch.zeros((), device=device)
+        self._device = device
+        self._sum: torch.Tensor | float = 0.0
         self._count = 0
         self._waiting: list[torch.Tensor] = []
 
@@ -111,7 +112,7 @@ class NormSum:
 
     def state(self) -> tuple[dict[str, torch.Tensor], int]:
         """Return what restore needs: tensors, and how many norms are in the sum."""
-        tensors = {"norm_sum": self._sum}
+        tensors = {"norm_sum": torch.as_tensor(self._sum)}
         if self._waiting:
             tensors["norms"] = torch.stack(self._waiting)
         return tensors, self._count
@@ -122,12 +123,12 @@ class NormSum:
         Raises:
             KeyError, RuntimeError: It is not such a state.
         """
-        self._sum.copy_(tensors["norm_sum"])
+        self._sum = tensors["norm_sum"].to(self._device)
         self._count = count
-        self._waiting = list(tensors["norms"].to(self._sum.device)) if "norms" in tensors else []
+        self._waiting = list(tensors["norms"].to(self._device)) if "norms" in tensors else []
 
     def _settle(self) -> None:
         if self._waiting:
-            self._sum += torch.stack(self._waiting).sum()
+            self._sum = self._sum + torch.stack(self._waiting).sum()
             self._count += len(self._waiting)
             self._waiting = []

@@ -1,5 +1,6 @@
 """How a network does on samples, added up without waiting for the device."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +44,14 @@ class ScoreSums:
 
     def __init__(self, objective: Objective, device: torch.device, batch_size: int) -> None:
         self._objective = objective
+        self._device = device
+        # Millions of samples add up without loss; Apple's GPUs have single precision only.
+        self._precision = torch.float32 if device.type == "mps" else torch.float64
         self._settled_batches = max(1, SETTLED_SAMPLES // batch_size)
-        self._loss = _zero(device)
-        self._weight = _zero(device)
-        self._right = torch.zeros((), dtype=torch.int64, device=device)
+        # Plain numbers until there is something to add: to make tensors of them takes time in each epoch.
+        self._loss: torch.Tensor | float = 0.0
+        self._weight: torch.Tensor | float = 0.0
+        self._right: torch.Tensor | int = 0
         self._samples = 0
         self._outputs: list[torch.Tensor] = []
         self._targets: list[torch.Tensor] = []
@@ -63,11 +68,16 @@ class ScoreSums:
     def score(self) -> Score:
         """Return the score of all batches; waits for the device."""
         self._settle()
-        return Score(float(self._loss / self._weight), float(self._right) / self._samples)
+        weight = float(self._weight)
+        return Score(float(self._loss) / weight if weight else math.nan, int(self._right) / self._samples)
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Return what restore needs: tensors, and JSON values."""
-        tensors = {"loss": self._loss, "weight": self._weight, "right": self._right}
+        tensors = {
+            "loss": torch.as_tensor(self._loss, dtype=self._precision),
+            "weight": torch.as_tensor(self._weight, dtype=self._precision),
+            "right": torch.as_tensor(self._right),
+        }
         if self._outputs:
             # Not scored before its time: sums of floats depend on where they are cut.
             tensors |= {"outputs": torch.cat(self._outputs), "targets": torch.cat(self._targets)}
@@ -79,24 +89,26 @@ class ScoreSums:
         Raises:
             KeyError, RuntimeError, TypeError, ValueError: It is not such a state.
         """
-        device = self._loss.device
-        self._loss.copy_(tensors["loss"])
-        self._weight.copy_(tensors["weight"])
-        self._right.copy_(tensors["right"])
+        self._loss = tensors["loss"].to(self._device, self._precision)
+        self._weight = tensors["weight"].to(self._device, self._precision)
+        self._right = tensors["right"].to(self._device)
         self._samples, self._waiting = int(document["samples"]), int(document["waiting"])
-        self._outputs = [tensors["outputs"].to(device)] if self._waiting else []
-        self._targets = [tensors["targets"].to(device)] if self._waiting else []
+        self._outputs = [tensors["outputs"].to(self._device)] if self._waiting else []
+        self._targets = [tensors["targets"].to(self._device)] if self._waiting else []
 
     def _settle(self) -> None:
         if not self._outputs:
             return
         with torch.no_grad():
-            outputs, targets = torch.cat(self._outputs), torch.cat(self._targets)
-            self._loss += self._objective.total(outputs, targets)
-            self._weight += self._objective.weight(targets)
-            self._right += self._objective.right(outputs, targets)
+            outputs, targets = _joined(self._outputs), _joined(self._targets)
+            self._loss = self._loss + self._objective.total(outputs, targets).to(self._precision)
+            self._weight = self._weight + self._wide(self._objective.weight(targets))
+            self._right = self._right + self._objective.right(outputs, targets)
         self._samples += len(outputs)
         self._outputs, self._targets, self._waiting = [], [], 0
+
+    def _wide(self, weight: torch.Tensor | float) -> torch.Tensor | float:
+        return weight.to(self._precision) if isinstance(weight, torch.Tensor) else weight
 
 
 def evaluation_size(samples: Samples) -> int:
@@ -122,6 +134,5 @@ def evaluate(model: nn.Module, samples: Samples, objective: Objective, progress:
         return sums.score()
 
 
-def _zero(device: torch.device) -> torch.Tensor:
-    # Millions of samples add up without loss; Apple's GPUs have single precision only.
-    return torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+def _joined(batches: list[torch.Tensor]) -> torch.Tensor:
+    return batches[0] if len(batches) == 1 else torch.cat(batches)

@@ -2,14 +2,17 @@
 
 import json
 import math
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr_bridge import Cancelled
 
+from services.training_host.loop import gradient, score
 from services.training_host.loop.state import LoopState, from_json_value, json_value
 from tests.support.training_loops import Recipe, RecordedProgress, differences, through_bytes, without_times
 
@@ -83,6 +86,25 @@ def test_a_training_can_be_left_at_every_batch(name: str) -> None:
 @given(st.sampled_from(sorted(RECIPES)), st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_a_training_can_be_left_again_and_again(name: str, stops: list[int]) -> None:
     assert not differences(interrupted(RECIPES[name], *stops), unbroken(RECIPES[name])[0])
+
+
+def test_sums_that_are_made_several_times_in_an_epoch_are_cut_at_the_same_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(score, "SETTLED_SAMPLES", 32)
+    monkeypatch.setattr(gradient, "NORMS_AT_ONCE", 3)
+    recipe = Recipe(samples=120, changes={"epochs": 1})
+    expected, progress = unbroken(recipe)
+    for stop in range(1, progress.asked + 1):
+        assert not differences(interrupted(recipe, stop), expected), f"stopped at question {stop}"
+
+
+def test_the_generators_of_numpy_and_python_go_on() -> None:
+    loop, _ = Recipe().loop(RecordedProgress())
+    state = through_bytes(loop.state())
+    expected = (np.random.rand(3).tolist(), random.random(), torch.rand(1).item())
+    loop.restore(state)
+    assert (np.random.rand(3).tolist(), random.random(), torch.rand(1).item()) == expected
 
 
 def test_the_same_loop_can_go_on_too() -> None:
