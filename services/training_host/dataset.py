@@ -10,6 +10,7 @@ from services.training_host.bars.closing import close_times
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.bars.series import Bars, faulty_bar
 from services.training_host.failures import damaged_bars, volume_missing
+from services.training_host.features.blocks import row_blocks
 from services.training_host.features.column import FeatureColumn, feature_columns
 from services.training_host.features.matrix import fill_features
 from services.training_host.features.windows import whole_windows
@@ -60,9 +61,11 @@ class Dataset:
 
     def inputs(self, fold: Fold) -> NDArray[np.float32]:
         """Return float32 [rows, inputs], scaled as the fold learnt; 0 where not known, which no sample's rows are."""
-        scaled = fold.scaler.apply(self.matrix)
-        scaled[~np.isfinite(scaled)] = 0
-        return scaled
+        inputs = np.empty(self.matrix.shape, np.float32)
+        for rows in row_blocks(len(inputs)):
+            scaled = fold.scaler.apply(self.matrix[rows])
+            inputs[rows] = np.where(np.isfinite(scaled), scaled, 0)
+        return inputs
 
     def targets(self, fold: Fold) -> NDArray[np.int64] | NDArray[np.float32]:
         """Return what the network should answer for each row.

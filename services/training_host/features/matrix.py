@@ -1,19 +1,17 @@
 """Values of the network's inputs over bars."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.training_host.bars.closing import close_times
 from services.training_host.bars.series import Bars
+from services.training_host.features.blocks import row_blocks
 from services.training_host.features.column import FeatureColumn
 from services.training_host.fuzzy.function import membership
 from services.training_host.indicators.calculation import calculate_all
 from services.training_host.indicators.definition import Indicator, references
-
-_BLOCK_ROWS: Final = 16_384
 
 
 def fill_features(
@@ -47,7 +45,7 @@ def fill_features(
     needed = {name: each for name, each in indicators.items() if read & set(references(name, each.outputs))}
     values = calculate_all(needed, bars)
     if bars.timeframe == base_bars.timeframe:
-        for rows in _blocks(len(bars)):
+        for rows in row_blocks(len(bars)):
             for index, column in mine:
                 _write(column, values[column.source][rows], out[rows, index])
         for index, _ in mine:
@@ -58,7 +56,7 @@ def fill_features(
     for number, (_, column) in enumerate(mine):
         _write(column, values[column.source], known[number, :-1])
     known[:, :warm_up_bars] = np.nan
-    for rows in _blocks(len(base_bars)):
+    for rows in row_blocks(len(base_bars)):
         for number, (index, _) in enumerate(mine):
             out[rows, index] = known[number][last_closed[rows]]
 
@@ -66,12 +64,6 @@ def fill_features(
 def closed_bars(bars: Bars, base_bars: Bars) -> NDArray[np.int64]:
     """Return for each base bar the index of the last of some longer bars that is over when it is over; -1 for none."""
     return np.searchsorted(close_times(bars), close_times(base_bars), side="right") - 1
-
-
-def _blocks(rows: int) -> Iterator[slice]:
-    """Cut rows into blocks whose inputs stay in the processor's cache while one column after the other is written."""
-    for start in range(0, rows, _BLOCK_ROWS):
-        yield slice(start, min(start + _BLOCK_ROWS, rows))
 
 
 def _write(column: FeatureColumn, values: NDArray[np.float64], out: NDArray[np.float64]) -> None:

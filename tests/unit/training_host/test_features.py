@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from services.training_host.features.blocks import row_blocks
 from services.training_host.features.column import FeatureColumn, feature_columns
-from services.training_host.features.matrix import fill_features
+from services.training_host.features.matrix import closed_bars, fill_features
 from services.training_host.features.scaler import Scaler
 from services.training_host.features.windows import whole_windows
 from services.training_host.indicators.calculation import calculate_all
 from services.training_host.strategy.check import load_strategy
-from tests.support.datasets import small_strategy
+from tests.support.datasets import dataset_of, random_market, small_strategy
 from tests.support.trainings import random_bars, reference_text
 
 STRATEGY = load_strategy(reference_text())
@@ -77,6 +78,22 @@ def test_a_window_needs_all_its_rows(length: int, expected: list[bool]) -> None:
     matrix[1, 0], matrix[4, 1] = np.nan, np.inf
     assert whole_windows(matrix, length).tolist() == expected
     assert whole_windows(matrix[:0], length).tolist() == []
+
+
+def test_many_rows_are_worked_on_in_blocks_that_hold_each_row_once() -> None:
+    assert [row for block in row_blocks(40_000) for row in range(40_000)[block]] == list(range(40_000))
+    assert list(row_blocks(0)) == []
+    strategy = small_strategy(timeframes=["1d", "1w"])
+    market = random_market(strategy, 20_000)
+    dataset = dataset_of(strategy, market)
+    days, weeks = market["AAPL", "1d"], market["AAPL", "1w"]
+    known = closed_bars(weeks, days)
+    for timeframe, bars, index in (("1d", days, np.arange(20_000)), ("1w", weeks, known)):
+        rsi = calculate_all(strategy.indicators, bars)["rsi"]
+        column = [each.name for each in dataset.columns].index(f"rsi@{timeframe}")
+        np.testing.assert_array_equal(dataset.matrix[100:, column], rsi[index[100:]])
+    expected = dataset.folds[0].scaler.apply(dataset.matrix)
+    np.testing.assert_array_equal(dataset.inputs(dataset.folds[0]), np.where(np.isfinite(expected), expected, 0))
 
 
 def column(normalization: str) -> FeatureColumn:
