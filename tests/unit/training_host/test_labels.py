@@ -81,6 +81,34 @@ def test_swings_alternate_and_are_confirmed_after_they_happen(close: np.ndarray)
     assert all(swing.bar < swing.confirmed_at for swing in swings)
 
 
+def swings_by_definition(close: np.ndarray, threshold: float) -> list[Swing]:
+    """Look at all bars since the last extreme anew for each bar: is the latest one far enough from their extreme?"""
+    swings: list[Swing] = []
+    for bar in range(len(close)):
+        since = swings[-1].bar if swings else 0
+        stretch = close[since : bar + 1]
+        high, low = since + int(stretch.argmax()), since + int(stretch.argmin())
+        if (not swings or not swings[-1].is_high) and close[bar] <= close[high] * (1 - threshold):
+            swings.append(Swing(high, is_high=True, confirmed_at=bar))
+        elif (not swings or swings[-1].is_high) and close[bar] >= close[low] * (1 + threshold):
+            swings.append(Swing(low, is_high=False, confirmed_at=bar))
+    return swings
+
+
+@given(PRICES, st.sampled_from([0.02, 0.05, 0.3]))
+@settings(max_examples=200, deadline=None)
+def test_swings_equal_a_look_at_all_bars_since_the_last_one(close: np.ndarray, threshold: float) -> None:
+    swings = swings_by_definition(close, threshold)
+    assert find_swings(close, threshold=threshold) == swings
+    labels = zigzag(close, threshold=threshold)
+    for bar in range(len(close)):
+        start = next((swing for swing in reversed(swings) if swing.bar <= bar), None)
+        end = next((swing for swing in swings if swing.bar > bar), None)
+        known = start is not None and end is not None
+        assert labels.ends[bar] == (end.confirmed_at if known and end else UNLABELLED)
+        assert labels.classes[bar] == (int(end.is_high) if known and end else UNLABELLED)
+
+
 @given(PRICES, st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_label_is_known_at_its_end_and_never_changes_after(close: np.ndarray, data: st.DataObject) -> None:
