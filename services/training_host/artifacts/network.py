@@ -19,8 +19,18 @@ _ACTIVATIONS: Final[dict[type[nn.Module], dict[str, Any]]] = {
 }
 _RULES: Final = {
     "linear": "y = x · weightᵀ + bias",
-    "gru": "torch.nn.GRU(inputs, units, batch_first=True) from a state of zeros; gives its state at each bar",
-    "lstm": "torch.nn.LSTM(inputs, units, batch_first=True) from states of zeros; gives its hidden state at each bar",
+    "gru": (
+        "torch.nn.GRU(inputs, units, batch_first=True) from h = 0; gives h at each bar. With s the logistic function "
+        "and · number by number: r = s(Wr x + br + Ur h + cr), z = s(Wz x + bz + Uz h + cz), "
+        "n = tanh(Wn x + bn + r · (Un h + cn)), then h becomes (1 - z) · n + z · h. weight_ih_l0 is Wr, Wz, Wn one "
+        "below the other; so are weight_hh_l0 (U), bias_ih_l0 (b) and bias_hh_l0 (c)"
+    ),
+    "lstm": (
+        "torch.nn.LSTM(inputs, units, batch_first=True) from h = 0 and c = 0; gives h at each bar. With s the logistic "
+        "function and · number by number: i = s(Wi x + bi + Ui h + di), f and o in the same way, "
+        "g = tanh(Wg x + bg + Ug h + dg), then c becomes f · c + i · g, and h becomes o · tanh(c). weight_ih_l0 is Wi, "
+        "Wf, Wg, Wo one below the other; so are weight_hh_l0 (U), bias_ih_l0 (b) and bias_hh_l0 (d)"
+    ),
     "last_bar": "only the newest bar of each sequence goes on: y = x[:, -1]",
     "activation": "the function, number by number",
 }
