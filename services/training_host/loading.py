@@ -4,29 +4,42 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Final
 
 _UNUSED: Final = ("pandas", "polars")
 """Libraries that TA-Lib and Arrow load, where they are installed, only to take and give their kinds of columns, too."""
 
 
-class _NotInstalled(MetaPathFinder):
-    """Says of some libraries that they are not there.
+class _Refusing(Loader):
+    """Loads nothing."""
 
-    None among the loaded modules, Python's own way to say so, would not do: compiled code takes it for the module.
+    def create_module(self, _: ModuleSpec) -> None:
+        """Leave the making of the module to Python."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Say what is said of a library that is not installed."""
+        message = f"No module named {module.__name__!r}"
+        raise ModuleNotFoundError(message, name=module.__name__)
+
+
+class _Unused(MetaPathFinder):
+    """Finds some libraries, so that who only asks for them gets an answer, and lets nobody load them.
+
+    None among the loaded modules, Python's own way to say that there is none, would not do: compiled code takes it for
+    the module.
     """
 
-    def find_spec(self, fullname: str, *_: object) -> None:
-        """Raise for these libraries, and leave all others to the next finder."""
-        if fullname.partition(".")[0] in _UNUSED:
-            message = f"No module named {fullname!r}"
-            raise ModuleNotFoundError(message, name=fullname)
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        """Return a spec for these libraries, and leave all others to the next finder."""
+        return ModuleSpec(fullname, _Refusing()) if fullname in _UNUSED else None
 
 
 def leave_out_unused_libraries() -> None:
     """Let libraries that are of no use to a training seem not to be installed, in this process and for good."""
-    sys.meta_path.insert(0, _NotInstalled())
+    sys.meta_path.insert(0, _Unused())
 
 
 def load_libraries() -> None:
