@@ -19,6 +19,7 @@ from services.training_host.loop.history import TrainingHistory
 from services.training_host.model.network import build_network
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.strategy import Strategy
+from tests.support.datasets import SilentProgress
 from tests.support.trainings import random_bars
 
 SMALL_TEXT: Final = """
@@ -70,25 +71,6 @@ WALK_FORWARD: Final = {
 }
 
 
-class Quiet:
-    """A training that nobody follows."""
-
-    def set_phase(self, name: str, *, total: int | None = None, unit: str = "") -> None:
-        """Tell nobody."""
-
-    def advance(self, completed: int, *, step: str = "") -> None:
-        """Tell nobody."""
-
-    def on_batch(self, batch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Tell nobody."""
-
-    def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Tell nobody."""
-
-    def raise_if_cancelled(self) -> None:
-        """Go on."""
-
-
 @dataclass(frozen=True, eq=False)
 class Small:
     """A dataset, and a network for each fold that was never trained: what comes after does not ask."""
@@ -117,7 +99,7 @@ def small(overrides: Mapping[str, str] | None = None, *, bars: int = 320, seed: 
     """Prepare the small strategy on random bars."""
     strategy = load_strategy(SMALL_TEXT, dict(overrides or {}))
     loaded = loaded_bars(strategy, bars=bars, seed=seed)
-    return Small(strategy, loaded, prepare(strategy, loaded, Quiet()))
+    return Small(strategy, loaded, prepare(strategy, loaded, SilentProgress()))
 
 
 def loaded_bars(strategy: Strategy, *, bars: int, seed: int = 1) -> LoadedBars:
