@@ -17,7 +17,7 @@ from services.host.process_spawn import WORKER_VARIABLES, reap
 from services.host.spare.handover import READY, TAKEN, Handover
 
 _KEEPER: Final = Path(__file__).with_name("spare_keeper.py")
-_HANDOVER_SECONDS: Final = 2.0
+_HANDOVER_SECONDS: Final = 5.0
 """Longest wait for a keeper that takes a session; it takes a millisecond."""
 _END_SECONDS: Final = 5.0
 _LOG_BYTES: Final = 2_000
@@ -110,19 +110,20 @@ class SpareWorker:
         try:
             self._connection.settimeout(_HANDOVER_SECONDS)
             sent = socket.send_fds(self._connection, [line], [lock])
-            self._connection.sendall(line[sent:])
+            if sent < len(line):  # a keeper that has it all may have closed its end by now
+                self._connection.sendall(line[sent:])
             if self._connection.recv(1) == TAKEN:
                 return True
         except OSError as error:
             cause = str(error)
-        structlog.get_logger().warning(
-            "spare_worker_not_usable", session_id=session.id, keeper_pid=self.pid, cause=cause
-        )
         # It may still read what was sent. Once it has provably ended, what it wrote down tells how far it came: the
         # worker hears of the session after that.
         self._keeper.kill()
         self._reaper.join()
-        return session.worker_record.exists()
+        taken = session.worker_record.exists()
+        logger = structlog.get_logger().bind(session_id=session.id, keeper_pid=self.pid)
+        logger.warning("spare_worker_failed", cause=cause, taken=taken, said=self.said())
+        return taken
 
     def end(self) -> None:
         """Let go of it; without a session it ends. Twice is harmless. Does not wait."""

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from google.protobuf import json_format
 
 from services.host.folder import SessionFolder
 from services.host.process_spawn import keeper_lives, locked_for_keeper
 from services.host.records import ExitRecord, ResultRecord
+from services.host.runner import Liveness
 from services.host.spare import spare_worker
 from services.host.spare.handover import Handover
 from services.host.spare.spare_worker import SpareWorker
-from services.host.worker_evidence import never_started
+from services.host.worker_evidence import look, never_started
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.host_service import (
     ProbeHostSettings,
@@ -26,6 +28,7 @@ from tests.support.host_service import (
     worker_command,
     worker_environment,
 )
+from tests.support.session_worker import worker_spec
 
 pytestmark = pytest.mark.kill
 
@@ -83,12 +86,37 @@ async def test_all_goes_well(spare: SpareWorker, session: SessionFolder) -> None
     assert not worker.is_running()
 
 
-@pytest.mark.parametrize("victim", ["keeper", "worker"])
-async def test_one_of_them_was_killed_just_before(
-    settings: ProbeHostSettings, spare: SpareWorker, session: SessionFolder, victim: str
+async def test_more_than_a_socket_takes_at_once(spare: SpareWorker, session: SessionFolder) -> None:
+    worker = worker_of(spare)
+    session.spec.write_text(json_format.MessageToJson(worker_spec(epochs=1, hold=1)))
+    with locked_for_keeper(session) as lock:
+        assert spare.hand_over(session, lock, worker_command(session), {"LARGE": "x" * 2**21})
+    await eventually(lambda: look(session).liveness is Liveness.ALIVE and look(session).pid == worker.pid)
+    (session.path / "go").touch()
+    await eventually(session.exit_record.exists)
+    assert completed(session)
+
+
+async def test_a_keeper_that_was_killed_just_before(
+    settings: ProbeHostSettings, spare: SpareWorker, session: SessionFolder
 ) -> None:
-    sigkill(spare.pid if victim == "keeper" else worker_of(spare).pid)
+    sigkill(spare.pid)
     assert not hand_over(spare, session)
+    nothing_is_left(settings, session)
+
+
+async def test_a_worker_that_was_killed_just_before(
+    settings: ProbeHostSettings, spare: SpareWorker, session: SessionFolder
+) -> None:
+    worker = worker_of(spare)
+    # The keeper finds its worker's end together with the session.
+    os.kill(spare.pid, signal.SIGSTOP)
+    sigkill(worker.pid)
+    await eventually(lambda: worker.status() == psutil.STATUS_ZOMBIE)
+    handing_over = asyncio.create_task(asyncio.to_thread(hand_over, spare, session))
+    await eventually(lambda: keeper_lives(session))
+    os.kill(spare.pid, signal.SIGCONT)
+    assert not await handing_over
     nothing_is_left(settings, session)
 
 
