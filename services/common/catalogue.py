@@ -261,13 +261,13 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_ARTIFACT_CHANGED: ErrorSpec(
             _CODE.ABORTED,
-            "The file {name!r} of session {session_id!r} is another one than the download began with. {detail} Download "
-            "it again from its beginning.",
+            "The file {name!r} of session {session_id!r} is another one than the download began with. {detail} "
+            "Download it again from its beginning.",
         ),
         _REASON.ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: ErrorSpec(
             _CODE.OUT_OF_RANGE,
-            "Offset {offset} is beyond the end of the file {name!r}, which has {size_bytes} bytes. {detail} Download it "
-            "again from its beginning.",
+            "Offset {offset} is beyond the end of the file {name!r}, which has {size_bytes} bytes. {detail} Download "
+            "it again from its beginning.",
         ),
         _REASON.ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorSpec(
             _CODE.FAILED_PRECONDITION,
