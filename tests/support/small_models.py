@@ -19,7 +19,7 @@ from services.training_host.loop.history import TrainingHistory
 from services.training_host.model.network import build_network
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.strategy import Strategy
-from tests.support.datasets import SilentProgress
+from tests.support.tiny_trainings import NoProgress
 from tests.support.trainings import random_bars
 
 SMALL_TEXT: Final = """
@@ -99,7 +99,7 @@ def small(overrides: Mapping[str, str] | None = None, *, bars: int = 320, seed: 
     """Prepare the small strategy on random bars."""
     strategy = load_strategy(SMALL_TEXT, dict(overrides or {}))
     loaded = loaded_bars(strategy, bars=bars, seed=seed)
-    return Small(strategy, loaded, prepare(strategy, loaded, SilentProgress()))
+    return Small(strategy, loaded, prepare(strategy, loaded, NoProgress()))
 
 
 def loaded_bars(strategy: Strategy, *, bars: int, seed: int = 1) -> LoadedBars:

@@ -10,7 +10,6 @@ from services.training_host.evaluation.judgement import decided_positions, judge
 from services.training_host.evaluation.predictions import predict_parts
 from services.training_host.evaluation.report import ClassEvaluation, ReturnEvaluation
 from services.training_host.split.chronological import PARTS
-from tests.support.datasets import SilentProgress
 from tests.support.small_models import (
     GRU,
     LSTM,
@@ -21,6 +20,7 @@ from tests.support.small_models import (
     loaded_of_daily,
     small,
 )
+from tests.support.tiny_trainings import NoProgress
 from tests.support.trainings import with_later_bars_scaled
 
 CPU = torch.device("cpu")
@@ -127,7 +127,7 @@ def test_later_bars_change_no_decision_before(overrides: dict[str, str]) -> None
     last = 308
     daily = {symbol: with_later_bars_scaled(bars, last, 1.3) for symbol, bars in made.dataset.bars.items()}
     loaded = loaded_of_daily(made.strategy, daily)
-    later = Small(made.strategy, loaded, prepare(made.strategy, loaded, SilentProgress()))
+    later = Small(made.strategy, loaded, prepare(made.strategy, loaded, NoProgress()))
     rows, before = decided_positions(made.strategy, made.dataset, fold, made.outcome(fold).predictions)
     same_rows, after = decided_positions(made.strategy, later.dataset, fold, later.outcome(fold).predictions)
     np.testing.assert_array_equal(rows, same_rows)

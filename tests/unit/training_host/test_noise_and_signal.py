@@ -15,8 +15,8 @@ from services.training_host.loop.samples import Samples
 from services.training_host.loop.training import TrainingLoop
 from services.training_host.model.network import build_network
 from services.training_host.strategy.check import load_strategy
-from tests.support.datasets import SilentProgress
 from tests.support.small_models import loaded_of_daily
+from tests.support.tiny_trainings import NoProgress
 from tests.support.trainings import DAY_NS
 
 TEXT = """
@@ -77,7 +77,7 @@ def market(*, lag: int | None, seed: int = 21) -> Bars:
 
 def trained(bars: Bars, overrides: dict[str, str]) -> FoldOutcome:
     strategy = load_strategy(TEXT, overrides)
-    dataset = prepare(strategy, loaded_of_daily(strategy, {"AAA": bars}), SilentProgress())
+    dataset = prepare(strategy, loaded_of_daily(strategy, {"AAA": bars}), NoProgress())
     (fold,) = dataset.folds
     rules = strategy.training
     make_deterministic(rules.seed, threads=1)
@@ -94,7 +94,7 @@ def trained(bars: Bars, overrides: dict[str, str]) -> FoldOutcome:
         validation_part=validation,
         objective=objective,
         rules=rules,
-        progress=SilentProgress(),
+        progress=NoProgress(),
     )
     history = loop.run()
     return judge(strategy, dataset, fold, history, predict_parts(strategy, dataset, fold, model, torch.device("cpu")))
