@@ -43,6 +43,9 @@ RECIPES = {
     "lstm, focal": Recipe(kind="lstm", objective="focal", changes={"epochs": 2}),
     "huber, accumulation": Recipe(objective="huber", samples=70, changes={"epochs": 3, "gradient_accumulation": 3}),
     "classes, accumulation": Recipe(samples=70, changes={"epochs": 2, "gradient_accumulation": 2, **STOPPING}),
+    "plateau that waits": Recipe(
+        changes={"epochs": 4, "learning_rate": 1e-6, "lr_scheduler": {"type": "plateau", "patience": 1, "factor": 0.1}}
+    ),
     "early stop": Recipe(changes={"epochs": 9, "learning_rate": 1e-9, **STOPPING}),
 }
 
@@ -91,7 +94,7 @@ def test_a_training_can_be_left_again_and_again(name: str, stops: list[int]) -> 
 def test_sums_that_are_made_several_times_in_an_epoch_are_cut_at_the_same_places(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(score, "SETTLED_SAMPLES", 32)
+    monkeypatch.setattr(score, "SETTLED_SAMPLES", 48)
     monkeypatch.setattr(gradient, "NORMS_AT_ONCE", 3)
     recipe = Recipe(samples=120, changes={"epochs": 1})
     expected, progress = unbroken(recipe)
