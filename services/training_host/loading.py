@@ -49,8 +49,8 @@ def load_libraries() -> None:
 
         import services.training_host.session_training  # noqa: F401, PLC0415 - as above
 
-        # The first optimizer loads torch._dynamo, which takes about as long as torch itself.
-        torch.optim.Adam([torch.zeros(1)])
+        # The first optimizer loads torch._dynamo, which takes about as long as torch itself, and its first use some more.
+        torch.optim.Adam([torch.zeros(1)]).zero_grad()
 
 
 @contextmanager
