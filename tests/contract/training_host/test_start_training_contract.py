@@ -96,11 +96,23 @@ async def test_the_message_tells_faults_in_the_words_of_their_fields(calls: Trai
     assert f"training.labels.source: {fields['training.labels.source']}" in status.message
 
 
-async def test_a_later_format_is_refused_by_name(calls: TrainingCalls, tmp_path: Path) -> None:
-    spec = local_spec(tmp_path / "x.csv", model__type="lstm")
-    code, reason, fields = await refusal(calls, spec)
+async def test_a_recurrent_network_lacks_what_a_perceptron_has_not(calls: TrainingCalls, tmp_path: Path) -> None:
+    code, reason, fields = await refusal(calls, local_spec(tmp_path / "x.csv", model__type="lstm"))
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "STRATEGY_INVALID")
-    assert "not supported yet by this host; supported: mlp" in fields["model.type"]
+    assert set(fields) == {"model.architecture.sequence_length"}
+
+
+@pytest.mark.parametrize("session_id", ["none", "../etc"])
+async def test_a_checkpoint_that_is_not_there(calls: TrainingCalls, bars: Path, session_id: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await calls.start(local_spec(bars), session_id="new", checkpoint_session_id=session_id)
+    status = status_of_call(caught.value)
+    assert status is not None
+    reason, _ = reason_and_fields(status)
+    assert (caught.value.code(), reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CHECKPOINT_NOT_FOUND")
+    assert "This host has no such session. Retry without --from-checkpoint" in status.message
+    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=20)
+    assert not listed.sessions
 
 
 @pytest.mark.parametrize(

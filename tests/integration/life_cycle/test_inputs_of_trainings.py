@@ -4,11 +4,9 @@ import hashlib
 from pathlib import Path
 
 from ktrdr.host.v1.session_pb2 import DatasetUse
-from ktrdr.training.v1 import training_pb2
 
 from tests.support.eventually import eventually
 from tests.support.recorded_bars import write_recorded_bars
-from tests.support.refusals import refusal
 from tests.support.training_service import local_spec, served_training_host
 
 
@@ -31,14 +29,3 @@ async def test_the_file_is_told_as_soon_as_it_was_read(tmp_path: Path) -> None:
     async with served_training_host(tmp_path / "home") as calls:
         ended = await calls.end("long")
         assert list(ended.inputs) == [use]
-
-
-async def test_a_training_without_checkpoints_cannot_be_gone_on_with(tmp_path: Path) -> None:
-    async with served_training_host(tmp_path) as calls:
-        for session_id in ("none", "../etc"):
-            request = training_pb2.StartTrainingRequest(
-                spec=local_spec(tmp_path / "x"), checkpoint_session_id=session_id
-            )
-            refused = await refusal(calls.trainings.StartTraining(request, timeout=10))
-            assert refused.reason == "CHECKPOINT_NOT_FOUND"
-            assert "--from-checkpoint" in refused.message

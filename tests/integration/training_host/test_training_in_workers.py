@@ -123,11 +123,11 @@ def check_artifacts(folder: Path, result: TrainingResult) -> None:
 
     metadata = json.loads((folder / "metadata.json").read_text())
     assert metadata["data"]["fingerprint_sha256"] == result.data_fingerprint
-    assert metadata["data"]["origin"].endswith("AAPL.csv")
     assert metadata["seed"] == 7
     assert set(metadata["libraries"]) >= {"torch", "numpy", "TA-Lib"}
     training = json.loads((folder / "training.json").read_text())
     assert (training["session_id"], training["device"], training["resumed_epochs"]) == ("s1", result.device, 0)
+    assert training["data"]["origin"].endswith("AAPL.csv")
 
     predictions = pyarrow.parquet.read_table(folder / "predictions.parquet")
     assert predictions.column_names == [
