@@ -49,7 +49,7 @@ def load_libraries() -> None:
 
         import services.training_host.session_training  # noqa: F401, PLC0415 - as above
 
-        # The first optimizer loads torch._dynamo, which takes about as long as torch itself, and its first use some more.
+        # The first optimizer loads torch._dynamo, which takes about as long as torch itself; its first use, some more.
         torch.optim.Adam([torch.zeros(1)]).zero_grad()
 
 
