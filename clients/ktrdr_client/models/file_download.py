@@ -31,7 +31,7 @@ class FileDownload:
         artifact: What comes.
         target: Where it goes: it is there at once, whole, or not at all.
         overwrite: Another file of the name may be replaced.
-        tell: Told how many bytes are there.
+        tell: Told how many bytes are there, each number once.
         on_interruption: Told about each lost stream.
         backoff: Pauses between tries.
     """
@@ -43,6 +43,7 @@ class FileDownload:
     tell: Callable[[int], None] = lambda _: None
     on_interruption: Interruption | None = None
     backoff: Backoff = field(default_factory=Backoff)
+    _told_bytes: int = -1
 
     async def run(self) -> None:
         """Return when the file is in its place, with the right digest. What has come stays when this is broken off.
@@ -64,7 +65,12 @@ class FileDownload:
                     await in_thread(part.finish)
             finally:
                 part.leave()
-        self.tell(self.artifact.size_bytes)
+        self._tell(self.artifact.size_bytes)
+
+    def _tell(self, size_bytes: int) -> None:
+        if size_bytes != self._told_bytes:
+            self._told_bytes = size_bytes
+            self.tell(size_bytes)
 
     async def _is_there(self) -> bool:
         """Tell whether the file is there already."""
@@ -103,7 +109,7 @@ class FileDownload:
                 async with aclosing(self.source.pieces(self.artifact, part.size_bytes)) as pieces:
                     async for data in pieces:
                         await in_thread(part.append, data)
-                        self.tell(part.size_bytes)
+                        self._tell(part.size_bytes)
             except _PASSING as error:
                 broken = error
             if part.size_bytes > before:
