@@ -43,7 +43,7 @@ class FileDownload:
     tell: Callable[[int], None] = lambda _: None
     on_interruption: Interruption | None = None
     backoff: Backoff = field(default_factory=Backoff)
-    _told_bytes: int = -1
+    _told_bytes: int = field(default=-1, init=False)
 
     async def run(self) -> None:
         """Return when the file is in its place, with the right digest. What has come stays when this is broken off.
