@@ -131,7 +131,7 @@ class TrainingSpec(google.protobuf.message.Message):
     """The strategy: the text of its YAML file."""
     @property
     def overrides(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Changes to the strategy: dotted path of a key ("training.epochs") to its new value as YAML ("20")."""
+        """Changes to the strategy: dotted path of a key ("training.epochs") to its new value as YAML ("20"). An empty value takes the key away."""
 
     @property
     def stored(self) -> global___StoredBars:
@@ -185,7 +185,7 @@ class LocalBars(google.protobuf.message.Message):
 
     PATH_FIELD_NUMBER: builtins.int
     path: builtins.str
-    """Absolute path of a Parquet or CSV file with the columns time (or date), open, high, low, close, volume."""
+    """Absolute path of a Parquet or CSV file with the columns time (or date), open, high, low, close, volume; and symbol and timeframe where it has bars of several."""
     def __init__(
         self,
         *,
@@ -485,7 +485,7 @@ class Backtest(google.protobuf.message.Message):
     """Costs that were subtracted, as a return, mean of the symbols."""
     @property
     def first_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Time of the first decision, UTC."""
+        """Time of the bar at whose close the first decision is taken, UTC."""
 
     @property
     def last_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
