@@ -29,8 +29,10 @@ def configure_logging(*, level: str, form: Literal["auto", "json", "console"], s
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_origin,
     ]
+    # Plain: the default shows local variables, which are whole strategies and registries, and may be secrets.
+    traceback = structlog.dev.plain_traceback
     rendering: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(sort_keys=False)]
     )

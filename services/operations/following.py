@@ -133,6 +133,7 @@ class Following:
             task.add_done_callback(self._ending.discard)
 
     def _identify(self, host: FollowedHost, host_uid: str) -> bool:
+        self._liveness.look(host)  # somebody may have been told that it is out of sight: this answer takes that back
         is_new = self._hosts.identify(host, host_uid)
         if is_new:
             self._losses.identities_changed()

@@ -23,6 +23,7 @@ from services.operations import schema
 from services.operations.changes import Changes, Row
 from services.operations.lists.snapshots import Snapshots
 from services.operations.store_check import LongCheck
+from services.operations.store_connection import connected
 from services.operations.store_errors import store_error
 from services.operations.store_file import prepare_file
 from services.operations.store_reader import StoreReader
@@ -88,7 +89,7 @@ class Store:
         table = schema.counters
         new = sqlite.insert(table).values(name=_READER_NUMBER, value=secrets.randbits(62)).on_conflict_do_nothing()
         try:
-            async with self._engine.begin() as connection:
+            async with connected(self._engine) as connection, connection.begin():
                 await connection.execute(new)
                 number = await connection.scalar(select(table.c.value).where(table.c.name == _READER_NUMBER))
         except DBAPIError as error:
@@ -102,7 +103,7 @@ class Store:
             ServiceError: STORAGE_FULL or STORE_CORRUPT.
         """
         try:
-            async with self._engine.begin() as connection:
+            async with connected(self._engine) as connection, connection.begin():
                 await _write(connection, changes)
         except DBAPIError as error:
             raise self._translated(error) from error

@@ -13,6 +13,7 @@ from services.operations import schema
 from services.operations.deletion.tombstones import Tombstone
 from services.operations.new_points import JournalPositions
 from services.operations.operation_state import OperationState
+from services.operations.store_connection import connected
 
 _SQL_VARIABLES: Final = 500
 _LIVE_BLOCKS: Final = text(  # CROSS JOIN keeps the order: by the tables' sizes SQLite would read all batches
@@ -212,13 +213,13 @@ class StoreReader:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["Snapshot"]:
         """Open one state of the store: whatever is written or merged meanwhile, all questions are about that state."""
-        async with self._engine.connect() as connection:
+        async with connected(self._engine) as connection:
             await connection.exec_driver_sql("BEGIN")  # the driver begins none by itself before it writes
             yield Snapshot(connection)
 
     async def tuples(self, query: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
         """Return the rows of a question as tuples, which costs less where they are many."""
-        async with self._engine.connect() as connection:
+        async with connected(self._engine) as connection:
             return (await connection.execute(query)).all()
 
     async def fetch(self, sql: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
@@ -226,13 +227,13 @@ class StoreReader:
 
         One hop to the thread of the connection and back, where an expression takes several and has to be put together.
         """
-        async with self._engine.connect() as connection:
+        async with connected(self._engine) as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             rows: list[tuple[Any, ...]] = await driver.execute_fetchall(sql, values)
             return rows
 
     async def _all(self, query: Executable) -> Sequence[RowMapping]:
-        async with self._engine.connect() as connection:
+        async with connected(self._engine) as connection:
             result = await connection.execute(query)
             return result.mappings().all()
 

@@ -79,6 +79,7 @@ class TrendWorld:
     async def stop(self) -> None:
         """End everything but what is stored."""
         await self.board.close()
+        await self.registry.commits.settled()
         await self.store.close()
 
     async def restart(self) -> None:

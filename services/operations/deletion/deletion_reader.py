@@ -32,6 +32,12 @@ class DeletionReader:
         table = deletions
         return bool(await self._reader.rows(select(table.c.revision).where(table.c.operation_id == operation_id)))
 
+    async def hosts_to_remove_from(self) -> set[str]:
+        """Return the identities of hosts that have sessions to remove: of thousands of hosts these are few."""
+        table = abandoned_sessions
+        rows = await self._reader.rows(select(table.c.host_uid).where(table.c.keep.is_(False)).distinct())
+        return {row["host_uid"] for row in rows}
+
     async def sessions_to_remove(self, host_uid: str, after: str, limit: int) -> list[str]:
         """Return sessions that a host is to remove, by id.
 

@@ -75,7 +75,10 @@ class SessionRemoval:
         """Remove what is to be removed, until cancelled."""
         while True:
             self._wake.clear()
-            self._begin_rounds()
+            try:
+                self._begin_rounds(await self._reader.hosts_to_remove_from())
+            except Exception:  # the store may fail in many ways, and this work goes on when it is back
+                structlog.get_logger().exception("sessions_not_removed")
             try:
                 async with asyncio.timeout(self._look_every_seconds):
                     await self._wake.wait()
@@ -89,10 +92,10 @@ class SessionRemoval:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin_rounds(self) -> None:
+    def _begin_rounds(self, host_uids: set[str]) -> None:
         now = self._clock.monotonic()
         for host in self._hosts.values():
-            if host.host_uid and host.name not in self._rounds and host.state(now) == _UP:
+            if host.host_uid in host_uids and host.name not in self._rounds and host.state(now) == _UP:
                 task = asyncio.create_task(self._round(host), name=f"removal of sessions of {host.name}")
                 self._rounds[host.name] = task
                 task.add_done_callback(lambda _, name=host.name: self._rounds.pop(name))  # type: ignore[misc]  # no default in the type

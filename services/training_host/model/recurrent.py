@@ -46,9 +46,11 @@ class RecurrentStack(nn.Module):
         for number, layer in enumerate(self.recurrent):
             if number and self.dropout is not None:
                 states = self.dropout(states)
-            states, _ = layer(states)
+            states, final = layer(states)
+        # Shorter backwards than by way of the last one of all states; an LSTM gives its cells beside it.
+        (newest,) = final[0] if isinstance(final, tuple) else final
         # Dropout comes after the activation, as not every activation leaves zeros alone.
-        newest = self.activation(states[:, -1])
+        newest = self.activation(newest)
         if self.dropout is not None:
             newest = self.dropout(newest)
         answers: torch.Tensor = self.output(newest)

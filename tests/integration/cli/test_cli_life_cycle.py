@@ -92,9 +92,8 @@ async def test_labels_notes_and_name_are_changed(world: World) -> None:
     assert changed.code == 0
     assert f"best ({ended.id}) team=b" in changed.err
     assert nothing.code == 2
-    told, as_json = await asyncio.gather(
-        world.ktrdr("ops", "get", ended.id), world.ktrdr("ops", "label", ended.id, "--notes", "", "-o", "json")
-    )
+    told = await world.ktrdr("ops", "get", ended.id)
+    as_json = await world.ktrdr("ops", "label", ended.id, "--notes", "", "-o", "json")
     assert "worth a look" in told.out
     assert "team=b" in told.out
     assert json.loads(as_json.out)["notes"] == ""

@@ -113,3 +113,26 @@ async def test_what_is_not_seen_for_two_polls_is_stale_and_seen_again_fresh(tmp_
             assert 175 < stale.staleness.ToTimedelta().total_seconds() < 185
             host.touch("s")
             await watch.until(lambda one: one.liveness == pb.LIVENESS_FRESH)
+
+
+async def test_who_was_told_stale_at_once_is_told_fresh_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with (
+        simulated_host() as host,
+        registry_server(
+            tmp_path,
+            f"gpu={host.address}",
+            clock=clock,
+            poll_wait_seconds=60.0,
+            poll_max_interval_seconds=20.0,
+        ) as registry,
+    ):
+        host.add("s")
+        operation = await registry.found("s")
+        for _ in range(5):
+            clock.advance(180)
+            async with registry.watch() as watch:  # begins with what holds now, noticed by anything else or not
+                stale = await watch.until(lambda one: one.id == operation.id)
+                assert stale.liveness == pb.LIVENESS_STALE
+                host.touch("s")
+                await watch.until(lambda one: one.liveness == pb.LIVENESS_FRESH)

@@ -16,6 +16,7 @@ structlog.contextvars.bind_contextvars(request_id="r-1")
 structlog.get_logger().debug("hidden")
 structlog.get_logger().info("host_added", host="gpu-1", age_seconds=1.5)
 logging.getLogger("a.library").warning("low on %s", "space")
+secret = "hush"
 try:
     1 / 0
 except ZeroDivisionError:
@@ -48,10 +49,12 @@ def test_each_line_is_one_json_object_with_the_context(form: str) -> None:
 
 
 def test_the_console_form_is_for_people() -> None:
-    first, *_ = _write("console")
+    first, *others = _write("console")
     assert "host_added" in first
     assert "host=gpu-1" in first
     assert not first.startswith("{")
+    assert any("ZeroDivisionError" in line for line in others)
+    assert not any("hush" in line for line in others)
 
 
 @pytest.mark.parametrize("module", ["bootstrap", "serve_command", "process", "errors", "settings", "files"])
