@@ -80,10 +80,10 @@ class FocalObjective(CrossEntropyObjective):
 
     def total(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the weighted sum of losses."""
-        log_likelihood = functional.log_softmax(outputs, dim=1).gather(1, targets.unsqueeze(1)).squeeze(1)
+        surprise = functional.cross_entropy(outputs, targets, reduction="none")
         # 1 - p without the rounding of 1 - exp; never 0, where powers below 1 have no finite slope.
-        doubt = -torch.expm1(log_likelihood)
-        losses = -log_likelihood * doubt.clamp_min(torch.finfo(doubt.dtype).eps).pow(self.gamma)
+        doubt = -torch.expm1(-surprise)
+        losses = surprise * doubt.clamp_min(torch.finfo(doubt.dtype).eps).pow(self.gamma)
         return (losses if self.class_weights is None else losses * self.class_weights[targets]).sum()
 
 
