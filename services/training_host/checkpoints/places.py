@@ -27,7 +27,7 @@ def checkpoint_folders(folder: Path) -> list[Path]:
     """
     try:
         found = [path for path in folder.iterdir() if len(path.name) == _DIGITS and path.name.isdecimal()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(found, reverse=True)
 

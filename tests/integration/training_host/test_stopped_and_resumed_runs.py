@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.checkpoints import cut
 from tests.support.tiny_trainings import STRATEGY, WALKING, NoProgress, model_files, run_tiny, write_bars
 
 SHORT = {"training.epochs": "6", "training.checkpoints": "{every_epochs: 2, every_seconds: null}"}
+WALK = WALKING | {"training.epochs": "3"}
 
 
 class Stopping(NoProgress):
@@ -62,6 +64,20 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bars(tmp_path_factory.mktemp("bars") / "bars.csv", count=400)
 
 
+@pytest.fixture(scope="module")
+def whole(bars: Path) -> dict[str, bytes]:
+    """The files of a short training that was never stopped."""
+    run_tiny(bars.parent / "whole", bars, SHORT)
+    return model_files(bars.parent / "whole")
+
+
+@pytest.fixture(scope="module")
+def walked(bars: Path) -> dict[str, bytes]:
+    """The files of a training of three folds that was never stopped."""
+    run_tiny(bars.parent / "walked", bars, WALK)
+    return model_files(bars.parent / "walked")
+
+
 def stopped(folder: Path, bars: Path, progress: Stopping, overrides: Mapping[str, str]) -> None:
     with pytest.raises(Cancelled):
         run_tiny(folder, bars, overrides, progress)
@@ -77,23 +93,21 @@ def resumed(
 
 
 @pytest.mark.parametrize("checks", [0, 1, 25, 61])
-def test_stopped_at_any_batch(tmp_path: Path, bars: Path, checks: int) -> None:
-    run_tiny(tmp_path / "whole", bars, SHORT)
+def test_stopped_at_any_batch(tmp_path: Path, bars: Path, whole: dict[str, bytes], checks: int) -> None:
     stopped(tmp_path / "stopped", bars, Stopping(checks), SHORT)
     trained = resumed(tmp_path / "resumed", tmp_path / "stopped", bars, SHORT)
     assert trained.outcomes[0].history.epochs[-1]["epoch_seconds"] > 0
-    assert model_files(tmp_path / "resumed") == model_files(tmp_path / "whole")
+    assert model_files(tmp_path / "resumed") == whole
 
 
 @pytest.mark.parametrize(("checks", "phase"), [(20, "train"), (60, "train"), (1, "evaluate"), (2, "evaluate")])
-def test_walk_forward_stopped_in_any_fold(tmp_path: Path, bars: Path, checks: int, phase: str) -> None:
-    overrides = WALKING | {"training.epochs": "3"}
-    whole = run_tiny(tmp_path / "whole", bars, overrides)
-    stopped(tmp_path / "stopped", bars, Stopping(checks, phase), overrides)
-    trained = resumed(tmp_path / "resumed", tmp_path / "stopped", bars, overrides)
-    assert trained.version == whole.version
+def test_walk_forward_stopped_in_any_fold(
+    tmp_path: Path, bars: Path, walked: dict[str, bytes], checks: int, phase: str
+) -> None:
+    stopped(tmp_path / "stopped", bars, Stopping(checks, phase), WALK)
+    trained = resumed(tmp_path / "resumed", tmp_path / "stopped", bars, WALK)
     assert len(trained.outcomes) == 3
-    assert model_files(tmp_path / "resumed") == model_files(tmp_path / "whole")
+    assert model_files(tmp_path / "resumed") == walked
 
 
 def test_a_resumed_run_counts_on(tmp_path: Path, bars: Path) -> None:
@@ -123,24 +137,26 @@ def test_fewer_epochs_than_are_done_end_at_once(tmp_path: Path, bars: Path) -> N
     assert len(trained.outcomes[0].history.epochs) == 6
 
 
-def test_an_interruption_writes_nothing_and_the_last_checkpoint_counts(tmp_path: Path, bars: Path) -> None:
-    run_tiny(tmp_path / "whole", bars, SHORT)
+def test_an_interruption_writes_nothing_and_the_last_checkpoint_counts(
+    tmp_path: Path, bars: Path, whole: dict[str, bytes]
+) -> None:
     stopped(tmp_path / "stopped", bars, Stopping(61, error=Interrupted), SHORT)
     newest = CheckpointStore(tmp_path / "stopped" / "checkpoints", keep=2).newest()
     assert newest is not None
     assert newest.head.epochs % 2 == 0
     assert newest.loop.document["epoch"] is None, "it is one that was due after an epoch"
     resumed(tmp_path / "resumed", tmp_path / "stopped", bars, SHORT)
-    assert model_files(tmp_path / "resumed") == model_files(tmp_path / "whole")
+    assert model_files(tmp_path / "resumed") == whole
 
 
-def test_the_one_before_a_damaged_checkpoint_leads_to_the_same_model(tmp_path: Path, bars: Path) -> None:
-    run_tiny(tmp_path / "whole", bars, SHORT)
+def test_the_one_before_a_damaged_checkpoint_leads_to_the_same_model(
+    tmp_path: Path, bars: Path, whole: dict[str, bytes]
+) -> None:
     stopped(tmp_path / "stopped", bars, Stopping(90), SHORT)
     assert len(checkpoint_folders(tmp_path / "stopped" / "checkpoints")) == 2
     cut(tmp_path / "stopped" / "checkpoints", part="state.json")
     resumed(tmp_path / "resumed", tmp_path / "stopped", bars, SHORT)
-    assert model_files(tmp_path / "resumed") == model_files(tmp_path / "whole")
+    assert model_files(tmp_path / "resumed") == whole
 
 
 def test_other_bars_are_refused(tmp_path: Path, bars: Path) -> None:
@@ -179,8 +195,23 @@ def test_a_state_of_another_kind_of_network_is_refused(tmp_path: Path, bars: Pat
         resumed(tmp_path / "resumed", tmp_path / "stopped", bars, SHORT)
 
 
-def test_a_full_disk_ends_no_training(tmp_path: Path, bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_tiny(tmp_path / "whole", bars, SHORT)
+def test_what_keeps_the_rest_from_being_bit_for_bit_the_same_is_told(tmp_path: Path, bars: Path) -> None:
+    stopped(tmp_path / "stopped", bars, Stopping(30), SHORT)
+    store = CheckpointStore(tmp_path / "stopped" / "checkpoints", keep=1)
+    newest = store.newest()
+    assert newest is not None
+    elsewhere = {"threads": 8, "libraries": newest.head.libraries | {"torch": "1.0"}}
+    store.write(replace(newest, head=newest.head.model_copy(update=elsewhere)))
+    with structlog.testing.capture_logs() as logs:
+        resumed(tmp_path / "resumed", tmp_path / "stopped", bars, SHORT)
+    told = [log for log in logs if log["event"] == "resumed_elsewhere"]
+    assert [(log["what"], log["before"]) for log in told] == [("threads", 8), ("torch", "1.0")]
+    assert {log["log_level"] for log in told} == {"warning"}
+
+
+def test_a_full_disk_ends_no_training(
+    tmp_path: Path, bars: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write, calls = store_module._write, []
 
     def full_at_first(path: Path, content: bytes) -> None:
@@ -193,7 +224,7 @@ def test_a_full_disk_ends_no_training(tmp_path: Path, bars: Path, monkeypatch: p
     with structlog.testing.capture_logs() as logs:
         run_tiny(tmp_path / "full", bars, SHORT)
     assert [log["event"] for log in logs if log["event"].startswith("checkpoint")] == 3 * ["checkpoint_not_written"]
-    assert model_files(tmp_path / "full") == model_files(tmp_path / "whole")
+    assert model_files(tmp_path / "full") == whole
     calls.clear()
     stopped(tmp_path / "stopped", bars, Stopping(61), SHORT)
     assert checkpoint_folders(tmp_path / "stopped" / "checkpoints") == []
