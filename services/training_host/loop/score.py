@@ -13,7 +13,7 @@ from services.training_host.loop.samples import Samples
 from services.training_host.progress import Progress
 
 SETTLED_SAMPLES = 2**16
-"""Outputs that wait to be scored in one go; to score each batch by itself costs a small network a tenth of its time."""
+"""Outputs that wait to be scored in one go: to score each batch by itself makes a small network's epoch 15 % longer."""
 EVALUATION_VALUES = 2**22
 """Input values that are evaluated at once, which bounds the memory for activations."""
 EVALUATION_SAMPLES = 2**14
