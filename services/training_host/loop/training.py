@@ -195,7 +195,7 @@ class TrainingLoop:
         log.epoch_ended(len(self.history.epochs), metrics)
 
     def _record(self, metrics: dict[str, float], validation_loss: float) -> None:
-        """Everything that an epoch changes but the weights: all of it or, by the state, nothing."""
+        """Take note of an epoch in all that changes with it but the weights."""
         history = self.history
         history.epochs.append(metrics)
         self._best.offer(len(history.epochs), validation_loss, self._model)
