@@ -29,11 +29,6 @@ def test_a_window_ends_with_its_own_row() -> None:
     assert [window.tolist() for window in gathered] == [INPUTS[last - 2 : last + 1].tolist() for last in (29, 2, 3)]
 
 
-def test_a_window_that_would_begin_before_the_first_row_is_an_error() -> None:
-    with pytest.raises((IndexError, RuntimeError)):
-        part(1, length=3).gather(torch.tensor([0]))
-
-
 def test_the_targets_are_those_of_the_rows() -> None:
     assert part(5, 7, length=2).targets.tolist() == [105, 107]
     assert len(part(5, 7, length=2)) == 2
