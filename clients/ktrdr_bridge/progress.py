@@ -77,7 +77,7 @@ def describe(state: State, kind: Kind, step: int, detail: int, units: float | No
         state: Whose phase it belongs to.
         kind: Of the event.
         step: Epoch, batch or completed units.
-        detail: Batches of the epoch, or rows so far.
+        detail: Batches of the epoch, 0 where nobody knows how many there are; or rows so far.
         units: What was done before a batch, if known.
     """
     of_total = "" if state.total is None else f"/{state.total}"
@@ -86,11 +86,12 @@ def describe(state: State, kind: Kind, step: int, detail: int, units: float | No
     if kind is Kind.ROWS:
         unit = f" {state.unit}" if state.unit else ""
         return float(step), f"{step}{of_total}{unit}, {detail:,} rows"
+    batch = f"batch {step}/{detail}" if detail else f"batch {step}"
     if state.unit == "batches":
-        return float(step), f"batch {step}/{detail}"
+        return float(step), batch
     if units is None:
-        return state.completed, f"batch {step}/{detail}"
-    return units + (step / detail if detail else 0.0), f"epoch {int(units) + 1}{of_total}, batch {step}/{detail}"
+        return state.completed, batch
+    return units + (step / detail if detail else 0.0), f"epoch {int(units) + 1}{of_total}, {batch}"
 
 
 def _newer(row: Row, state: State) -> bool:

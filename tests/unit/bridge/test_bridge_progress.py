@@ -92,6 +92,12 @@ def test_batches_may_be_what_a_phase_counts(watched: Watched) -> None:
     assert (watched.now.completed, watched.now.fraction, watched.now.step) == (6.0, 0.75, "batch 6/8")
 
 
+def test_how_many_batches_there_are_may_be_unknown(watched: Watched) -> None:
+    watched.bridge.set_phase("train", total=9, unit="epochs")
+    watched.bridge.on_batch(7, 0, {"a": 1})
+    assert (watched.now.completed, watched.now.step) == (0.0, "epoch 1/9, batch 7")
+
+
 def test_batches_know_their_epoch_in_every_later_segment(watched: Watched) -> None:
     watched.bridge.set_phase("train", total=9, unit="epochs")
     watched.bridge.on_epoch(7, {"loss": 1.0})
