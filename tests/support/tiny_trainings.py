@@ -41,7 +41,7 @@ training:
   labels: {source: forward_return, horizon: 3, threshold: 0.01}
   data_split: {train: 0.70, validation: 0.15, test: 0.15}
   optimizer: adamw
-  epochs: 24
+  epochs: 60
   batch_size: 16
   learning_rate: 0.01
   lr_scheduler: {type: plateau, factor: 0.7, patience: 2}

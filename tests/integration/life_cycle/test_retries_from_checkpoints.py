@@ -12,7 +12,7 @@ from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.tiny_trainings import run_tiny, tiny_spec, write_bars
 from tests.support.training_service import served_training_host
 
-OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "150"}
+OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "120"}
 
 
 async def trained(registry: RegistryServer, operation_id: str, attempt: int, epochs: int) -> pb.Operation:
@@ -25,8 +25,9 @@ async def trained(registry: RegistryServer, operation_id: str, attempt: int, epo
     return await registry.get(operation_id)
 
 
-async def retry(registry: RegistryServer, operation_id: str) -> pb.Operation:
-    request = pb.RetryOperationRequest(operation_id=operation_id, from_checkpoint=True)
+async def retry(registry: RegistryServer, operation_id: str, **overrides: str) -> pb.Operation:
+    changes = {name.replace("__", "."): value for name, value in overrides.items()}
+    request = pb.RetryOperationRequest(operation_id=operation_id, from_checkpoint=True, overrides=changes)
     return (await registry.stub.RetryOperation(request, timeout=20)).operation
 
 
@@ -57,7 +58,10 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
         assert told[0] > 5, "it does not tell the epochs before the checkpoint again"
         assert told == list(range(told[0], told[-1] + 1))
 
-        third = await retry(registry, created.id)
+        refused = await refusal(retry(registry, created.id, training__learning_rate="0.5"))
+        assert refused.reason == "CHECKPOINT_NOT_FOUND"
+        assert "differs in training.learning_rate" in refused.message
+        third = await retry(registry, created.id, training__epochs="150")
         assert (third.attempt, third.checkpoint_session_id) == (3, cancelled.session_id)
         await host.end(third.session_id)
         done = await registry.state_reached(created.id, State.STATE_COMPLETED)
@@ -65,12 +69,9 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
         assert done.training_result.resumed_epochs >= told[-1]
         assert [past.state for past in done.past_attempts] == [State.STATE_FAILED, State.STATE_CANCELLED]
 
-        refused = await refusal(
-            registry.stub.RetryOperation(
-                pb.RetryOperationRequest(operation_id=created.id, from_checkpoint=True), timeout=20
-            )
-        )
+        refused = await refusal(retry(registry, created.id))
         assert refused.reason == "CHECKPOINT_NOT_FOUND"
         assert "has removed them as it completed" in refused.message
         assert (await registry.get(created.id)).attempt == 3
-    assert done.training_result.model_version == run_tiny(tmp_path / "whole", bars, OVERRIDES).version
+    whole = run_tiny(tmp_path / "whole", bars, OVERRIDES | {"training.epochs": "150"})
+    assert done.training_result.model_version == whole.version
