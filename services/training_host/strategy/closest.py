@@ -9,8 +9,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     names = list(known)
     if name in names:
         return name
-    close = difflib.get_close_matches(name, names, n=1)
-    return close[0] if close else None
+    by_lower_case = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1)
+    return by_lower_case[close[0]] if close else None
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -68,7 +68,8 @@ def _set(document: Document, path: Path, value: Any) -> None:
         if below is None and isinstance(holder, dict) and isinstance(step, str):
             below = holder[step] = {}
         if not isinstance(below, dict | list):
-            raise StrategyInvalid([Fault("", f"{path_text(path[:length])} is not a mapping or list")])
+            missing = "is not there" if below is None else "is not a mapping or list"
+            raise StrategyInvalid([Fault("", f"{path_text(path[:length])} {missing}")])
         holder = below
     last = path[-1]
     in_mapping = isinstance(holder, dict) and isinstance(last, str)

@@ -152,6 +152,9 @@ class _Reader:
         if len(path) > MAX_DEPTH or self._values > MAX_VALUES:
             too_much = f"more than {MAX_VALUES} values or {MAX_DEPTH} levels"
             raise StrategyInvalid([self._document.fault(path, too_much)])
+        if isinstance(node, CommentedMap | CommentedSeq) and node.tag.value is not None:
+            self.faults.append(self._document.fault(path, f'the tag "{node.tag.value}" is not read; leave it out'))
+            return None
         if isinstance(node, CommentedMap):
             return self.mapping(node, path)
         if isinstance(node, CommentedSeq):

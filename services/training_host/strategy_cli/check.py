@@ -18,6 +18,7 @@ from services.training_host.strategy_cli.output import (
     chosen_format,
     print_csv,
     print_records,
+    terminal_width,
 )
 from services.training_host.strategy_cli.summary import summary, summary_lines
 
@@ -93,7 +94,7 @@ def _check(file: Path, assignments: Sequence[str]) -> CheckedFile:
 def _print(checked: CheckedFile) -> None:
     if checked.strategy is not None:
         typer.echo(f"{checked.file} is valid: {checked.strategy.name}")
-        for line in summary_lines(checked.strategy):
+        for line in summary_lines(checked.strategy, terminal_width(otherwise=100)):
             typer.echo(line)
         return
     for fault in checked.faults:

@@ -1,6 +1,8 @@
 """`ktrdr strategy indicators`."""
 
+import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,6 +18,7 @@ from services.training_host.strategy_cli.output import (
     print_json,
     print_records,
     table_lines,
+    terminal_width,
 )
 
 UNKNOWN: Final = 2
@@ -116,12 +119,26 @@ def _list_lines(records: list[dict[str, Any]]) -> list[str]:
         )
         for record in records
     ]
-    return [
-        *table_lines(("TYPE", "INDICATOR", "PARAMETERS", "OUTPUTS", "READS", "WARM-UP"), rows),
-        "",
-        "* depends on the level of prices or volumes: breakpoints of fuzzy sets would not keep their meaning.",
-        "Parameters with their defaults; warm-up, in bars, with these. One in detail: ktrdr strategy indicators TYPE",
-    ]
+    titles = ("TYPE", "INDICATOR", "PARAMETERS", "OUTPUTS", "READS", "WARM-UP")
+    shown, lines = _fitting(titles, rows, terminal_width(otherwise=sys.maxsize))
+    notes = ["", "Warm-up, in bars, with the defaults. One in detail: ktrdr strategy indicators TYPE"]
+    if "OUTPUTS" in shown:
+        notes.insert(
+            1, "* depends on the level of prices or volumes: breakpoints of fuzzy sets would not keep their meaning."
+        )
+    return [*lines, *notes]
+
+
+def _fitting(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> tuple[list[str], list[str]]:
+    """Return the columns that a terminal has a place for, and the lines of a table with them."""
+    shown, lines = list(titles), table_lines(titles, rows)
+    for narrow in ("READS", "PARAMETERS", "OUTPUTS"):
+        if max(map(len, lines)) <= width:
+            break
+        shown.remove(narrow)
+        kept = [titles.index(title) for title in shown]
+        lines = table_lines(shown, [[row[index] for index in kept] for row in rows])
+    return shown, lines
 
 
 def _detail_lines(record: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
@@ -58,4 +59,5 @@ def init(
         typer.echo(template_text(template), nl=False)
         return
     write_text(file, template_text(template, file.stem), replace=force)
-    typer.echo(f"{file} is written.\n  next: ktrdr strategy check {file}, then ktrdr train {file}", err=True)
+    quoted = shlex.quote(str(file))
+    typer.echo(f"{file} is written.\n  next: ktrdr strategy check {quoted}, then ktrdr train {quoted}", err=True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -33,6 +34,11 @@ def chosen_format(context: typer.Context, behind: OutputFormat | None) -> Output
     """
     before = getattr(getattr(context.obj, "flags", None), "output", None)
     return behind or OutputFormat(before or OutputFormat.TABLE)
+
+
+def terminal_width(otherwise: int) -> int:
+    """Return the columns of the terminal; `otherwise`, where data does not go to one."""
+    return shutil.get_terminal_size((otherwise, 24)).columns if sys.stdout.isatty() else otherwise
 
 
 def print_json(values: Any, *, indent: int | None = 2) -> None:

@@ -8,7 +8,7 @@ from services.training_host.strategy.evaluation import WalkForward
 from services.training_host.strategy.nn_input import FuzzyInput
 from services.training_host.strategy.strategy import Strategy
 
-_WIDTH = 100
+_WIDEST = 100
 _INDENT = 14
 
 
@@ -48,8 +48,13 @@ def summary(strategy: Strategy) -> dict[str, Any]:
     }
 
 
-def summary_lines(strategy: Strategy) -> list[str]:
-    """Return the summary as lines for people."""
+def summary_lines(strategy: Strategy, width: int = _WIDEST) -> list[str]:
+    """Return the summary as lines for people.
+
+    Args:
+        strategy: What is told.
+        width: Columns that a line may have, if there are so many.
+    """
     data, training = strategy.training_data, strategy.training
     columns = [column.name for column in feature_columns(strategy)]
     timeframes = ", ".join(strategy.timeframes)
@@ -68,7 +73,7 @@ def summary_lines(strategy: Strategy) -> list[str]:
         "training": f"at most {training.epochs} epochs, {learning}",
     }
     notes = [("note", note) for note in level_notes(strategy)]
-    return [line for name, text in [*facts.items(), *notes] for line in _wrapped(name, text)]
+    return [line for name, text in [*facts.items(), *notes] for line in _wrapped(name, text, min(width, _WIDEST))]
 
 
 def level_notes(strategy: Strategy) -> list[str]:
@@ -111,7 +116,11 @@ def _evaluation(strategy: Strategy) -> str:
     return f"holdout, {split.train:.0%} train, {split.validation:.0%} validation, {split.test:.0%} test{embargo}"
 
 
-def _wrapped(name: str, text: str) -> list[str]:
+def _wrapped(name: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
-        f"  {name:<{_INDENT - 2}}{text}", _WIDTH, subsequent_indent=" " * _INDENT, break_long_words=False
+        f"  {name:<{_INDENT - 2}}{text}",
+        width,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
     )

@@ -19,6 +19,9 @@ def write_text(file: Path, text: str, *, replace: bool) -> None:
     Raises:
         typer.Exit: It is there and must stay, or cannot be written; the reason is printed.
     """
+    if file.is_dir():
+        typer.echo(f"{file} is a folder; name a file in it.", err=True)
+        raise typer.Exit(REFUSED)
     try:
         with file.open("w" if replace else "x", encoding="utf-8") as opened:
             opened.write(text)

@@ -9,6 +9,7 @@ from typer.completion import shell_complete
 from typer.testing import CliRunner
 
 from services.training_host.indicators.definition import INDICATOR_TYPES
+from services.training_host.strategy_cli import indicators as indicators_command
 from services.training_host.strategy_command import application
 
 
@@ -76,3 +77,13 @@ def test_an_unknown_type_is_refused_with_what_may_be_meant() -> None:
     code, out, err = indicators("bband")
     assert (code, out) == (2, "")
     assert err == 'no indicator "bband"; see: ktrdr strategy indicators; did you mean "bbands"?\n'
+    assert indicators("RSI")[2].endswith('did you mean "rsi"?\n')
+
+
+def test_a_narrow_terminal_sees_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indicators_command, "terminal_width", lambda **_: 80)
+    _, out, _ = indicators()
+    assert out.split()[:3] == ["TYPE", "INDICATOR", "WARM-UP"]
+    assert max(map(len, out.splitlines())) <= 90
+    monkeypatch.setattr(indicators_command, "terminal_width", lambda **_: 120)
+    assert "percent_b" in indicators()[1]

@@ -48,7 +48,7 @@ def test_what_is_there_is_overwritten_by_force_only(tmp_path: Path) -> None:
 
 def test_a_file_name_that_cannot_be_a_name_leaves_the_name_alone(tmp_path: Path) -> None:
     file = tmp_path / "my first.yaml"
-    init(file)
+    assert f"ktrdr strategy check '{file}', then ktrdr train '{file}'" in init(file)[2]
     assert load_strategy(file.read_text("utf-8")).name == "my_strategy"
     number = tmp_path / "2024.yaml"
     init(number)
@@ -69,3 +69,7 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     code, out, err = init(tmp_path / "no" / "mine.yaml")
     assert (code, out) == (1, "")
     assert err.endswith("cannot be written: No such file or directory.\n")
+
+
+def test_a_folder_is_not_overwritten(tmp_path: Path) -> None:
+    assert init(tmp_path, "--force") == (1, "", f"{tmp_path} is a folder; name a file in it.\n")

@@ -35,7 +35,7 @@ def test_values_are_replaced_and_added() -> None:
         ("training.epoch", "1", "unknown key"),
         ("training..epochs", "1", "not a path"),
         ("", "1", "not a path"),
-        ("nn_inputs[9].normalization", "none", "is not a mapping or list"),
+        ("nn_inputs[9].normalization", "none", "nn_inputs[9] is not there"),
         ("nn_inputs[9]", "{}", "has no [9]"),
         ("name.x", "1", "is not a mapping or list"),
         ("training.momentum", "", "is not there, and cannot be taken away"),

@@ -43,6 +43,12 @@ def test_keys_keep_their_place() -> None:
         ("", 1, "a strategy is a mapping"),
         ("a: 1\n2: b\n", 2, "keys are text"),
         ("a: !!python/object:os.system x\n", 1, "only text, numbers"),
+        (
+            "a: !!python/object/apply:os.system [x]\n",
+            1,
+            'the tag "tag:yaml.org,2002:python/object/apply:os.system" is not',
+        ),
+        ("a: 1\nb: !mine {c: 1}\n", 2, 'the tag "!mine" is not read'),
         ("a: 1\n---\nb: 2\n", 2, "not valid YAML"),
         ("a: 1\nb: \x07\n", 2, "special characters are not allowed"),
         ("%YAML 1.3\n---\na: 1\n", 1, "not valid YAML"),
