@@ -1,8 +1,9 @@
 """What is in a model's folder."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from services.common.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,4 @@ class ArtifactFile:
 
 def list_artifacts(folder: Path) -> list[ArtifactFile]:
     """Return the files of a folder by name."""
-    found: list[ArtifactFile] = []
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found.append(ArtifactFile(path.name, path.stat().st_size, digest))
-    return found
+    return [ArtifactFile(path.name, path.stat().st_size, sha256_of(path)) for path in sorted(folder.iterdir())]

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from services.training_host.backtest.performance import performance
 from services.training_host.backtest.position import HeldPositions, hold_positions
 from services.training_host.backtest.report import BacktestReport
+from services.training_host.bars.periods import DAY_NS
 from services.training_host.dataset import Dataset
 from services.training_host.instants import utc
 
-YEAR_NS: Final = 365.25 * 86_400 * 1e9
+YEAR_NS: Final = 365.25 * DAY_NS
 
 
 def backtest(dataset: Dataset, rows: NDArray[np.int64], positions: NDArray[np.int8], *, cost: float) -> BacktestReport:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.training_host.bars.periods import DAY_NS, intraday_ns, period_numbers
-from services.training_host.bars.series import Bars
+from services.training_host.bars.series import DATED_BY_SESSION, Bars
 
 
 def aggregate(bars: Bars, timeframe: str) -> Bars:
@@ -51,7 +51,7 @@ def latest_of_each_period(bars: Bars) -> Bars:
     A week that was read while it went on is stored under the date of its last session so far. When it is read again
     later, both are there.
     """
-    if bars.timeframe not in {"1w", "1month"} or not len(bars):
+    if bars.timeframe not in DATED_BY_SESSION or not len(bars):
         return bars
     numbers = period_numbers(bars.times, bars.timeframe)
     return bars.where(np.append(numbers[1:] != numbers[:-1], True))

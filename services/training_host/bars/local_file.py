@@ -1,7 +1,5 @@
 """Bars from a file on this machine."""
 
-import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +8,7 @@ import pyarrow.parquet
 from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1.bars_pb2 import Source
 
+from services.common.files import sha256_of
 from services.training_host.bars.aggregation import aggregate, latest_of_each_period
 from services.training_host.bars.closing import over_by
 from services.training_host.bars.loaded import LoadedBars
@@ -18,6 +17,7 @@ from services.training_host.bars.periods import has_whole
 from services.training_host.bars.series import Bars, faulty_bar
 from services.training_host.bars.table import NotBars, bars_from_table, between, rows_by_value, with_plain_names
 from services.training_host.failures import bar_source_unavailable, bars_missing, damaged_bars
+from services.training_host.instants import utc
 from services.training_host.strategy.strategy import Strategy
 
 _SYMBOL, _TIMEFRAME = "symbol", "timeframe"
@@ -41,7 +41,7 @@ def load_local_file(path: Path, strategy: Strategy) -> LoadedBars:
     if not path.is_file():
         raise bar_source_unavailable(str(path), "There is no such file on the training host's machine")
     try:
-        fingerprint = _fingerprint(path)
+        fingerprint = sha256_of(path)
         written_ns = path.stat().st_mtime_ns
         stored = _series(with_plain_names(_table(path)), strategy)
     except NotBars as error:
@@ -97,16 +97,10 @@ def _instead(path: Path, stored: Bars | None, strategy: Strategy, written_ns: in
     if stored is None:
         return f"{path} has none"
     data = strategy.training_data
-    written = datetime.fromtimestamp(written_ns / 1e9, UTC)
     return (
         f"{path} has bars from {stored.time(0):%Y-%m-%d} to {stored.time(-1):%Y-%m-%d}, none between {data.start_date} "
-        f"and {data.end_date} that was over when the file was written, on {written:%Y-%m-%d}"
+        f"and {data.end_date} that was over when the file was written, on {utc(written_ns):%Y-%m-%d}"
     )
-
-
-def _fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _table(path: Path) -> pa.Table:

@@ -2,15 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.training_host.bars.periods import DAY_NS
+from services.training_host.instants import utc
+
 PRICE_COLUMNS = ("open", "high", "low", "close")
 COLUMNS = (*PRICE_COLUMNS, "volume")
-_DAY_NS = 86_400_000_000_000
-_DATED_BY_SESSION = ("1w", "1month")
+DATED_BY_SESSION: Final = ("1w", "1month")
 """Bars whose date decides which week or month they are of; an instant in some zone could mean the one before."""
 
 
@@ -44,7 +47,7 @@ class Bars:
 
     def time(self, index: int) -> datetime:
         """Return the time of a bar, UTC."""
-        return datetime.fromtimestamp(int(self.times[index]) / 1e9, UTC)
+        return utc(int(self.times[index]))
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Return the bars from index `start` up to, not including, `stop`."""
@@ -69,7 +72,7 @@ def faulty_bar(bars: Bars) -> str:
     if len(bars) > 1 and not (ascends := np.diff(bars.times) > 0).all():
         at = int(np.argmin(ascends)) + 1
         return f"the bar of {bars.time(at).isoformat()} does not follow the one before it in time"
-    if bars.timeframe in _DATED_BY_SESSION and (off := bars.times % _DAY_NS != 0).any():
+    if bars.timeframe in DATED_BY_SESSION and (off := bars.times % DAY_NS != 0).any():
         return f"the time {bars.time(int(np.argmax(off))).isoformat()} is not midnight UTC of a session's date"
     for name in COLUMNS:
         column = getattr(bars, name)

@@ -6,12 +6,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from services.training_host.features.blocks import row_blocks
 from services.training_host.strategy.membership import Gaussian, Shape, Trapezoidal, Triangular
 
 Values = NDArray[np.float64]
-
-BLOCK = 16_384
-"""Values that are worked on at a time: with the intermediate results they stay in the processor's cache."""
 
 
 def membership(kind: Shape, values: NDArray[np.float64], out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -29,9 +27,8 @@ def membership(kind: Shape, values: NDArray[np.float64], out: NDArray[np.float64
     function = _function(kind)
     # A value that is too far away to be subtracted from is infinitely far away, and belongs to no set.
     with np.errstate(over="ignore"):
-        for start in range(0, len(values), BLOCK):
-            block = slice(start, start + BLOCK)
-            result[block] = function(values[block])
+        for rows in row_blocks(len(values)):
+            result[rows] = function(values[rows])
     return result
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.training_host.fuzzy.function import BLOCK, membership
+from services.training_host.features.blocks import BLOCK_ROWS
+from services.training_host.fuzzy.function import membership
 from services.training_host.strategy.membership import Gaussian, Shape, Trapezoidal, Triangular
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -105,7 +106,7 @@ def test_a_bell_equals_its_formula(center: float, spread: float, value: float) -
     assert 0 <= got <= 1
 
 
-@given(st.integers(BLOCK - 1, 2 * BLOCK + 1), POINTS)
+@given(st.integers(BLOCK_ROWS - 1, 2 * BLOCK_ROWS + 1), POINTS)
 @settings(max_examples=10)
 def test_many_values_are_the_same_as_one_by_one(count: int, points: list[float]) -> None:
     values = np.random.default_rng(count).uniform(points[0] - 1, points[3] + 1, count)
