@@ -80,10 +80,10 @@ def _backtest_lines(backtest: Backtest) -> list[Text]:
     )
     activity = f"{backtest.trades:,} trades, {percent(backtest.costs, 1)} costs, a position in "
     activity += f"{percent(backtest.exposure)} of {backtest.bars:,} bars"
+    traded = [followed, activity] if backtest.trades else [f"no trades in {backtest.bars:,} bars"]
     return [
-        fact("backtest", followed),
+        *(fact("" if index else "backtest", text) for index, text in enumerate(traded)),
         fact("holding", held),
-        fact("", activity),
         fact("", "over closes, after costs; no slippage, no margin, no compounding"),
     ]
 
@@ -103,6 +103,7 @@ def _fold(fold: Fold) -> str:
     """Return one fold: "1: 2004-01-02 … 2006-03-01  35.1 % (majority 37.2 %), backtest +1.0 %, holding +3.4 %"."""
     span = f"{fold.number}: {date_text(fold.first_test_time)} … {date_text(fold.last_test_time)}"
     accuracy = f"{percent(fold.test.accuracy, 1)} (majority {percent(fold.test.majority_accuracy, 1)})"
-    followed = f"backtest {percent(fold.backtest.total_return, 1, signed=True)}"
+    traded = fold.backtest.trades
+    followed = f"backtest {percent(fold.backtest.total_return, 1, signed=True)}" if traded else "no trades"
     held = f"holding {percent(fold.backtest.hold_total_return, 1, signed=True)}"
     return f"{span}  {accuracy}, {followed}, {held}"

@@ -41,11 +41,21 @@ def test_a_model_is_shown_beside_the_majority_and_beside_holding() -> None:
     assert lines["test accuracy"] == "47.1 %   always the largest class: 44.0 %"
     assert lines["balanced"] == "35.2 %   by chance: 33.3 %"
     assert lines["decisions"] == "50.0 % of the answers, with the right class in 48.0 %"
-    assert lines["backtest"] == "+3.1 %, Sharpe 0.35, deepest fall 4.2 %"
-    held, activity, what_it_is = lines["holding"].split("\n")
-    assert held == "-7.2 %, deepest fall 20.0 %"
+    followed, activity = lines["backtest"].split("\n")
+    assert followed == "+3.1 %, Sharpe 0.35, deepest fall 4.2 %"
     assert activity == "61 trades, 3.0 % costs, a position in 40 % of 475 bars"
+    held, what_it_is = lines["holding"].split("\n")
+    assert held == "-7.2 %, deepest fall 20.0 %"
     assert "no slippage" in what_it_is
+
+
+def test_a_model_that_never_trades_has_no_return() -> None:
+    full = result()
+    full.backtest.CopyFrom(Backtest(bars=475, hold_total_return=0.1))
+    full.folds.add(number=1, backtest=full.backtest)
+    lines = told(full)
+    assert lines["backtest"] == "no trades in 475 bars"
+    assert lines["folds"].endswith(", no trades, holding +10.0 %")
 
 
 def test_a_regression_is_shown_beside_the_more_frequent_sign() -> None:
