@@ -1,7 +1,7 @@
 """Bars of several symbols and timeframes, and strategies over them, for tests of what is trained on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,32 +13,24 @@ from services.training_host.bars.series import Bars
 from services.training_host.dataset import Dataset, prepare
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.strategy import Strategy
+from tests.support.no_progress import NoProgress
 from tests.support.trainings import random_bars
 
 Series = dict[tuple[str, str], Bars]
 
 
-class SilentProgress:
-    """A progress that tells nobody, and keeps the phases in their order."""
+class KeptPhases(NoProgress):
+    """A progress that keeps the phases and their steps in their order."""
 
     def __init__(self) -> None:
         self.phases: list[str] = []
-        self.steps: list[str] = []
+        self.steps: list[object] = []
 
-    def set_phase(self, name: str, *, total: int | None = None, unit: str = "") -> None:  # noqa: ARG002 - the protocol
+    def set_phase(self, name: str, **_: object) -> None:
         self.phases.append(name)
 
-    def advance(self, completed: int, *, step: str = "") -> None:  # noqa: ARG002 - the protocol
-        self.steps.append(step)
-
-    def on_batch(self, batch: int, total: int, metrics: Mapping[str, float]) -> None:
-        raise NotImplementedError
-
-    def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        raise NotImplementedError
-
-    def raise_if_cancelled(self) -> None:
-        return
+    def advance(self, completed: int, **details: object) -> None:  # noqa: ARG002 - the protocol
+        self.steps.append(details.get("step", ""))
 
 
 def small_strategy(
@@ -106,4 +98,4 @@ def with_longer_bars(strategy: Strategy, base: Bars) -> Series:
 
 def dataset_of(strategy: Strategy, series: Series) -> Dataset:
     """Prepare series for a training."""
-    return prepare(strategy, loaded(series), SilentProgress())
+    return prepare(strategy, loaded(series), NoProgress())

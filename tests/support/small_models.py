@@ -9,7 +9,6 @@ from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY
 from torch import nn
 
-from services.training_host.bars.aggregation import aggregate
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.bars.series import Bars
 from services.training_host.dataset import Dataset, Fold, prepare
@@ -19,7 +18,8 @@ from services.training_host.loop.history import TrainingHistory
 from services.training_host.model.network import build_network
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.strategy import Strategy
-from tests.support.tiny_trainings import NoProgress
+from tests.support.datasets import with_longer_bars
+from tests.support.no_progress import NoProgress
 from tests.support.trainings import random_bars
 
 SMALL_TEXT: Final = """
@@ -113,11 +113,7 @@ def loaded_bars(strategy: Strategy, *, bars: int, seed: int = 1) -> LoadedBars:
 
 def loaded_of_daily(strategy: Strategy, daily: Mapping[str, Bars]) -> LoadedBars:
     """Return daily bars by symbol, and what they aggregate to, as if they were loaded."""
-    series = {
-        (symbol, timeframe): bars if timeframe == "1d" else aggregate(bars, timeframe)
-        for symbol, bars in daily.items()
-        for timeframe in strategy.timeframes
-    }
+    series = {key: bars for base in daily.values() for key, bars in with_longer_bars(strategy, base).items()}
     uses = [
         DatasetUse(name=f"{symbol} {timeframe}", fingerprint=bars.fingerprint(), bars=len(bars))
         for (symbol, timeframe), bars in series.items()

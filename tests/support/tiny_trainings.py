@@ -13,6 +13,7 @@ from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.effective import effective_text
 from services.training_host.trained_model import TrainedModel
 from services.training_host.training_run import TrainingRun
+from tests.support.no_progress import NoProgress
 from tests.support.trainings import random_bars
 
 STRATEGY = """\
@@ -77,25 +78,6 @@ def write_bars(path: Path, *, count: int = 700, seed: int = 0) -> Path:
 def tiny_spec(bars: Path, overrides: Mapping[str, str] | None = None) -> TrainingSpec:
     """Return the spec of a tiny training."""
     return TrainingSpec(strategy=STRATEGY, overrides=overrides or {}, local=LocalBars(path=str(bars)))
-
-
-class NoProgress:
-    """Nobody is told, and nobody asks to stop."""
-
-    def set_phase(self, name: str, **_: object) -> None:
-        """Begin a phase."""
-
-    def advance(self, completed: int, **_: object) -> None:
-        """Go on."""
-
-    def on_batch(self, batch: int, total: int, metrics: Mapping[str, float]) -> None:
-        """End a batch."""
-
-    def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """End an epoch."""
-
-    def raise_if_cancelled(self) -> None:
-        """Go on."""
 
 
 def run_tiny(

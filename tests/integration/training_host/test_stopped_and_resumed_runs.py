@@ -18,7 +18,8 @@ from services.training_host.checkpoints.take_over import take_over
 from services.training_host.strategy.check import load_strategy
 from services.training_host.trained_model import TrainedModel
 from tests.support.checkpoints import cut
-from tests.support.tiny_trainings import STRATEGY, WALKING, NoProgress, model_files, run_tiny, write_bars
+from tests.support.no_progress import NoProgress
+from tests.support.tiny_trainings import STRATEGY, WALKING, model_files, run_tiny, write_bars
 
 SHORT = {"training.epochs": "6", "training.checkpoints": "{every_epochs: 2, every_seconds: null}"}
 WALK = WALKING | {"training.epochs": "3"}

@@ -12,8 +12,8 @@ from services.training_host.strategy.effective import effective_text
 from services.training_host.strategy_cli.init import Template, template_text
 from services.training_host.strategy_cli.summary import summary
 from services.training_host.training_run import TrainingRun
+from tests.support.no_progress import NoProgress
 from tests.support.recorded_bars import DailyBar, recorded_bars
-from tests.support.tiny_trainings import NoProgress
 
 SHORT = {"training.epochs": "1", "training.device": "cpu", "training_data.start_date": '"2008-01-01"'}
 

@@ -18,8 +18,8 @@ from services.training_host.split.chronological import PARTS
 from services.training_host.split.least import LEAST_SAMPLES
 from services.training_host.strategy.strategy import Strategy
 from tests.support.datasets import (
+    KeptPhases,
     Series,
-    SilentProgress,
     dataset_of,
     loaded,
     random_market,
@@ -298,7 +298,7 @@ def test_an_indicator_of_the_volume_needs_bars_that_have_one() -> None:
 
 def test_each_series_and_symbol_is_told() -> None:
     strategy, market = several_of()
-    progress = SilentProgress()
+    progress = KeptPhases()
     prepare(strategy, loaded(market), progress)
     assert progress.phases == ["features", "labels", "split"]
     assert progress.steps[:4] == ["AAPL 1d", "AAPL 1w", "MSFT 1d", "MSFT 1w"]

@@ -10,6 +10,7 @@ from services.training_host.evaluation.judgement import decided_positions, judge
 from services.training_host.evaluation.predictions import predict_parts
 from services.training_host.evaluation.report import ClassEvaluation, ReturnEvaluation
 from services.training_host.split.chronological import PARTS
+from tests.support.no_progress import NoProgress
 from tests.support.small_models import (
     GRU,
     LSTM,
@@ -20,7 +21,6 @@ from tests.support.small_models import (
     loaded_of_daily,
     small,
 )
-from tests.support.tiny_trainings import NoProgress
 from tests.support.trainings import with_later_bars_scaled
 
 CPU = torch.device("cpu")

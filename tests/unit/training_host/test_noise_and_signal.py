@@ -15,8 +15,8 @@ from services.training_host.loop.samples import Samples
 from services.training_host.loop.training import TrainingLoop
 from services.training_host.model.network import build_network
 from services.training_host.strategy.check import load_strategy
+from tests.support.no_progress import NoProgress
 from tests.support.small_models import loaded_of_daily
-from tests.support.tiny_trainings import NoProgress
 from tests.support.trainings import DAY_NS
 
 TEXT = """
