@@ -86,8 +86,10 @@ class SpareWorkers:
         return None
 
     async def _withdraw(self, spare: SpareWorker) -> bool:
-        """Take a spare out of those that are ready; False where it has ended in this moment."""
-        watch = self._ready.pop(spare)
+        """Take a spare out of those that are ready; False where it has ended by now."""
+        watch = self._ready.pop(spare, None)
+        if watch is None:
+            return False
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         return watch.cancelled()
