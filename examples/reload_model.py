@@ -75,7 +75,7 @@ def over_at(times: NDArray[np.int64], timeframe: str) -> NDArray[np.int64]:
     """Return when bars are over, nanoseconds since 1970 UTC: `timeframe_join` in features.json."""
     days = times.astype("datetime64[ns]").astype("datetime64[D]")
     if timeframe == "1d":
-        return times + 36 * HOUR_NS
+        return np.maximum(days.astype("datetime64[ns]").astype(np.int64) + 36 * HOUR_NS, times + 25 * HOUR_NS)
     if timeframe == "1w":
         weekday = (days.astype(np.int64) + 3) % 7  # Monday is 0
         ends = days + (7 - weekday).astype("timedelta64[D]")

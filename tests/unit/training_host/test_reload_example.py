@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from examples.reload_model import membership, over_at, read_bars
 from services.training_host.bars.closing import close_times
-from services.training_host.bars.series import Bars
+from services.training_host.bars.series import DATED_BY_SESSION, Bars
 from services.training_host.fuzzy.function import membership as ours
 from services.training_host.strategy.membership import Gaussian, Trapezoidal, Triangular
 from services.training_host.strategy.training_data import TIMEFRAMES
@@ -20,10 +20,11 @@ CLOSES = np.ones(40)
 
 @pytest.mark.parametrize("timeframe", TIMEFRAMES)
 def test_bars_are_over_when_ours_are(timeframe: str) -> None:
-    # Days over two turns of the year, a leap day and both ends of months and weeks; hours within them.
+    # Days over two turns of the year, a leap day and both ends of months and weeks; hours within them, which files may
+    # have for daily bars too.
     days = np.concatenate([np.arange(10950, 10965), np.arange(11010, 11035)])
     times = (days * 24 + np.arange(40) % 24) * 3_600_000_000_000
-    times = np.sort(times) if timeframe not in {"1d", "1w", "1month"} else days * 86_400_000_000_000
+    times = np.sort(times) if timeframe not in DATED_BY_SESSION else days * 86_400_000_000_000
     bars = Bars("AAA", timeframe, times, CLOSES, CLOSES, CLOSES, CLOSES, CLOSES)
     np.testing.assert_array_equal(over_at(times, timeframe), close_times(bars))
 
