@@ -40,8 +40,8 @@ _JOIN: Final = (
 _OVER: Final = {
     "shorter than a day": "its time and its length",
     "1d": (
-        "36 hours after the beginning, UTC, of the date that its time is in (that date has ended everywhere on earth then), "
-        "and no earlier than its time and 25 hours"
+        "36 hours after the beginning, UTC, of the date that its time is in: when that date has ended everywhere on "
+        "earth; but not before its time and 25 hours"
     ),
     "1w": "12 hours after the end, UTC, of the Sunday of the week that its time is in",
     "1month": "12 hours after the end, UTC, of the month that its time is in",
