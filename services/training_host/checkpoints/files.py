@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from services.common.files import sha256_of
 from services.host.records import Record, RecordDamagedError
 
 FORMAT_VERSION: Final = 1
@@ -131,8 +132,7 @@ def check_part(folder: Path, name: str, manifest: Manifest) -> None:
         CheckpointDamaged: It is not what was written.
     """
     try:
-        with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(folder / name)
     except OSError as error:
         raise CheckpointDamaged(f"{name}: {error.strerror}") from None
     _compare(name, digest, manifest)

@@ -1,19 +1,17 @@
 """The checkpoints of one session."""
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import structlog
 
-from services.common.files import sync_folder
+from services.training_host.artifacts.folder import appearing_folder
 from services.training_host.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from services.training_host.checkpoints.files import MANIFEST, CheckpointDamaged, Manifest
 from services.training_host.checkpoints.places import ORIGIN, OriginRecord, checkpoint_folders, next_checkpoint_folder
 
 _LOG = structlog.get_logger(__name__)
-_UNFINISHED = ".new-"
+_UNFINISHED = ".*.new"
 _REMOVED = ".removed-"
 
 
@@ -75,19 +73,10 @@ class CheckpointStore:
         """
         contents = checkpoint.to_files()
         contents[MANIFEST] = Manifest.of(contents).to_bytes()
-        self._folder.mkdir(exist_ok=True)
         folder = next_checkpoint_folder(self._folder)
-        temporary = Path(tempfile.mkdtemp(dir=self._folder, prefix=_UNFINISHED))
-        try:
+        with appearing_folder(folder) as unfinished:
             for name, content in contents.items():
-                _write(temporary / name, content)
-            temporary.chmod(0o755)
-            sync_folder(temporary)
-            temporary.rename(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(self._folder)
+                (unfinished / name).write_bytes(content)
         self._prune()
         return folder
 
@@ -107,13 +96,6 @@ class CheckpointStore:
                 folder.rename(hidden)
             except OSError as error:
                 _LOG.warning("checkpoint_not_removed", path=str(folder), error=str(error))
-        for pattern in (f"{_REMOVED}*", f"{_UNFINISHED}*"):
+        for pattern in (f"{_REMOVED}*", _UNFINISHED):
             for path in self._folder.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

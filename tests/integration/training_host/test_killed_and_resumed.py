@@ -40,7 +40,7 @@ def newest(session: SessionFolder) -> int:
 
 def writing(session: SessionFolder) -> bool:
     """Tell whether a checkpoint is being written."""
-    return any(session.checkpoints.glob(".new-*"))
+    return any(session.checkpoints.glob(".*.new"))
 
 
 def outcome(session: SessionFolder) -> str:

@@ -11,7 +11,6 @@ from ktrdr_bridge import Cancelled
 
 from services.common.errors import ServiceError, reason_name
 from services.host.worker import Interrupted
-from services.training_host.checkpoints import store as store_module
 from services.training_host.checkpoints.places import checkpoint_folders
 from services.training_host.checkpoints.store import CheckpointStore
 from services.training_host.checkpoints.take_over import take_over
@@ -213,15 +212,16 @@ def test_what_keeps_the_rest_from_being_bit_for_bit_the_same_is_told(tmp_path: P
 def test_a_full_disk_ends_no_training(
     tmp_path: Path, bars: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = store_module._write, []
+    write = Path.write_bytes
+    calls: list[Path] = []
 
-    def full_at_first(path: Path, content: bytes) -> None:
+    def full_at_first(path: Path, content: bytes) -> int:
         calls.append(path)
         if len(calls) < 4:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        write(path, content)
+        return write(path, content)
 
-    monkeypatch.setattr(store_module, "_write", full_at_first)
+    monkeypatch.setattr(Path, "write_bytes", full_at_first)
     with structlog.testing.capture_logs() as logs:
         run_tiny(tmp_path / "full", bars, SHORT)
     assert [log["event"] for log in logs if log["event"].startswith("checkpoint")] == 3 * ["checkpoint_not_written"]

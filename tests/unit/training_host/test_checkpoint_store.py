@@ -1,5 +1,6 @@
 """Checkpoints come back as they were written, or are known to be damaged; the newest are kept."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.training_host.checkpoints import store as store_module
 from services.training_host.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from services.training_host.checkpoints.files import MANIFEST, PARTS, CheckpointDamaged, Manifest, read_head
 from services.training_host.checkpoints.places import checkpoint_folders
@@ -46,7 +46,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 def test_the_newest_are_kept(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path / "checkpoints", keep=2)
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / ".new-left-by-a-kill").mkdir()
+    (tmp_path / "checkpoints" / ".00000001.left-by-a-kill.new").mkdir()
     for epochs in range(1, 5):
         store.write(made_up_checkpoint(epochs=epochs))
     assert [path.name for path in checkpoint_folders(store.folder)] == ["00000004", "00000003"]
@@ -125,13 +125,13 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_the_others_as_they_were(
 ) -> None:
     store = CheckpointStore(tmp_path / "checkpoints", keep=1)
     store.write(made_up_checkpoint(epochs=1))
-    write = store_module._write
+    write = Path.write_bytes
 
     def full(path: Path, content: bytes) -> None:
         write(path, content[: len(content) // 2])
-        raise OSError(28, "No space left on device", str(path))
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(store_module, "_write", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
         store.write(made_up_checkpoint(epochs=2))
     assert [path.name for path in store.folder.iterdir()] == ["00000001"]
