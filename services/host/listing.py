@@ -1,7 +1,5 @@
 """List sessions in pages."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hashlib import blake2b
 from typing import Final
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -9,13 +7,13 @@ from ktrdr.host.v1.host_pb2 import ListSessionsResponse
 
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 from services.host.description import describe
 from services.host.host_identity import HostIdentity
 from services.host.session_table import SessionTable
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 500
-_CHECK_BYTES: Final = 6
 
 
 class SessionListing:
@@ -46,24 +44,9 @@ class SessionListing:
             fault = FieldViolation("page_size", f"{page_size} is negative; 0 stands for {DEFAULT_PAGE}")
             raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault], detail=fault.description)
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        sessions = self._table.older_than(self._decode(page_token) if page_token else None, size + 1)
+        binding = f"sessions {self._identity.host_uid}"
+        before = int(decode_page_token(binding, page_token, (int,))[0]) if page_token else None
+        sessions = self._table.older_than(before, size + 1)
         shown, now = sessions[:size], self._clock.now()
-        token = self._encode(shown[-1].record.number) if len(sessions) > size else ""
+        token = encode_page_token(binding, [shown[-1].record.number]) if len(sessions) > size else ""
         return ListSessionsResponse(sessions=[describe(each, now) for each in shown], next_page_token=token)
-
-    def _encode(self, number: int) -> str:
-        content = number.to_bytes(8, "big")
-        return urlsafe_b64encode(self._check(content) + content).decode().rstrip("=")
-
-    def _decode(self, token: str) -> int:
-        try:
-            data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        except ValueError:
-            data = b""
-        check, content = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-        if len(content) != 8 or check != self._check(content):
-            raise ServiceError(ErrorReason.ERROR_REASON_PAGE_TOKEN_INVALID)
-        return int.from_bytes(content, "big")
-
-    def _check(self, content: bytes) -> bytes:
-        return blake2b(content + self._identity.host_uid.encode(), digest_size=_CHECK_BYTES).digest()

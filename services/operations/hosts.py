@@ -8,6 +8,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 from services.operations.followed_host import FollowedHost
 from services.operations.group_commit import GroupCommit
 from services.operations.host_address import HostAddress
@@ -15,7 +16,6 @@ from services.operations.host_errors import HostCallError
 from services.operations.host_unit import HostUnit
 from services.operations.listing import LARGEST_PAGE, checked_page_size
 from services.operations.message_size import MESSAGE_BYTES
-from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.store_reader import StoredHost
 
 _BINDING = "hosts"

@@ -8,6 +8,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 from services.operations.filter_errors import requested_filter
 from services.operations.filters import Expression, predicate_of
 from services.operations.lists.order import Order, OrderError, Place, parse_order
@@ -18,7 +19,6 @@ from services.operations.lists.terminal import ended_among
 from services.operations.live_operation import LiveOperation
 from services.operations.message_size import MESSAGE_BYTES
 from services.operations.operation_state import OperationState
-from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
 

@@ -1,21 +1,17 @@
 """Datasets in pages."""
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
-from services.common.errors import ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 500
-_CHECK_BYTES: Final = 6
 
 Place = tuple[str, int, int, int, int, bool]
+_PLACE_TYPES: Final = (str, int, int, int, int, bool)
 
 
 class Page(NamedTuple):
@@ -52,32 +48,12 @@ def page_of(datasets: Sequence[bars_pb2.Dataset], *, size: int, token: str, symb
         ServiceError: PAGE_TOKEN_INVALID.
     """
     size = min(size or DEFAULT_PAGE, LARGEST_PAGE)
-    after = _decode(token, symbol) if token else None
+    binding = f"datasets {symbol}"
+    after = tuple(decode_page_token(binding, token, _PLACE_TYPES)) if token else None
     left = [
         dataset
         for dataset in datasets
         if (not symbol or dataset.key.instrument.symbol == symbol) and (after is None or place_of(dataset) > after)
     ]
     shown = left[:size]
-    return Page(shown, _encode(place_of(shown[-1]), symbol) if len(left) > size else "")
-
-
-def _encode(place: Place, symbol: str) -> str:
-    content = json.dumps(place).encode()
-    return urlsafe_b64encode(_check(content, symbol) + content).decode().rstrip("=")
-
-
-def _decode(token: str, symbol: str) -> Place:
-    try:
-        data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except ValueError:
-        data = b""
-    check, content = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-    if not content or check != _check(content, symbol):
-        raise ServiceError(ErrorReason.ERROR_REASON_PAGE_TOKEN_INVALID)
-    first, *others = json.loads(content)
-    return (first, *others)
-
-
-def _check(content: bytes, symbol: str) -> bytes:
-    return blake2b(content + b"\0" + symbol.encode(), digest_size=_CHECK_BYTES).digest()
+    return Page(shown, encode_page_token(binding, list(place_of(shown[-1]))) if len(left) > size else "")

@@ -8,6 +8,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.errors import FieldViolation, ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 from services.operations.history.answer import encoded
 from services.operations.history.block_reader import BlockReader
 from services.operations.history.blocks import tables_in
@@ -18,7 +19,6 @@ from services.operations.history.query import DEFAULT_POINTS, MOST_POINTS, Metri
 from services.operations.history.selection import Selection
 from services.operations.history.tables import Table
 from services.operations.live_operation import LiveOperation
-from services.operations.page_tokens import decode_page_token, encode_page_token
 from services.operations.registry import Registry
 from services.operations.store_reader import StoreReader
 

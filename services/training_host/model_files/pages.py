@@ -1,18 +1,16 @@
 """Files in pages."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
 from services.common.errors import FieldViolation, ServiceError
+from services.common.page_tokens import decode_page_token, encode_page_token
 from services.training_host.artifacts.listing import ArtifactFile
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1_000
-_CHECK_BYTES: Final = 6
 
 
 class Page(NamedTuple):
@@ -43,27 +41,8 @@ def page_of(files: Sequence[ArtifactFile], *, size: int, token: str, session_id:
         fault = FieldViolation("page_size", f"{size} is negative; 0 stands for {DEFAULT_PAGE}")
         raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=[fault], detail=fault.description)
     size = min(size or DEFAULT_PAGE, LARGEST_PAGE)
-    after = _decode(token, session_id) if token else ""
-    left = [file for file in files if file.name > after]
+    binding = f"artifacts {session_id}"
+    after = decode_page_token(binding, token, (str,))[0] if token else ""
+    left = [file for file in files if file.name > str(after)]
     shown = left[:size]
-    return Page(shown, _encode(shown[-1].name, session_id) if len(left) > size else "")
-
-
-def _encode(name: str, session_id: str) -> str:
-    content = name.encode()
-    return urlsafe_b64encode(_check(content, session_id) + content).decode().rstrip("=")
-
-
-def _decode(token: str, session_id: str) -> str:
-    try:
-        data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except ValueError:
-        data = b""
-    check, content = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-    if not content or check != _check(content, session_id):
-        raise ServiceError(ErrorReason.ERROR_REASON_PAGE_TOKEN_INVALID)
-    return content.decode()
-
-
-def _check(content: bytes, session_id: str) -> bytes:
-    return blake2b(content + b"\0" + session_id.encode(), digest_size=_CHECK_BYTES).digest()
+    return Page(shown, encode_page_token(binding, [shown[-1].name]) if len(left) > size else "")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 
 from services.common.errors import ServiceError
-from services.operations.page_tokens import decode_page_token, encode_page_token
+from services.common.page_tokens import decode_page_token, encode_page_token
 
 
 @settings(deadline=None)
