@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ktrdr.ib.v1.ib_pb2 import DataLoadResult
-from ktrdr.operations.v1.operations_pb2 import Operation
+from ktrdr.operations.v1.operations_pb2 import OPERATION_TYPE_TRAINING, Operation
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
@@ -78,6 +78,23 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     elif operation.HasField("data_load_result"):
         keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
         commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]
-    elif operation.state == Operation.STATE_FAILED and operation.session_id and not operation.attached:
-        commands = [f"ktrdr ops logs {operation.id} --tail 50", f"ktrdr ops retry {operation.id}"]
+    elif operation.state in (Operation.STATE_FAILED, Operation.STATE_CANCELLED) and _host_started(operation):
+        going_on = f"ktrdr ops retry {operation.id} --from-checkpoint"
+        if operation.state == Operation.STATE_FAILED:
+            again = going_on if _may_go_on(operation) else f"ktrdr ops retry {operation.id}"
+            commands = [f"ktrdr ops logs {operation.id} --tail 50", again]
+        elif _may_go_on(operation):
+            commands = [going_on]
     return [(index == 0, text) for index, text in enumerate(commands)]
+
+
+def _host_started(operation: Operation) -> bool:
+    return bool(operation.session_id) and not operation.attached
+
+
+def _may_go_on(operation: Operation) -> bool:
+    """Return whether a training may have left a checkpoint from which more of it would bring more."""
+    error = FinishedOperation(operation).error
+    refused = error is not None and error.reason in ("STRATEGY_INVALID", "CHECKPOINT_NOT_FOUND")
+    began = bool(operation.latest_metrics or operation.checkpoint_session_id)
+    return operation.type == OPERATION_TYPE_TRAINING and began and not refused

@@ -141,6 +141,23 @@ def test_a_summary_says_what_came_of_it(operation: Operation, words: list[str]) 
     assert all(word in text for word in words)
 
 
+def test_what_was_interrupted_is_told_to_go_on_and_what_was_wrong_to_begin_anew() -> None:
+    def next_steps(operation: Operation) -> list[str]:
+        lines = [line.plain for line in summary_lines(operation)]
+        return [line.split("ktrdr ")[1] for line in lines if "ktrdr ops" in line]
+
+    stopped = running_training(ID)
+    going_on = f"ops retry {ID} --from-checkpoint"
+    assert next_steps(failed(stopped)) == [f"ops logs {ID} --tail 50", going_on]
+    assert next_steps(cancelled(stopped)) == [going_on]
+    assert next_steps(failed(stopped, reason="STRATEGY_INVALID"))[-1] == f"ops retry {ID}"
+    stopped.ClearField("latest_metrics")
+    assert next_steps(failed(stopped))[-1] == f"ops retry {ID}"
+    assert next_steps(cancelled(stopped)) == []
+    stopped.attached = True
+    assert next_steps(failed(stopped)) == []
+
+
 def test_operations_without_a_name_are_called_by_what_they_work_on() -> None:
     unnamed = running_training(ID, name="")
     assert title(unnamed) == "swing"
