@@ -30,3 +30,4 @@ def write_weights(path: Path, strategy: Strategy, model: nn.Module) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     # One key only: the library writes several in an order that changes from run to run.
     save_file(weights, path, metadata={"ktrdr": json.dumps(about)})
+    path.chmod(0o644)  # the library lets nobody but the owner read it

@@ -58,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_files_are_there_and_nothing_else(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == FILES
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    assert {path.stat().st_mode & 0o444 for path in folder.iterdir()} == {0o444}, "others may read a model"
 
 
 def test_equal_trainings_have_one_version_whatever_session_clock_and_source(tmp_path: Path) -> None:
