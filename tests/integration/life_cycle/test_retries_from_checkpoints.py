@@ -21,7 +21,7 @@ async def trained(registry: RegistryServer, operation_id: str, attempt: int, epo
     async def far_enough() -> bool:
         return len(await steps(registry, operation_id, attempt)) >= epochs
 
-    await eventually(far_enough, timeout_seconds=60)
+    await eventually(far_enough, timeout_seconds=60, interval_seconds=0.1)
     return await registry.get(operation_id)
 
 
@@ -42,7 +42,7 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
     bars = write_bars(tmp_path / "bars.csv")
     async with (
         served_training_host(tmp_path / "host", cancel_grace_seconds=30.0, spare_workers=0) as host,
-        registry_server(tmp_path / "registry", f"gpu={host.address}") as registry,
+        registry_server(tmp_path / "registry", f"gpu={host.address}", create_wait_seconds=20.0) as registry,
     ):
         created = await registry.create(training=tiny_spec(bars, OVERRIDES))
         running = await trained(registry, created.id, attempt=1, epochs=7)
