@@ -5,7 +5,7 @@ from typing import Any, Final
 from torch import nn
 
 from services.training_host.dataset import Dataset, Fold
-from services.training_host.evaluation.predictions import asked_at_once
+from services.training_host.loop.score import evaluation_size
 from services.training_host.strategy.strategy import Strategy
 
 _RECURRENT: Final[dict[type[nn.Module], str]] = {nn.GRU: "gru", nn.LSTM: "lstm"}
@@ -61,7 +61,7 @@ def network(strategy: Strategy, dataset: Dataset, fold: Fold, model: nn.Module) 
         "precision": "float32; which inputs are asked together changes the last bits of an answer",
         "asked_together": (
             f"for predictions.parquet: all rows of a fold, symbol after symbol as in features.json and by time within "
-            f"each, at most {asked_at_once(dataset)} in one batch"
+            f"each, at most {evaluation_size(model, length)} in one batch"
         ),
         "tensors": {
             name: {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}

@@ -8,17 +8,12 @@ from torch import nn
 from services.training_host.backtest.span import decision_rows
 from services.training_host.dataset import Dataset, Fold
 from services.training_host.loop.samples import Samples
-from services.training_host.loop.score import EVALUATION_SAMPLES, EVALUATION_VALUES
+from services.training_host.loop.score import evaluation_size
 from services.training_host.split.chronological import PARTS
 from services.training_host.strategy.strategy import Strategy
 
 BACKTEST = "backtest"
 """Name of the predictions for every bar of the test's time that has inputs, labelled or not."""
-
-
-def asked_at_once(dataset: Dataset) -> int:
-    """Return the most samples that a network is asked about in one batch."""
-    return max(1, min(EVALUATION_SAMPLES, EVALUATION_VALUES // (dataset.sequence_length * len(dataset.columns))))
 
 
 def predict_parts(
@@ -52,7 +47,8 @@ def predict_parts(
     everything = torch.arange(len(samples), device=device)
     model.eval()
     with torch.inference_mode():
-        outputs = [model(inputs) for inputs, _ in samples.batches(everything, asked_at_once(dataset))]
+        size = evaluation_size(model, dataset.sequence_length)
+        outputs = [model(inputs) for inputs, _ in samples.batches(everything, size)]
         logits = torch.cat(outputs)
         if strategy.is_regression:
             answers = logits.cpu().numpy() * np.float32(fold.target_scale)

@@ -15,7 +15,7 @@ from services.training_host.progress import Progress
 SETTLED_SAMPLES = 2**16
 """Outputs that wait to be scored in one go: to score each batch by itself makes a small network's epoch 15 % longer."""
 EVALUATION_VALUES = 2**22
-"""Input values that are evaluated at once, which bounds the memory for activations."""
+"""Most values that the widest place of a network has at once, which bounds the memory for activations: 16 MiB."""
 EVALUATION_SAMPLES = 2**14
 """Most samples that are evaluated at once."""
 
@@ -111,10 +111,16 @@ class ScoreSums:
         return weight.to(self._precision) if isinstance(weight, torch.Tensor) else weight
 
 
-def evaluation_size(samples: Samples) -> int:
-    """Return how many samples to evaluate at once."""
-    values = samples.sequence_length * max(samples.inputs.shape[1], 1)
-    return max(1, min(EVALUATION_SAMPLES, EVALUATION_VALUES // values))
+def evaluation_size(model: nn.Module, sequence_length: int) -> int:
+    """Return how many samples to evaluate at once.
+
+    Args:
+        model: The network.
+        sequence_length: Rows that a sample reads.
+    """
+    # A matrix of weights is as long as what comes out (of recurrent layers: all gates), and as wide as what goes in.
+    widest = max(size for weights in model.parameters() for size in weights.shape)
+    return max(1, min(EVALUATION_SAMPLES, EVALUATION_VALUES // (sequence_length * widest)))
 
 
 def evaluate(model: nn.Module, samples: Samples, objective: Objective, progress: Progress) -> Score:
@@ -123,7 +129,7 @@ def evaluate(model: nn.Module, samples: Samples, objective: Objective, progress:
     Raises:
         ktrdr_bridge.Cancelled: A stop was asked for; nothing has changed.
     """
-    size = evaluation_size(samples)
+    size = evaluation_size(model, samples.sequence_length)
     sums = ScoreSums(objective, samples.inputs.device, size)
     model.eval()
     with torch.inference_mode():
