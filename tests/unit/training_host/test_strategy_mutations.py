@@ -110,7 +110,7 @@ def place_exists(fault: Fault, document: Document, lines: list[str]) -> bool:
 
 
 @given(mutations())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_changed_strategy_is_read_or_refused_with_places(values: dict[str, Any]) -> None:
     text = written(values)
     faults = faults_of_text(text)
@@ -124,7 +124,7 @@ def test_a_changed_strategy_is_read_or_refused_with_places(values: dict[str, Any
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_override_is_taken_or_refused_with_its_path(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(VALUES) - 1))
     known = [path_text(path) for path in paths_below(VALUES[index])]
