@@ -3,7 +3,7 @@
     python examples/reload_model.py MODEL_FOLDER 1d=AAPL.csv [1w=AAPL_weekly.csv …]
 
 Each file has the columns time (or date), open, high, low, close and volume, and the bars of one symbol from the model's
-first bar on: metadata.json names it. Everything else is read from features.json and network.json of the folder, where
+first bar on: metadata.json names it. "ktrdr data show AAPL 1d --limit 0 --output csv" prints such a file. Everything else is read from features.json and network.json of the folder, where
 each step is explained.
 """
 
@@ -189,6 +189,9 @@ def main(folder: str, *files: str) -> None:
     """Print the last answers."""
     bars = {timeframe: read_bars(Path(path)) for timeframe, path in (file.split("=", 1) for file in files)}
     network = json.loads((Path(folder) / "network.json").read_text("utf-8"))
+    needed = json.loads((Path(folder) / "features.json").read_text("utf-8"))["timeframes"]
+    if missing := [timeframe for timeframe in needed if timeframe not in bars]:
+        sys.exit(f"the model reads bars of {', '.join(needed)}; give a file for {', '.join(missing)} too")
     print("time", *network["answer"].get("classes", ["return"]))
     times, answers = predict(Path(folder), bars)
     for time, answered in list(zip(times.astype("datetime64[ns]"), answers, strict=True))[-10:]:
@@ -196,4 +199,6 @@ def main(folder: str, *files: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: python reload_model.py MODEL_FOLDER 1d=AAPL.csv [1w=AAPL_weekly.csv …]")
     main(*sys.argv[1:])
