@@ -121,7 +121,7 @@ async def test_an_adopted_session_keeps_its_devices_and_the_line_its_order(wide:
         for session_id in "bcd":
             (wide.folder / "sessions" / session_id / "go").touch()
         await eventually(lambda: host.sessions.get("d").state == Session.STATE_COMPLETED)
-        assert pool.free == GPUS
+        await eventually(lambda: pool.free == GPUS)
         ends = [host.sessions.get(each).end_time.ToNanoseconds() for each in "bcd"]
         assert ends == sorted(ends)
 
