@@ -15,6 +15,7 @@ from services.host.folder import SessionFolder
 from services.host.process_spawn import keeper_lives, locked_for_keeper, spawn_keeper
 from services.host.records import ExitRecord, WorkerRecord
 from services.host.runner import Liveness
+from services.host.spare import spare_keeper
 from services.host.worker_evidence import look
 from tests.support.eventually import eventually_sync
 from tests.support.host_service import sigkill
@@ -129,9 +130,21 @@ def test_a_worker_that_ended_leaves_none_of_its_children(session: SessionFolder)
     eventually_sync(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_the_keeper_needs_nothing_but_a_few_standard_modules() -> None:
-    code = f"import runpy, sys; runpy.run_path({keeper.__file__!r}); print(*sorted(sys.modules))"
+@pytest.mark.parametrize(
+    ("script", "of_ours"),
+    [
+        (keeper.__file__, set()),
+        (
+            spare_keeper.__file__,
+            {"", ".host", ".host.keeper", ".host.spare", ".host.spare.handover", ".host.spare.output"},
+        ),
+    ],
+    ids=["keeper", "spare keeper"],
+)
+def test_the_keeper_needs_nothing_but_a_few_standard_modules(script: str, of_ours: set[str]) -> None:
+    code = f"import runpy, sys; runpy.run_path({script!r}); print(*sorted(sys.modules))"
     shown = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(shown.stdout.split())
-    assert not {name for name in loaded if name.partition(".")[0] in {"services", "ktrdr", "ktrdr_bridge", "grpc"}}
+    assert {name.removeprefix("services") for name in loaded if name.startswith("services")} == of_ours
+    assert not {name for name in loaded if name.partition(".")[0] in {"ktrdr", "ktrdr_bridge", "grpc", "structlog"}}
     assert not {"subprocess", "pathlib", "logging", "asyncio"} & loaded
