@@ -252,8 +252,8 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorSpec(
             _CODE.FAILED_PRECONDITION,
-            "There is no checkpoint of session {session_id!r} to go on from. {detail} Retry without --from-checkpoint "
-            "to begin anew.",
+            "There is no checkpoint of session {session_id!r} that this training can go on from. {detail} Retry "
+            "without --from-checkpoint to begin anew.",
         ),
         _REASON.ERROR_REASON_ARTIFACT_NOT_FOUND: ErrorSpec(
             _CODE.NOT_FOUND,
