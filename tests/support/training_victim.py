@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,9 +19,9 @@ from ktrdr.training.v1.training_pb2 import TrainingSpec
 
 from services.host.creation import Furnish, create_session_folder, unfurnished
 from services.host.folder import SessionFolder
-from services.host.records import SessionRecord
 from services.training_host.checkpoints.take_over import take_over
 from services.training_host.strategy.check import load_strategy
+from tests.support.accepted_sessions import session_record
 from tests.support.eventually import eventually_sync
 
 
@@ -47,18 +46,7 @@ class TrainingVictim:
         """Make the folder of a session, as a host does; it goes on from the checkpoints of another one, if told so."""
         packed = any_pb2.Any()
         packed.Pack(spec)
-        record = SessionRecord(
-            id=name,
-            number=1,
-            kind="training",
-            attempt=1,
-            labels={},
-            request_id="",
-            body_sha256="",
-            create_time=datetime.now(UTC),
-            spec_type_url=packed.type_url,
-            spec=packed.value,
-        )
+        record = session_record(id=name, spec_type_url=packed.type_url, spec=packed.value)
         furnish: Furnish = unfurnished
         if after is not None:
             strategy = load_strategy(spec.strategy, dict(spec.overrides))

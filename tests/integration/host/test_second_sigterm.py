@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from google.protobuf.struct_pb2 import Struct
 
 from services.host.creation import create_session_folder
-from services.host.records import ResultRecord, SessionRecord
+from services.host.records import ResultRecord
+from tests.support.accepted_sessions import session_record
 
 WORKER = """
 import os, signal, sys
@@ -28,19 +28,7 @@ with WorkerSession.open(Path(sys.argv[1])) as session:
 
 
 def test_the_second_one_interrupts(tmp_path: Path) -> None:
-    record = SessionRecord(
-        id="one",
-        number=1,
-        kind="training",
-        attempt=1,
-        labels={},
-        request_id="",
-        body_sha256="",
-        create_time=datetime(2024, 1, 2, tzinfo=UTC),
-        spec_type_url="",
-        spec=b"",
-    )
-    folder = create_session_folder(tmp_path, record, Struct())
+    folder = create_session_folder(tmp_path, session_record(), Struct())
     ended = subprocess.run(
         [sys.executable, "-c", WORKER, str(folder.path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

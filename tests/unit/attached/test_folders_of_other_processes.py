@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,8 +17,8 @@ from ktrdr_bridge import open_session
 from services.host.attached.evidence import judge_attached, look
 from services.host.attached.scan import scan
 from services.host.folder import SessionFolder
-from services.host.records import SessionRecord
 from services.host.runner import Liveness
+from tests.support.accepted_sessions import session_record
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -100,10 +99,7 @@ def test_a_copy_of_a_folder_is_no_session(known: bool, tmp_path: Path) -> None:
     root = tmp_path / "local" / "training"
     open_session("x", home=tmp_path, session_id="x").close()
     if known:
-        record = SessionRecord(
-            id="x", number=1, kind="training", attempt=1, labels={}, request_id="", body_sha256="",
-            create_time=datetime.now(UTC), spec_type_url="", spec=b"", attached=True,
-        )  # fmt: skip
+        record = session_record(id="x", attached=True)
         (root / "x" / "session.json").write_bytes(record.to_bytes())
     shutil.copytree(root / "x", root / "x copy")
     shutil.copytree(root / "x", root / "backup")

@@ -1,6 +1,5 @@
 """What gets into a session's folder before the session exists: all of it, or no session."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from services.common.errors import ServiceError
 from services.host.creation import create_session_folder
 from services.host.folder import SessionFolder
-from services.host.records import SessionRecord
 from services.host.start_request import StartRequest
+from tests.support.accepted_sessions import session_record
 
-RECORD = SessionRecord(
-    id="one",
-    number=1,
-    kind="training",
-    attempt=1,
-    labels={},
-    request_id="",
-    body_sha256="",
-    create_time=datetime(2024, 1, 2, tzinfo=UTC),
-    spec_type_url="",
-    spec=b"",
-)
+RECORD = session_record()
 
 
 def test_it_is_there_when_the_folder_is(tmp_path: Path) -> None:

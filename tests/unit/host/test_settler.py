@@ -10,10 +10,11 @@ from ktrdr_bridge import request_stop
 
 from services.host.creation import create_session_folder
 from services.host.host_identity import HostIdentity
-from services.host.records import ExitRecord, SessionRecord, SettledRecord
+from services.host.records import ExitRecord, SettledRecord
 from services.host.session import HostedSession
 from services.host.settlement import Settlement
 from services.host.settler import Settler
+from tests.support.accepted_sessions import session_record
 from tests.support.eventually import eventually
 from tests.support.fake_clock import FakeClock
 
@@ -32,18 +33,7 @@ class Settling:
         self.settler = Settler(identity, self.clock, lambda session: self.settled.append(session.id))
 
     def session(self, session_id: str) -> HostedSession:
-        record = SessionRecord(
-            id=session_id,
-            number=1,
-            kind="training",
-            attempt=1,
-            labels={},
-            request_id="",
-            body_sha256="",
-            create_time=self.clock.now(),
-            spec_type_url="",
-            spec=b"",
-        )
+        record = session_record(id=session_id, create_time=self.clock.now())
         return HostedSession(create_session_folder(self.root, record, Struct()), record, HOST_KIND_TRAINING)
 
 

@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import given
@@ -7,25 +6,13 @@ from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, SessionOptions
 
 from services.host.device_pool import DevicePool
 from services.host.folder import SessionFolder
-from services.host.records import SessionRecord
 from services.host.session import HostedSession
 from services.host.waiting_line import WaitingLine
+from tests.support.accepted_sessions import session_record
 
 
 def session(number: int, gpus: int = 0) -> HostedSession:
-    record = SessionRecord(
-        id=f"s{number}",
-        number=number,
-        kind="training",
-        attempt=1,
-        labels={},
-        request_id="",
-        body_sha256="",
-        create_time=datetime(2024, 1, 2, tzinfo=UTC),
-        spec_type_url="",
-        spec=b"",
-        options=SessionOptions(gpus=gpus).SerializeToString(),
-    )
+    record = session_record(id=f"s{number}", number=number, options=SessionOptions(gpus=gpus).SerializeToString())
     return HostedSession(SessionFolder(Path("/nowhere") / record.id), record, HOST_KIND_TRAINING)
 
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, Session
 
 from services.common.startup import CannotStartError
 from services.host.folder import SessionFolder
-from services.host.records import SessionRecord, SettledRecord
+from services.host.records import SettledRecord
 from services.host.retention.disk_use import folder_bytes
 from services.host.retention.hidden_folders import delete_folder, hide_folders
 from services.host.retention.host_database import HostDatabase
 from services.host.retention.keeping import KeepLimits, overdue
 from services.host.session import HostedSession
+from tests.support.accepted_sessions import session_record
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
@@ -28,10 +28,7 @@ NOW = datetime(2024, 1, 2, tzinfo=UTC)
 def session(number: int, age_hours: int) -> HostedSession:
     """Return a session that finished as the one with this number, so many hours ago."""
     end_time = NOW - timedelta(hours=age_hours)
-    record = SessionRecord(
-        id=f"s{number}", number=number, kind="training", attempt=1, labels={}, request_id="", body_sha256="",
-        create_time=end_time, spec_type_url="", spec=Struct().SerializeToString(),
-    )  # fmt: skip
+    record = session_record(id=f"s{number}", number=number, create_time=end_time)
     hosted = HostedSession(SessionFolder(Path("nowhere") / record.id), record, HOST_KIND_TRAINING)
     message = Session(id=record.id, state=Session.STATE_COMPLETED)
     hosted.settle(
