@@ -66,7 +66,7 @@ def _usage_message(error: Exception) -> str | None:
         return None
     context: Any = getattr(error, "ctx", None)
     hint = f"\n  see: {context.command_path} --help" if context is not None else ""
-    message: str = format_message()
+    message: str = format_message().replace(": Value error, ", ": ")  # what checks the values names its own exception
     # A group that was called without a command has printed its help instead of a message.
     return f"{message}{hint}" if message else ""
 

@@ -16,7 +16,7 @@ from ktrdr_client.cli.run_figures import RunFigures, best_run, figures
 from ktrdr_client.cli.series_names import Series, chosen_series
 from ktrdr_client.cli.strategy_keys import spec_keys
 from ktrdr_client.cli.tables import Column
-from ktrdr_client.cli.words import number, percent, run_time, state_text, title
+from ktrdr_client.cli.words import number, run_time, state_text, title
 from ktrdr_client.errors import NotFound
 from ktrdr_client.metrics import Metrics
 from ktrdr_client.times import duration_text
@@ -116,7 +116,7 @@ def _print_runs(printer: Printer, runs: Sequence[RunFigures]) -> None:
     if any(run.test_accuracy is not None for run in runs):
         columns.append(Column("TEST ACC", align="right"))
         for row, run in zip(rows, runs, strict=True):
-            row.append("" if run.test_accuracy is None else percent(run.test_accuracy, 1))
+            row.append(run.accuracy_words)
     if any(run.warnings for run in runs):
         columns.append(Column("VERDICTS", flexible=True))
         for row, run in zip(rows, runs, strict=True):

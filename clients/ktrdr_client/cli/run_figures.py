@@ -8,7 +8,7 @@ from typing import Any
 from ktrdr.operations.v1.operations_pb2 import Operation
 from ktrdr.operations.v1.trends_pb2 import SEVERITY_INFO
 
-from ktrdr_client.cli.words import run_time
+from ktrdr_client.cli.words import is_regression, percent, run_time
 from ktrdr_client.metrics import MetricColumns, Metrics
 from ktrdr_client.states import state_name
 from ktrdr_client.verdicts import verdict_word
@@ -37,6 +37,14 @@ class RunFigures:
         if not self.operation.HasField("training_result"):
             return None
         return self.operation.training_result.test_accuracy
+
+    @property
+    def accuracy_words(self) -> str:
+        """That as "35.2 %", or as "sign 54.7 %" where returns were learnt: no figure to compare with the other."""
+        if self.test_accuracy is None:
+            return ""
+        sign = "sign " if is_regression(self.operation.training_result.test) else ""
+        return sign + percent(self.test_accuracy, 1)
 
     @property
     def verdicts(self) -> list[str]:

@@ -73,6 +73,7 @@ def test_wrong_usage_says_what_is_allowed(
     assert main(words.split(), {"KTRDR_SERVER": "127.0.0.1:1", "KTRDR_HOME": str(tmp_path)}) == 2
     shown = capsys.readouterr()
     assert hint in shown.err
+    assert "Value error" not in shown.err
     assert shown.err.startswith("error: ")
     assert not shown.out
 

@@ -52,3 +52,10 @@ def test_the_record_has_what_is_known() -> None:
     assert ended.record()["test_accuracy"] == pytest.approx(0.471)
     assert ended.record()["state"] == "COMPLETED"
     assert figures(running_training("b"), metrics(), []).record()["test_accuracy"] is None
+
+
+def test_the_accuracy_of_signs_is_not_taken_for_that_of_classes() -> None:
+    classes, signs = completed(running_training("a")), completed(running_training("b"))
+    signs.training_result.test.samples = 475
+    runs = [figures(operation, metrics(), []) for operation in (classes, signs, running_training("c"))]
+    assert [run.accuracy_words for run in runs] == ["47.1 %", "sign 47.1 %", ""]
