@@ -10,6 +10,7 @@ from ktrdr.ib.v1.bars_pb2 import Instrument
 from ktrdr.operations.v1 import operations_pb2 as pb
 
 from ktrdr_client.async_client import DEFAULT_ADDRESS, AsyncClient
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.logs import LogEntry
 from ktrdr_client.loop_thread import LoopThread
 from ktrdr_client.market_data_sync import MarketData
@@ -18,7 +19,6 @@ from ktrdr_client.models.sync import Models
 from ktrdr_client.specs import Moment
 from ktrdr_client.waiting import FinishedOperation
 from ktrdr_client.watch_events import WatchEvent
-from ktrdr_client.watching import Interruption
 from ktrdr_client.work_options import Duration
 
 

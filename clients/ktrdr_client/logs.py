@@ -1,6 +1,5 @@
 """Read the log of an operation through broken streams, and restarts of the service and of the operation's host."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,19 +9,16 @@ from typing import TYPE_CHECKING, Final
 from ktrdr.host.v1 import host_pb2
 from ktrdr.operations.v1.operations_pb2 import Operation, ReadLogRequest, ReadLogResponse
 
-from ktrdr_client.backoff import Backoff
+from ktrdr_client.backoff import PASSING, Backoff, Interruption
 from ktrdr_client.calls import Endpoint, open_stream
-from ktrdr_client.errors import DeadlineExceeded, FailedPrecondition, KtrdrError, ResourceExhausted, Unavailable
+from ktrdr_client.errors import FailedPrecondition
 from ktrdr_client.states import is_final
-from ktrdr_client.watching import Interruption
 
 if TYPE_CHECKING:
     from ktrdr.operations.v1.operations_pb2_grpc import OperationsServiceAsyncStub
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 """The levels of a log, the least first."""
-
-_PASSING: Final = (Unavailable, DeadlineExceeded, ResourceExhausted)
 
 
 @dataclass(frozen=True)
@@ -98,17 +94,17 @@ class LogReading:
             except FailedPrecondition:
                 if over or not self.request.follow:
                     raise
-                await self._pause(None)  # no host has it yet
-            except _PASSING as error:
+                await self.backoff.pause(None)  # no host has it yet
+            except PASSING as error:
                 if not self._reached:
                     raise
-                await self._pause(error)
+                await self.backoff.pause(error, self.on_interruption)
             else:
                 # A stream that ends in good order says that there is nothing more, or that a server stops. What the
                 # operation was before tells them apart.
                 if over or not self.request.follow:
                     return
-                await self._pause(None)
+                await self.backoff.pause(None)
             operation = await self._look()
 
     async def _one_stream(self) -> AsyncGenerator[LogEntry, None]:
@@ -130,17 +126,8 @@ class LogReading:
         while True:
             try:
                 return await self.get()
-            except _PASSING as error:
-                await self._pause(error)
-
-    async def _pause(self, error: KtrdrError | None) -> None:
-        pause_seconds = self.backoff.next_pause_seconds()
-        if error is not None:
-            if error.retry_after is not None:
-                pause_seconds = max(pause_seconds, error.retry_after.total_seconds())
-            if self.on_interruption is not None:
-                self.on_interruption(error, pause_seconds)
-        await asyncio.sleep(pause_seconds)
+            except PASSING as error:
+                await self.backoff.pause(error, self.on_interruption)
 
 
 def _entry(line: host_pb2.LogLine, *, after_gap: bool) -> LogEntry:

@@ -1,7 +1,7 @@
 """Follow operations through broken streams, restarts of the service, and compacted history."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.duration_pb2 import Duration
 from ktrdr.operations.v1.operations_pb2 import WatchOperationsRequest, WatchOperationsResponse
 
-from ktrdr_client.backoff import Backoff
+from ktrdr_client.backoff import PASSING, Backoff, Interruption
 from ktrdr_client.calls import Endpoint, open_stream
-from ktrdr_client.errors import DeadlineExceeded, KtrdrError, OutOfRange, ResourceExhausted, Unavailable
+from ktrdr_client.errors import OutOfRange, Unavailable
 from ktrdr_client.new_points import NewPoints
 from ktrdr_client.states import is_final
 from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
@@ -24,11 +24,6 @@ HEARTBEAT: Final = timedelta(seconds=5)
 """How often the service says that nothing happened."""
 SILENCE_LIMIT_SECONDS: Final = 20.0
 """A stream that says nothing for this long is dead, whatever TCP believes."""
-
-_PASSING: Final = (Unavailable, DeadlineExceeded, ResourceExhausted)
-
-Interruption = Callable[[KtrdrError, float], None]
-"""Told about each lost stream: the error, and the seconds until the next try."""
 
 
 @dataclass
@@ -79,12 +74,13 @@ class Watch:
                         yield event
             except OutOfRange:
                 self.after_revision, self._told_again = 0, set()
-            except _PASSING as error:
+            except PASSING as error:
                 if not self._connected_once and isinstance(error, Unavailable):
                     raise
-                await self._pause(error)
+                await self.backoff.pause(error, self.on_interruption)
             else:
-                await self._pause(Unavailable(f"the {self.endpoint.service} ended the stream"))
+                ended = Unavailable(f"the {self.endpoint.service} ended the stream")
+                await self.backoff.pause(ended, self.on_interruption)
 
     async def _one_stream(self) -> AsyncGenerator[WatchEvent, None]:
         async with open_stream(self.stub.WatchOperations, self._request(), endpoint=self.endpoint) as messages:
@@ -160,11 +156,3 @@ class Watch:
         except TimeoutError:
             message = f"the {self.endpoint.service} at {self.endpoint.address} has gone silent"
             raise Unavailable(message) from None
-
-    async def _pause(self, error: KtrdrError) -> None:
-        pause_seconds = self.backoff.next_pause_seconds()
-        if error.retry_after is not None:
-            pause_seconds = max(pause_seconds, error.retry_after.total_seconds())
-        if self.on_interruption is not None:
-            self.on_interruption(error, pause_seconds)
-        await asyncio.sleep(pause_seconds)

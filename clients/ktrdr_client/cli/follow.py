@@ -8,6 +8,7 @@ from typing import Final
 from ktrdr.operations.v1.operations_pb2 import OPERATION_TYPE_TRAINING, Operation
 
 from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.cli.display import Display, LineDisplay, SilentDisplay
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation
@@ -15,7 +16,6 @@ from ktrdr_client.cli.printer import Printer
 from ktrdr_client.errors import KtrdrError, NotFound, WaitTimeout
 from ktrdr_client.states import is_final
 from ktrdr_client.watch_events import OperationChanged, OperationDeleted
-from ktrdr_client.watching import Interruption
 
 _CURVE_SECONDS: Final = 0.5
 """Pause between two looks at the curves of a training."""

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from ktrdr.operations.v1.operations_pb2 import Operation
 
 from ktrdr_client.async_client import AsyncClient
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.cli.display import Display, LineDisplay
 from ktrdr_client.cli.follow import choose_display, deleted_error
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
@@ -15,7 +16,6 @@ from ktrdr_client.cli.watch_records import event_records, point_lines
 from ktrdr_client.errors import KtrdrError, WaitTimeout
 from ktrdr_client.states import is_final
 from ktrdr_client.watch_events import OperationChanged, OperationDeleted, OperationLeft, PointsAdded, WatchEvent
-from ktrdr_client.watching import Interruption
 
 
 async def watch_all(

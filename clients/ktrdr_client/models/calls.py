@@ -11,6 +11,7 @@ from typing import Protocol
 from ktrdr.operations.v1.operations_pb2 import HostRecord, Operation
 from ktrdr.training.v1.training_pb2 import Artifact
 
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.calls import Endpoint
 from ktrdr_client.errors import DataLoss, NotFound
 from ktrdr_client.host_channels import HostChannels
@@ -28,7 +29,6 @@ from ktrdr_client.models.model import (
 )
 from ktrdr_client.stubs import training_host_stub
 from ktrdr_client.threads import in_thread
-from ktrdr_client.watching import Interruption
 
 
 class Registry(Protocol):

@@ -9,17 +9,15 @@ from typing import Final
 
 from ktrdr.training.v1.training_pb2 import Artifact
 
-from ktrdr_client.backoff import Backoff
-from ktrdr_client.errors import AlreadyExists, DataLoss, DeadlineExceeded, KtrdrError, ResourceExhausted, Unavailable
+from ktrdr_client.backoff import PASSING, Backoff, Interruption
+from ktrdr_client.errors import AlreadyExists, DataLoss, KtrdrError, Unavailable
 from ktrdr_client.models.artifact_source import ArtifactSource
 from ktrdr_client.models.part_file import PartFile, sha256_of
 from ktrdr_client.threads import in_thread
-from ktrdr_client.watching import Interruption
 
 MOST_FAILURES: Final = 8
 """Broken streams in a row, without any byte in between, after which a download gives up: some 10 to 20 seconds."""
 _LOOK_SECONDS: Final = 0.1
-_PASSING: Final = (Unavailable, DeadlineExceeded, ResourceExhausted)
 
 
 @dataclass
@@ -110,7 +108,7 @@ class FileDownload:
                     async for data in pieces:
                         await in_thread(part.append, data)
                         self._tell(part.size_bytes)
-            except _PASSING as error:
+            except PASSING as error:
                 broken = error
             if part.size_bytes > before:
                 self.backoff.reset()
@@ -120,9 +118,4 @@ class FileDownload:
     async def _pause(self, error: KtrdrError) -> None:
         if self.backoff.failures >= MOST_FAILURES:
             raise error
-        pause_seconds = self.backoff.next_pause_seconds()
-        if error.retry_after is not None:
-            pause_seconds = max(pause_seconds, error.retry_after.total_seconds())
-        if self.on_interruption is not None:
-            self.on_interruption(error, pause_seconds)
-        await asyncio.sleep(pause_seconds)
+        await self.backoff.pause(error, self.on_interruption)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.loop_thread import LoopThread
 from ktrdr_client.models.calls import AsyncModels
 from ktrdr_client.models.model import NEWEST_FIRST, DownloadedModel, DownloadProgress, Model, ModelFiles
-from ktrdr_client.watching import Interruption
 
 
 class Models:

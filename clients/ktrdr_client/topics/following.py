@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from ktrdr.operations.v1 import operations_pb2 as pb
 
+from ktrdr_client.backoff import Interruption
 from ktrdr_client.errors import NotFound, WaitTimeout
 from ktrdr_client.logs import LogEntry, LogReading, parse_level
 from ktrdr_client.states import state_name
 from ktrdr_client.topics.reading import ReadingCalls
 from ktrdr_client.waiting import FinishedOperation, finished
 from ktrdr_client.watch_events import OperationChanged, OperationDeleted, WatchEvent
-from ktrdr_client.watching import Interruption, Watch
+from ktrdr_client.watching import Watch
 
 
 class FollowingCalls(ReadingCalls):
