@@ -133,6 +133,8 @@ class AttemptTrends:
             if not isfinite(value) or (episodes and name in episodes):
                 self._not_finite.take(name, Point(step, value, time_ns))
         self._stalled.take(step, time_ns, ends_epoch=plan.ends_epoch)
+        if plan.fold is not None:
+            self._curves.take_fold(values[plan.fold])
         if plan.roles:
             self._curves.take(plan.roles, row)
 

@@ -45,7 +45,8 @@ class Rule(Protocol):
 class Curves:
     """Rules by what they are for. A rule begins when its series appears.
 
-    It begins anew, and keeps what was found, when the steps of an epoch's series go back: another phase, another fold.
+    It begins anew, and keeps what was found, when the steps of an epoch's series go back, and all do when another fold
+    is told of: what one network learned says nothing about the next.
     Where a series that is preferred for its role appears, or one by which the same can be told better, its rule takes
     the place of the other.
 
@@ -54,12 +55,13 @@ class Curves:
         transitions: Counts what is told at once.
     """
 
-    __slots__ = ("_last_steps", "_looking", "_names", "_ranks", "_rules", "_thresholds", "_transitions")
+    __slots__ = ("_fold", "_last_steps", "_looking", "_names", "_ranks", "_rules", "_thresholds", "_transitions")
 
     def __init__(self, thresholds: Thresholds, transitions: Transitions) -> None:
         self._transitions = transitions
         self._thresholds = thresholds
         self._rules: dict[str, Rule] = {}
+        self._fold: float | None = None
         self._ranks = [_UNKNOWN] * len(Role)
         self._last_steps = [0] * len(Role)
         self._names: dict[Role, str] = {}
@@ -86,6 +88,14 @@ class Curves:
                 point = Point(step, row.values[place], row.time_ns)
                 for look in self._looking[role]:
                     look(point)
+
+    def take_fold(self, fold: float) -> None:
+        """Hear to which fold the next row belongs."""
+        if self._fold is not None and fold != self._fold:
+            for role in reversed(Role):  # batches first: epochs take their place
+                if self._ranks[role] < _UNKNOWN:
+                    self._begin(role)
+        self._fold = fold
 
     def rules(self) -> list[Rule]:
         """Return all rules."""

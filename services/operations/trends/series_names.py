@@ -40,6 +40,8 @@ VAL_ACCURACY: Final = (
     "val_acc_epoch",
 )
 STEP_LOSS: Final = ("batch_loss", "batch_train_loss", "train_loss_step", "loss_step", "step_loss")
+FOLD: Final = "fold"
+"""Its value is the number of what is being trained, where several trainings follow each other."""
 FINITE: Final = ("*loss*",)
 
 _REMEMBERED: Final = 4096
@@ -74,6 +76,8 @@ class Plan(NamedTuple):
     places, roles, ranks and names. Overfitting compares a validation loss with the training loss of the same epoch."""
     ends_epoch: bool
     """The row tells of a whole epoch."""
+    fold: int | None
+    """Place of the value that says which fold it belongs to, if there is one."""
 
 
 _LOOKING_ORDER: Final = (Role.TRAIN_LOSS, Role.VAL_LOSS, Role.VAL_ACCURACY, Role.STEP_LOSS)
@@ -135,7 +139,8 @@ class SeriesNames:
                 rank, place, name = min(fitting)
                 roles.append((place, role, rank, name))
         ends_epoch = any(role is not Role.STEP_LOSS for _, role, _, _ in roles)
-        return Plan(tuple((place, name) for place, name, _ in parts), tuple(roles), ends_epoch)
+        fold = names.index(FOLD) if FOLD in names else None
+        return Plan(tuple((place, name) for place, name, _ in parts), tuple(roles), ends_epoch, fold)
 
 
 DEFAULT_NAMES: Final = SeriesNames()

@@ -27,7 +27,7 @@ QUICK = Thresholds(
     stalled_seconds=2.0,
     throughput_epochs=2,
 )
-NAMES = ("train_loss", "val_loss", "val_accuracy", "batch_loss", "loss", "odd_loss", "learning_rate")
+NAMES = ("train_loss", "val_loss", "val_accuracy", "batch_loss", "loss", "odd_loss", "learning_rate", "fold")
 SEVERAL_VALUES = st.sampled_from([0.1, 0.2, 0.5, 0.5, 0.6, 0.7, 0.9, 1.0, 2.0, 8.0, math.nan, math.inf, -1.0])
 VALUES = st.one_of(SEVERAL_VALUES, st.floats(-10, 10, width=32))
 ROWS = st.tuples(
@@ -44,6 +44,7 @@ TYPICAL: tuple[Drawn, ...] = (
     [(1, 1.0 if epoch < 12 else 3.0, 1, {"train_loss": 1 / epoch}) for epoch in range(1, 20)],
     [(1, 0.1, 1, {"batch_loss": 1.0 if number < 60 else 9.0}) for number in range(100)],
     [(1, 1.0, 1, {"train_loss": 0.7, "val_accuracy": 0.5}) for _ in range(15)],
+    [(1, 1.0, 1, {"train_loss": 0.7, "val_loss": 0.5 + epoch // 8, "fold": epoch // 8}) for epoch in range(24)],
 )
 JOURNALS = st.builds(lambda typical, rows: [*typical, *rows], st.sampled_from(TYPICAL), st.lists(ROWS, max_size=40))
 

@@ -323,6 +323,21 @@ def test_a_curve_begins_anew_where_its_steps_go_back() -> None:
     assert (best.figures["best"], best.figures["best_step"]) == (2.05, 20)
 
 
+def test_epochs_of_different_folds_are_never_compared() -> None:
+    def folds(epoch: int) -> dict[str, float]:
+        # Each fold levels off after four of its eight epochs, and each is harder than the one before.
+        fold, within = divmod(epoch - 1, 8)
+        loss = 0.1 + 0.3 * fold + 0.1 / (1 + within)
+        return {"train_loss": loss, "val_loss": loss, "batch_loss": loss}
+
+    whole = trends_of(folds, 24)
+    assert "PLATEAU" in kinds(whole)
+    apart = trends_of(lambda epoch: {**folds(epoch), "fold": float((epoch - 1) // 8 + 1)}, 24)
+    assert kinds(apart) == set()
+    best = found(apart, pb.VERDICT_KIND_BEST_EPOCH)
+    assert (best.from_step, best.figures["best_step"]) == (17, 24)
+
+
 def test_a_verdict_of_an_earlier_fold_stays() -> None:
     trends = AttemptTrends(DEFAULT_THRESHOLDS, DEFAULT_NAMES)
     for seq in range(1, 60):
