@@ -5,6 +5,7 @@ from typing import Any
 
 from services.training_host.features.column import feature_columns
 from services.training_host.strategy.evaluation import WalkForward
+from services.training_host.strategy.network import ReturnDecisions
 from services.training_host.strategy.nn_input import FuzzyInput
 from services.training_host.strategy.strategy import Strategy
 
@@ -32,10 +33,12 @@ def summary(strategy: Strategy) -> dict[str, Any]:
             "outputs": strategy.outputs,
         },
         "output_format": strategy.decisions.output_format,
+        "decisions": strategy.decisions.model_dump(mode="json", exclude={"output_format"}),
         "classes": list(strategy.classes),
         "labels": training.labels.model_dump(mode="json", exclude_none=True),
         "evaluation": strategy.evaluation.model_dump(mode="json"),
         "data_split": training.data_split.model_dump(mode="json"),
+        "backtest": strategy.backtest.model_dump(mode="json"),
         "training": {
             "epochs": training.epochs,
             "batch_size": training.batch_size,
@@ -69,6 +72,7 @@ def summary_lines(strategy: Strategy, width: int = _WIDEST) -> list[str]:
         "inputs": f"{len(columns)}: {', '.join(columns)}",
         "network": _network(strategy),
         "labels": f"{training.labels.source} ({labels}): {answer}",
+        "decisions": _decisions(strategy),
         "evaluation": _evaluation(strategy),
         "training": f"at most {training.epochs} epochs, {learning}",
     }
@@ -105,6 +109,17 @@ def _network(strategy: Strategy) -> str:
     length = strategy.model.sequence_length
     bars = f", reads {length} bars for each answer" if length > 1 else ""
     return f"{strategy.model.type}, hidden layers {hidden}{bars}"
+
+
+def _decisions(strategy: Strategy) -> str:
+    """Return "from a probability of 0.55 on, long and short, each trade costs 0.05 %"."""
+    decisions = strategy.decisions
+    if isinstance(decisions, ReturnDecisions):
+        reached = f"from an expected return of {100 * decisions.return_threshold:g} % on"
+    else:
+        reached = f"from a probability of {decisions.confidence_threshold:g} on"
+    sides = "long and short" if strategy.backtest.short else "long only"
+    return f"{reached}, {sides}, each trade costs {100 * strategy.backtest.cost:g} %"
 
 
 def _evaluation(strategy: Strategy) -> str:

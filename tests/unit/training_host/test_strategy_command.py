@@ -35,6 +35,7 @@ def test_what_will_be_trained_is_told_in_short() -> None:
         "inputs      9: momentum.oversold, momentum.neutral, momentum.overbought, trend.down, trend.flat,",
         "network     mlp, hidden layers 32, 16",
         "labels      forward_return (horizon 5, threshold 0.02): classes down, flat, up",
+        "decisions   from a probability of 0.55 on, long and short, each trade costs 0.05 %",
         "evaluation  holdout, 70% train, 15% validation, 15% test",
         "symbols     AAPL, MSFT, IBM",
         "timeframes  1d, 1w; a sample for each bar of 1d",
@@ -99,6 +100,11 @@ def test_changes_are_checked_too() -> None:
     code, out, _ = check(REFERENCE, "--set", "training.labels={source: zigzag, threshold: 0.05}")
     assert code == 0
     assert "labels      zigzag (threshold 0.05): classes down, up" in out
+    returns = ("decisions={output_format: regression, return_threshold: 0.01}", "training.loss=huber")
+    labels = "training.labels={source: forward_return, horizon: 5}"
+    changes = [word for change in (*returns, labels, "backtest={short: false}") for word in ("--set", change)]
+    out = check(REFERENCE, *changes)[1]
+    assert "decisions   from an expected return of 1 % on, long only, each trade costs 0.05 %" in out
     code, _, err = check(REFERENCE, "--set", "training.epochs=0")
     assert code == 2
     assert "training.epochs: should be greater than or equal to 1, not 0 (set by an override)" in err
