@@ -15,6 +15,7 @@ from services.training_host.checkpoints.schedule import CheckpointSchedule
 from services.training_host.dataset import Dataset, Fold
 from services.training_host.evaluation.judgement import FoldOutcome, judge
 from services.training_host.evaluation.predictions import predict_parts
+from services.training_host.fold_progress import FoldProgress
 from services.training_host.loop.determinism import make_deterministic
 from services.training_host.loop.objective import build_objective
 from services.training_host.loop.samples import Samples
@@ -138,7 +139,7 @@ class FoldRuns:
             validation_part=validation,
             objective=build_objective(strategy, targets[fold.split.train], self._device),
             rules=rules,
-            progress=self._progress,
+            progress=FoldProgress(self._progress, fold.number) if len(dataset.folds) > 1 else self._progress,
             epochs_before=before,
             epochs_total=before + left * rules.epochs,
         )
