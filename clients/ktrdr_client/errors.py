@@ -34,7 +34,7 @@ class FieldFault(NamedTuple):
     """What is wrong with it, and what is allowed."""
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.description}"
+        return f"{self.field}: {self.description}" if self.field else self.description
 
 
 class KtrdrError(Exception):

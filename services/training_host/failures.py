@@ -23,7 +23,7 @@ def strategy_invalid(faults: Sequence[Fault]) -> ServiceError:
     """The strategy breaks the rules of its format."""
     fields = [FieldViolation(fault.field, _with_place(fault)) for fault in faults]
     # In the words of the fields, so that a client which shows both can leave one of them out.
-    shown = "; ".join(f"{field.field}: {field.description}" for field in fields[:_SHOWN_FAULTS])
+    shown = "; ".join(": ".join(filter(None, field)) for field in fields[:_SHOWN_FAULTS])
     more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
     return ServiceError(ErrorReason.ERROR_REASON_STRATEGY_INVALID, fields=fields, detail=shown + more)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.training_host.failures import strategy_invalid
 from services.training_host.strategy.check import load_strategy
 from services.training_host.strategy.fault import Fault, StrategyInvalid
 from tests.support.trainings import faults_of, reference_text
@@ -154,3 +155,8 @@ def test_a_number_as_version_means_the_same() -> None:
 def test_a_plain_yaml_date_means_the_same() -> None:
     text = reference_text().replace('"2000-03-01"', "2000-03-01")
     assert load_strategy(text) == load_strategy(reference_text())
+
+
+def test_a_fault_of_the_whole_text_names_no_field() -> None:
+    message = strategy_invalid([Fault("", "not valid YAML", 3, 1), Fault("name", "is missing")]).message
+    assert message.startswith("The strategy is invalid. line 3, column 1: not valid YAML; name: is missing. Correct")
