@@ -29,6 +29,7 @@ TRAIN_LOSS: Final = (
 )
 VAL_ACCURACY: Final = (
     "val_accuracy",
+    "val_sign_accuracy",
     "val_acc",
     "valid_accuracy",
     "valid_acc",

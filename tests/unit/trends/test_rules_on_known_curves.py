@@ -224,9 +224,13 @@ def test_a_loss_that_does_not_fall(seed: int) -> None:
     assert (verdict.active, verdict.severity, verdict.from_step) == (True, pb.SEVERITY_WARNING, 1)
 
 
-def test_an_accuracy_that_stays_the_same() -> None:
-    trends = trends_of(lambda e: {"train_loss": 1 / e, "val_accuracy": 0.52}, 10)
-    assert found(trends, pb.VERDICT_KIND_NO_LEARNING).series == "val_accuracy"
+@pytest.mark.parametrize("series", ["val_accuracy", "val_sign_accuracy"])
+def test_an_accuracy_that_stays_the_same_from_the_start(series: str) -> None:
+    trends = trends_of(lambda e: {"train_loss": 1 / e, series: 0.52}, 10)
+    assert found(trends, pb.VERDICT_KIND_NO_LEARNING).series == series
+
+
+def test_an_accuracy_that_is_perfect_or_moves_later_is_no_sign_of_not_learning() -> None:
     assert "NO_LEARNING" not in kinds(trends_of(lambda _: {"val_accuracy": 1.0}, 40), active=False)
     later = trends_of(lambda e: {"val_accuracy": 0.52 if e < 15 else 0.6}, 20)
     assert found(later, pb.VERDICT_KIND_NO_LEARNING).active is False
