@@ -75,6 +75,9 @@ async def show_metrics(
             print_plot(printer, metrics, title(operation), chosen=bool(series))
         else:
             _print_table(printer, metrics)
+        if operation.checkpoint_session_id and not attempt:
+            earlier = f"ktrdr ops metrics {operation.id} --attempt {operation.attempt - 1}"
+            printer.message(f"attempt {operation.attempt} goes on from a checkpoint; what was before:  {earlier}")
 
 
 async def _fetch(

@@ -169,6 +169,18 @@ async def test_metrics_as_table_data_and_picture(filled: Served) -> None:
     assert "no series nonsense" in unknown.err
 
 
+async def test_metrics_of_an_attempt_that_went_on_say_where_those_before_are(filled: Served) -> None:
+    registry, ktrdr = filled
+    registry.history[FIRST] = [history("val_loss", [0.7, 0.75])]
+    operation = registry.operations[FIRST]
+    operation.attempt, operation.checkpoint_session_id = 2, f"{FIRST}-1"
+    latest, earlier = await asyncio.gather(
+        ktrdr("ops", "metrics", FIRST), ktrdr("ops", "metrics", FIRST, "--attempt", "1")
+    )
+    assert f"what was before:  ktrdr ops metrics {FIRST} --attempt 1" in latest.err
+    assert "goes on from a checkpoint" not in earlier.err
+
+
 async def test_cancel_asks_and_says_how_to_wait(filled: Served) -> None:
     registry, ktrdr = filled
     outcome = await ktrdr("ops", "cancel", FIRST, "--reason", "wrong seed", "--now")
