@@ -47,7 +47,8 @@ class TrainingHostServiceStub:
     """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
     carry its bytes in order.
     Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
-    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
+    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end;
+    UNAVAILABLE with reason STOPPING if the host stops meanwhile.
     """
 
 class TrainingHostServiceAsyncStub:
@@ -79,7 +80,8 @@ class TrainingHostServiceAsyncStub:
     """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
     carry its bytes in order.
     Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
-    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
+    file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end;
+    UNAVAILABLE with reason STOPPING if the host stops meanwhile.
     """
 
 class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
@@ -117,7 +119,8 @@ class TrainingHostServiceServicer(metaclass=abc.ABCMeta):
         """Sends one file of a session's model, from an offset on: a download that broke off goes on where it stopped. The first message describes the file, the others
         carry its bytes in order.
         Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; NOT_FOUND with reason SESSION_NOT_FOUND or ARTIFACT_NOT_FOUND; ABORTED with reason ARTIFACT_CHANGED if the
-        file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end.
+        file is not the one whose digest was named; OUT_OF_RANGE with reason ARTIFACT_OFFSET_OUT_OF_RANGE if the offset is beyond its end;
+        UNAVAILABLE with reason STOPPING if the host stops meanwhile.
         """
 
 def add_TrainingHostServiceServicer_to_server(servicer: TrainingHostServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
