@@ -1,6 +1,7 @@
 """Say how an operation ended: what it brought, where that lies, and which commands to try next."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from ktrdr.ib.v1.ib_pb2 import DataLoadResult
 from ktrdr.operations.v1.operations_pb2 import OPERATION_TYPE_TRAINING, Operation
@@ -16,6 +17,10 @@ from ktrdr_client.cli.words import date_text, run_time, state_text, title
 from ktrdr_client.errors import KtrdrError
 from ktrdr_client.times import duration_text
 from ktrdr_client.waiting import FinishedOperation
+
+
+_ENDS_THE_SAME_AGAIN: Final = ("STRATEGY_INVALID", "TOO_FEW_BARS", "DEVICE_UNAVAILABLE")
+"""Why a training failed that would fail again unless its strategy is changed."""
 
 
 def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
@@ -81,7 +86,8 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     elif operation.state in (Operation.STATE_FAILED, Operation.STATE_CANCELLED) and _host_started(operation):
         going_on = f"ktrdr ops retry {operation.id} --from-checkpoint"
         if operation.state == Operation.STATE_FAILED:
-            again = going_on if _may_go_on(operation) else f"ktrdr ops retry {operation.id}"
+            change = " --set KEY=VALUE" if _reason(operation) in _ENDS_THE_SAME_AGAIN else ""
+            again = going_on if _may_go_on(operation) else f"ktrdr ops retry {operation.id}{change}"
             commands = [f"ktrdr ops logs {operation.id} --tail 50", again]
         elif _may_go_on(operation):
             commands = [going_on]
@@ -94,7 +100,11 @@ def _host_started(operation: Operation) -> bool:
 
 def _may_go_on(operation: Operation) -> bool:
     """Return whether a training may have left a checkpoint from which more of it would bring more."""
-    error = FinishedOperation(operation).error
-    refused = error is not None and error.reason in ("STRATEGY_INVALID", "CHECKPOINT_NOT_FOUND")
+    refused = _reason(operation) in (*_ENDS_THE_SAME_AGAIN, "CHECKPOINT_NOT_FOUND")
     began = bool(operation.latest_metrics or operation.checkpoint_session_id)
     return operation.type == OPERATION_TYPE_TRAINING and began and not refused
+
+
+def _reason(operation: Operation) -> str:
+    error = FinishedOperation(operation).error
+    return error.reason if error is not None else ""

@@ -150,7 +150,8 @@ def test_what_was_interrupted_is_told_to_go_on_and_what_was_wrong_to_begin_anew(
     going_on = f"ops retry {ID} --from-checkpoint"
     assert next_steps(failed(stopped)) == [f"ops logs {ID} --tail 50", going_on]
     assert next_steps(cancelled(stopped)) == [going_on]
-    assert next_steps(failed(stopped, reason="STRATEGY_INVALID"))[-1] == f"ops retry {ID}"
+    assert next_steps(failed(stopped, reason="STRATEGY_INVALID"))[-1] == f"ops retry {ID} --set KEY=VALUE"
+    assert next_steps(failed(stopped, reason="CHECKPOINT_NOT_FOUND"))[-1] == f"ops retry {ID}"
     stopped.ClearField("latest_metrics")
     assert next_steps(failed(stopped))[-1] == f"ops retry {ID}"
     assert next_steps(cancelled(stopped)) == []
