@@ -18,7 +18,6 @@ from ktrdr_client.errors import KtrdrError
 from ktrdr_client.times import duration_text
 from ktrdr_client.waiting import FinishedOperation
 
-
 _ENDS_THE_SAME_AGAIN: Final = ("STRATEGY_INVALID", "TOO_FEW_BARS", "DEVICE_UNAVAILABLE")
 """Why a training failed that would fail again unless its strategy is changed."""
 
