@@ -59,10 +59,10 @@ class ContractQuery:
         wanted = (
             (str(self.con_id or ""), (str(instrument.con_id),)),
             (self.symbol, (instrument.symbol,)),
-            (self.security_type, ("STK",)),
+            (self.security_type, (instrument.security_type,)),
             (self.exchange, instrument.exchanges),
             (self.primary_exchange, (instrument.primary_exchange,)),
-            (self.currency, ("USD",)),
+            (self.currency, (instrument.currency,)),
             (self.local_symbol, (instrument.symbol,)),
             (self.trading_class, (instrument.trading_class,)),
         )

@@ -3,9 +3,10 @@
 import calendar
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from services.ib_host.replay.market import NEW_YORK, session_close
 
@@ -39,7 +40,14 @@ class Duration:
         """Roughly how many calendar days this is: five trading days are a week."""
         return self.count * _CALENDAR_DAYS[self.unit]
 
-    def start(self, end: datetime, sessions: Sequence[date]) -> datetime:
+    def start(
+        self,
+        end: datetime,
+        sessions: Sequence[date],
+        *,
+        close: Callable[[date], datetime] = session_close,
+        zone: ZoneInfo = NEW_YORK,
+    ) -> datetime:
         """Return the instant from which on sessions close within this duration before `end`.
 
         The start itself lies outside: requests of which each ends where the one before it started show every bar once.
@@ -47,19 +55,45 @@ class Duration:
         Args:
             end: aware.
             sessions: the stock's trading days, ascending; trading days are counted along them.
+            close: when a session closes.
+            zone: in whose calendar weeks and longer are counted.
         """
         try:
-            return max(self._start(end, sessions), EARLIEST)
+            return max(self._start(end, sessions, close, zone), EARLIEST)
         except (OverflowError, ValueError):  # before the first year that dates can have
             return EARLIEST
 
-    def _start(self, end: datetime, sessions: Sequence[date]) -> datetime:
+    def intraday_start(self, end: datetime, sessions: Sequence[date], *, zone: ZoneInfo) -> datetime:
+        """Return the instant from which on bars of less than a day start within this duration before `end`.
+
+        It lies inside, and the end outside: requests of which each ends where the one before it started show every
+        bar once. A number of trading days reaches back to the same time of the local clock as many sessions earlier;
+        between two sessions, to the midnight before so many sessions. So a trading day is never less than a day.
+
+        Args:
+            end: aware.
+            sessions: the stock's trading days by the local clock, ascending.
+            zone: of the local clock.
+        """
+        if self.unit != "D":
+            return self.start(end, sessions, zone=zone)
+        local = end.astimezone(zone)
+        in_session = bisect_right(sessions, local.date())
+        within = in_session > 0 and sessions[in_session - 1] == local.date()
+        first = in_session - self.count - (1 if within else 0)
+        if first < 0:
+            return EARLIEST
+        return datetime.combine(sessions[first], local.time() if within else time(), zone)
+
+    def _start(
+        self, end: datetime, sessions: Sequence[date], close: Callable[[date], datetime], zone: ZoneInfo
+    ) -> datetime:
         if self.unit == "D":
-            outside = bisect_right(sessions, end, key=session_close) - self.count - 1
-            return session_close(sessions[outside]) if outside >= 0 else EARLIEST
+            outside = bisect_right(sessions, end, key=close) - self.count - 1
+            return close(sessions[outside]) if outside >= 0 else EARLIEST
         if self.unit == "S":
             return end - timedelta(seconds=self.count)
-        local = end.astimezone(NEW_YORK)
+        local = end.astimezone(zone)
         if self.unit == "W":
             return local - timedelta(weeks=self.count)
         return _months_earlier(local, self.count * (12 if self.unit == "Y" else 1))

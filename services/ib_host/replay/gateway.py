@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.ib_host.replay.clock import ReplayClock
-from services.ib_host.replay.history import SourceHistory
 from services.ib_host.replay.instruments import Instrument
+from services.ib_host.replay.served_history import ServedHistory
 
 ACCOUNT = "REPLAY1"
 """The one account: its name tells everyone that what comes from here is a replay."""
@@ -23,7 +23,7 @@ class Gateway:
         latency: how long each answer with bars takes.
     """
 
-    history: SourceHistory
+    history: ServedHistory
     instruments: Mapping[str, Instrument]
     clock: ReplayClock
     latency: timedelta

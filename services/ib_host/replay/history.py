@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from services.ib_host.replay.bars import Bar, BarSize, aggregate, typical_price
-from services.ib_host.replay.market import session_close
+from services.ib_host.replay.bars import Bar, BarSize, Size, aggregate, typical_price
+from services.ib_host.replay.durations import Duration
+from services.ib_host.replay.instruments import Instrument, instruments
+from services.ib_host.replay.market import session_close, session_open
 from services.ib_host.replay.recorded import RecordedDay, read_packaged_recording
-
-KINDS = ("TRADES", "ADJUSTED_LAST", "MIDPOINT", "BID", "ASK")
-"""What can be shown. Quotes were not recorded: MIDPOINT, BID and ASK have the prices of TRADES, and no volume."""
+from services.ib_host.replay.served_history import View
 
 _SMALLEST_SPLIT = 5 / 4
 _SPLIT_TOLERANCE = 1e-6
@@ -58,6 +58,11 @@ class SourceHistory:
         return tuple(sorted(self._recording))
 
     @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The recorded stocks, by symbol."""
+        return instruments(self.symbols)
+
+    @property
     def end(self) -> datetime:
         """Midnight (UTC) after the last recorded session: all bars are known then."""
         last = max(days[-1].session for days in self._recording.values())
@@ -71,8 +76,16 @@ class SourceHistory:
         """Return the splits of a stock within its recorded days, ascending."""
         return self._splits[symbol]
 
+    def refusal(self, symbol: str, size: Size) -> str:  # noqa: ARG002 -- all stocks have the same sizes
+        """Return why there are no bars of a size: all are made of days."""
+        return "" if isinstance(size, BarSize) else "Only daily history was recorded: use 1 day, 1W or 1M"
+
+    def head(self, symbol: str, *, use_rth: bool) -> datetime:  # noqa: ARG002 -- days are of regular hours
+        """Return the opening of the first recorded session."""
+        return session_open(self._recording[symbol][0].session)
+
     def bars(
-        self, symbol: str, size: BarSize = BarSize.DAY, what: str = "TRADES", *, as_of: datetime | None = None
+        self, symbol: str, size: Size = BarSize.DAY, what: str = "TRADES", *, as_of: datetime | None = None
     ) -> Sequence[Bar]:
         """Return the bars of a stock from its first session on.
 
@@ -85,11 +98,23 @@ class SourceHistory:
 
         Raises:
             KeyError: the stock was not recorded.
+            ValueError: the size is shorter than a day.
         """
+        if refusal := self.refusal(symbol, size):
+            raise ValueError(refusal)
         return self.bars_until(symbol, size, what, end=as_of or self.end, as_of=as_of or self.end)
 
-    def bars_until(self, symbol: str, size: BarSize, what: str, *, end: datetime, as_of: datetime) -> Sequence[Bar]:
+    def window(
+        self, symbol: str, view: View, duration: Duration, *, end: datetime, as_of: datetime
+    ) -> tuple[datetime, Sequence[Bar]]:
+        """Return where a window begins, and the bars whose last session closes in it; all are of regular hours."""
+        start = duration.start(end, self.sessions(symbol))
+        until_end = self.bars_until(symbol, view.size, view.what, end=end, as_of=as_of)
+        return start, until_end[bisect_right(until_end, start, key=lambda bar: session_close(bar.session)) :]
+
+    def bars_until(self, symbol: str, size: Size, what: str, *, end: datetime, as_of: datetime) -> Sequence[Bar]:
         """Return the bars up to `end`, adjusted for all splits known at `as_of`; arguments as in `bars`."""
+        assert isinstance(size, BarSize)
         days = self._recording[symbol]
         known = bisect_right(days, min(end, as_of), key=lambda day: session_close(day.session))
         splits_known = bisect_right(self._splits[symbol], as_of, key=lambda split: session_close(split.session))

@@ -1,8 +1,10 @@
-"""The stocks that the gateway knows."""
+"""The instruments that the gateway knows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
+
+from services.ib_host.replay.hours import US_STOCK_HOURS, MarketHours
 
 SMART = "SMART"
 """The name of IB's routing over all exchanges."""
@@ -10,7 +12,7 @@ SMART = "SMART"
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A US stock, described as IB does.
+    """An instrument, described as IB does.
 
     Attributes:
         con_id: IB's contract id.
@@ -19,6 +21,9 @@ class Instrument:
         primary_exchange: where it is listed.
         trading_class: IB's trading class.
         industry, category, subcategory: IB's classification.
+        currency: of its prices.
+        security_type: IB's code for its kind.
+        hours: when it is traded.
     """
 
     con_id: int
@@ -29,6 +34,9 @@ class Instrument:
     industry: str = ""
     category: str = ""
     subcategory: str = ""
+    currency: str = "USD"
+    security_type: str = "STK"
+    hours: MarketHours = US_STOCK_HOURS
 
     @property
     def exchanges(self) -> tuple[str, ...]:

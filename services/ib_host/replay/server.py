@@ -8,12 +8,11 @@ from services.ib_host.replay.clock import ReplayClock
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.gateway import Gateway
 from services.ib_host.replay.handlers import build_handlers
-from services.ib_host.replay.history import SourceHistory
-from services.ib_host.replay.instruments import instruments
 from services.ib_host.replay.journal import Journal
-from services.ib_host.replay.recorded import read_recording
+from services.ib_host.replay.served_history import ServedHistory
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.settings import ReplaySettings
+from services.ib_host.replay.sources.choice import open_history
 
 
 class ReplayServer:
@@ -32,16 +31,16 @@ class ReplayServer:
         port: the port it listens on, once it does.
     """
 
-    def __init__(self, settings: ReplaySettings, *, history: SourceHistory | None = None) -> None:
+    def __init__(self, settings: ReplaySettings, *, history: ServedHistory | None = None) -> None:
         self._settings = settings
         self._host = settings.bind.strip("[]")
-        self.history = history or _history(settings)
+        self.history = history or open_history(settings.data)
         self.clock = ReplayClock(settings.now or self.history.end)
         self.journal = Journal(settings.journal_limit)
         self.port = settings.port
         self._gateway = Gateway(
             history=self.history,
-            instruments=instruments(self.history.symbols),
+            instruments=self.history.instruments,
             clock=self.clock,
             latency=timedelta(milliseconds=settings.latency_ms),
         )
@@ -118,7 +117,3 @@ class ReplayServer:
             await session.run()
         finally:
             del self._connections[task]
-
-
-def _history(settings: ReplaySettings) -> SourceHistory:
-    return SourceHistory(read_recording(settings.data)) if settings.data else SourceHistory.packaged()

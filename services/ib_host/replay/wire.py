@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from services.ib_host.replay.bars import Bar
 from services.ib_host.replay.errors import RequestRefused
 from services.ib_host.replay.fields import Field
+from services.ib_host.replay.hours import MarketHours
 from services.ib_host.replay.instruments import Instrument
-from services.ib_host.replay.market import NEW_YORK, NEW_YORK_ON_THE_WIRE
+from services.ib_host.replay.market import NEW_YORK
 from services.ib_host.replay.messages import Outbound
 
 MIN_VERSION = 157
@@ -62,15 +63,24 @@ class Wire:
         fields: list[Field] = [Outbound.CONTRACT_DATA]
         if self.version < 164:
             fields.append(8)
-        fields += [request_id, instrument.symbol, "STK", "", 0, "", exchange, "USD", instrument.symbol]
+        fields += [request_id, instrument.symbol, instrument.security_type, "", 0, "", exchange]
+        fields += [instrument.currency, instrument.symbol]
         fields += [instrument.trading_class, instrument.trading_class, instrument.con_id, 0.01]
         if self.version < 164:
             fields.append(100)  # multiplier of market data sizes
         fields += ["", "LMT,MKT", ",".join(instrument.exchanges), 1, 0, instrument.name, instrument.primary_exchange]
-        fields += ["", instrument.industry, instrument.category, instrument.subcategory, NEW_YORK_ON_THE_WIRE]
+        fields += ["", instrument.industry, instrument.category, instrument.subcategory]
+        fields.append(instrument.hours.zone_on_the_wire)
         fields += [hours.trading, hours.liquid, "", ""]
         fields.append(0)  # no further ids of the security
-        fields += [1, "", "", ",".join("26" for _ in instrument.exchanges), "", "COMMON"]
+        fields += [
+            1,
+            "",
+            "",
+            ",".join("26" for _ in instrument.exchanges),
+            "",
+            "COMMON" if instrument.security_type == "STK" else "",
+        ]
         if self.version == 163:
             fields.append(1)
         if self.version >= 164:
@@ -85,30 +95,77 @@ class Wire:
         """Stocks that fit a pattern; none has derivatives here."""
         fields: list[Field] = [Outbound.SYMBOL_SAMPLES, request_id, len(found)]
         for instrument in found:
-            fields += [instrument.con_id, instrument.symbol, "STK", instrument.primary_exchange, "USD", 0]
+            fields += [instrument.con_id, instrument.symbol, instrument.security_type]
+            fields += [instrument.primary_exchange, instrument.currency, 0]
             if self.version >= 176:
                 fields += [instrument.name, ""]
         return fields
 
-    def historical_data(self, request_id: int, start: datetime, end: datetime, bars: Iterable[Bar]) -> Fields:
-        """The whole answer to a request for bars of a day or longer: dated, whatever date format was asked for."""
+    def historical_data(
+        self,
+        request_id: int,
+        start: datetime,
+        end: datetime,
+        bars: Iterable[Bar],
+        *,
+        hours: MarketHours,
+        date_format: int,
+    ) -> Fields:
+        """The whole answer to a request for bars.
+
+        Bars of a day or longer are dated, whatever date format was asked for. Of shorter ones the start is told: in
+        epoch seconds (format 2) or by the instrument's local clock (format 1).
+        """
         values = [
             value
             for bar in bars
             for value in (
-                *(f"{bar.session:%Y%m%d}", bar.open, bar.high, bar.low, bar.close),
+                *(self._time(bar, hours, date_format), bar.open, bar.high, bar.low, bar.close),
                 *(bar.volume, bar.average, bar.count),
             )
         ]
-        return [Outbound.HISTORICAL_DATA, request_id, self._local(start), self._local(end), len(values) // 8, *values]
+        return [
+            Outbound.HISTORICAL_DATA,
+            request_id,
+            self._local(start, hours),
+            self._local(end, hours),
+            len(values) // 8,
+            *values,
+        ]
 
     def head_timestamp(self, request_id: int, first: datetime, date_format: int) -> Fields:
         """When the recorded history of a contract starts: UTC as text (format 1) or in epoch seconds (format 2)."""
         text = int(first.timestamp()) if date_format == 2 else f"{first.astimezone(UTC):%Y%m%d-%H:%M:%S}"
         return [Outbound.HEAD_TIMESTAMP, request_id, text]
 
-    def _local(self, instant: datetime) -> str:
-        local = instant.astimezone(NEW_YORK)
+    def schedule(
+        self,
+        request_id: int,
+        start: datetime,
+        end: datetime,
+        sessions: Iterable[tuple[date, datetime, datetime]],
+        hours: MarketHours,
+    ) -> Fields:
+        """The sessions of an instrument: of each its date, opening and closing, told by the local clock."""
+        values = [
+            text
+            for session, opening, closing in sessions
+            for text in (_schedule_time(opening, hours), _schedule_time(closing, hours), f"{session:%Y%m%d}")
+        ]
+        span = [_schedule_time(start, hours), _schedule_time(end, hours), hours.zone_on_the_wire]
+        return [Outbound.HISTORICAL_SCHEDULE, request_id, *span, len(values) // 3, *values]
+
+    def _time(self, bar: Bar, hours: MarketHours, date_format: int) -> str:
+        if bar.start is None:
+            return f"{bar.session:%Y%m%d}"
+        return str(int(bar.start.timestamp())) if date_format == 2 else self._local(bar.start, hours)
+
+    def _local(self, instant: datetime, hours: MarketHours) -> str:
+        local = instant.astimezone(hours.zone)
         if self.version >= 174:
-            return f"{local:%Y%m%d %H:%M:%S} {NEW_YORK_ON_THE_WIRE}"
+            return f"{local:%Y%m%d %H:%M:%S} {hours.zone_on_the_wire}"
         return f"{local:%Y%m%d  %H:%M:%S}"
+
+
+def _schedule_time(instant: datetime, hours: MarketHours) -> str:
+    return f"{instant.astimezone(hours.zone):%Y%m%d-%H:%M:%S}"

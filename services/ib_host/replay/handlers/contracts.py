@@ -7,8 +7,8 @@ from services.ib_host.replay.contract_query import ContractQuery
 from services.ib_host.replay.errors import unknown_contract
 from services.ib_host.replay.fields import FieldReader
 from services.ib_host.replay.gateway import Gateway
+from services.ib_host.replay.hours import Span
 from services.ib_host.replay.instruments import SMART, Instrument
-from services.ib_host.replay.market import NEW_YORK
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.wire import TradingHours
 
@@ -44,11 +44,12 @@ class ContractDetails:
         session.connection.send(session.wire.contract_data_end(request_id))
 
     def _hours(self, instrument: Instrument) -> TradingHours:
-        today = self._gateway.clock.now().astimezone(NEW_YORK).date()
+        hours = instrument.hours
+        today = hours.session_of(self._gateway.clock.now())
         days = [today + timedelta(days=n) for n in range(_DAYS_OF_HOURS)]
         sessions = self._gateway.history.sessions(instrument.symbol)
         return TradingHours(
-            trading=_hours(days, sessions, "0400", "2000"), liquid=_hours(days, sessions, "0930", "1600")
+            trading=_hours(days, sessions, hours.extended), liquid=_hours(days, sessions, hours.regular)
         )
 
 
@@ -79,11 +80,8 @@ def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:
     return [SMART] if query.con_id else instrument.exchanges
 
 
-def _hours(days: Sequence[date], sessions: Sequence[date], opens: str, closes: str) -> str:
-    return ";".join(
-        f"{day:%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}" if _is_session(day, sessions) else f"{day:%Y%m%d}:CLOSED"
-        for day in days
-    )
+def _hours(days: Sequence[date], sessions: Sequence[date], span: Span) -> str:
+    return ";".join(span.on_the_wire(day) if _is_session(day, sessions) else f"{day:%Y%m%d}:CLOSED" for day in days)
 
 
 def _is_session(day: date, sessions: Sequence[date]) -> bool:

@@ -1,12 +1,9 @@
 """Bars and where they begin."""
 
 import asyncio
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from services.ib_host.replay.bars import LEGAL_BAR_SIZES, RECORDED_BAR_SIZES, Bar, BarSize
+from services.ib_host.replay.bars import INTRADAY_BAR_SIZES, LEGAL_BAR_SIZES, RECORDED_BAR_SIZES, BarSize, Size
 from services.ib_host.replay.contract_query import ContractQuery
 from services.ib_host.replay.durations import Duration
 from services.ib_host.replay.end_dates import EndDate, parse_end_date
@@ -25,24 +22,30 @@ from services.ib_host.replay.errors import (
 )
 from services.ib_host.replay.fields import FieldReader
 from services.ib_host.replay.gateway import Gateway
-from services.ib_host.replay.history import KINDS
 from services.ib_host.replay.instruments import Instrument
-from services.ib_host.replay.market import session_close, session_open
+from services.ib_host.replay.schedule import sessions_in
+from services.ib_host.replay.served_history import KINDS, View
 from services.ib_host.replay.session import Session
+from services.ib_host.replay.wire import Fields, Wire
 
-_NOT_RECORDED = ("BID_ASK", "HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY", "FEE_RATE", "SCHEDULE", "AGGTRADES")
+_NOT_RECORDED = ("BID_ASK", "HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY", "FEE_RATE", "AGGTRADES")
 _LONGEST_IN_DAYS = 365
+
+SCHEDULE = "SCHEDULE"
+"""Sessions instead of bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoricalRequest:
-    """Message 20; bars of a day or longer are the same in and outside regular hours, and always dated."""
+    """Message 20."""
 
     contract: ContractQuery
     end_date: str
     bar_size: str
     duration: str
+    use_rth: bool
     what: str
+    date_format: int
     keep_up_to_date: bool
 
     @classmethod
@@ -50,12 +53,10 @@ class HistoricalRequest:
         """Read what follows the request id."""
         contract = ContractQuery.read(fields)
         end_date, bar_size, duration = fields.text(), fields.text(), fields.text()
-        fields.skip()  # regular hours only
-        what = fields.text()
-        fields.skip()  # date format
+        use_rth, what, date_format = fields.flag(), fields.text(), fields.integer()
         if contract.security_type == "BAG":
             fields.skip(4 * fields.integer())
-        return cls(contract, end_date, bar_size, duration, what, fields.flag())
+        return cls(contract, end_date, bar_size, duration, use_rth, what, date_format, fields.flag())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class Window:
 
     instrument: Instrument
     exchange: str
-    size: BarSize
-    what: str
+    view: View
     duration: Duration
     end: EndDate
+    date_format: int
     keep_up_to_date: bool
 
 
@@ -94,9 +95,9 @@ class HistoricalData:
 
     def _check(self, request: HistoricalRequest) -> Window:
         instrument = find_one(request.contract, self._gateway)
-        size = _bar_size(request.bar_size)
+        size = self._bar_size(instrument, request.bar_size)
         duration = _duration(request.duration)
-        if request.what not in (*KINDS, *_NOT_RECORDED):
+        if request.what not in (*KINDS, SCHEDULE, *_NOT_RECORDED):
             raise invalid_request(f"{request.what!r} is not something to show: use one of {', '.join(KINDS)}")
         end = parse_end_date(request.end_date, self._gateway.clock.now())
         if end is None:
@@ -105,34 +106,55 @@ class HistoricalData:
             raise invalid_request("End Date not supported with adjusted last")
         if request.end_date and request.keep_up_to_date:
             raise invalid_request("End Date must be empty for an up-to-date query")
-        if duration.calendar_days < size.value:
+        if duration.calendar_days < size.calendar_days:
             raise invalid_step(request.bar_size)
+        if request.what == SCHEDULE and size is not BarSize.DAY:
+            raise invalid_request("Only a bar size of 1 day is supported with SCHEDULE")
         return Window(
-            instrument, request.contract.exchange, size, request.what, duration, end, request.keep_up_to_date
-        )  # fmt: skip
+            instrument=instrument,
+            exchange=request.contract.exchange,
+            view=View(size, request.what, request.use_rth),
+            duration=duration,
+            end=end,
+            date_format=request.date_format,
+            keep_up_to_date=request.keep_up_to_date,
+        )
 
     async def _answer(self, session: Session, request_id: int, window: Window) -> None:
         await asyncio.sleep(self._gateway.latency.total_seconds())
         try:
-            start, end, bars = self._bars(window)
+            answer = self._answer_fields(session.wire, request_id, window)
         except RequestRefused as refusal:
             session.refuse(request_id, refusal)
             return
-        session.connection.send(session.wire.historical_data(request_id, start, end, bars))
+        session.connection.send(answer)
         if window.keep_up_to_date:
             session.queries.keep(request_id)
 
-    def _bars(self, window: Window) -> tuple[datetime, datetime, Sequence[Bar]]:
+    def _answer_fields(self, wire: Wire, request_id: int, window: Window) -> Fields:
         history, now, symbol = self._gateway.history, self._gateway.clock.now(), window.instrument.symbol
-        end = min(window.end.instant, now)
-        start = window.duration.start(end, history.sessions(symbol))
-        bars: Sequence[Bar] = ()
-        if window.what in KINDS:
-            until_end = history.bars_until(symbol, window.size, window.what, end=end, as_of=now)
-            bars = until_end[bisect_right(until_end, start, key=lambda bar: session_close(bar.session)) :]
-        if not bars:
-            raise no_data(symbol, window.exchange, window.what)
-        return start, end, bars
+        hours, what = window.instrument.hours, window.view.what
+        if what == SCHEDULE:
+            end = window.end.instant
+            start, sessions = sessions_in(
+                history.sessions(symbol), hours, window.duration, end=end, use_rth=window.view.use_rth
+            )
+            if sessions:
+                return wire.schedule(request_id, start, end, sessions, hours)
+        elif what in KINDS:
+            end = min(window.end.instant, now)
+            start, bars = history.window(symbol, window.view, window.duration, end=end, as_of=now)
+            if bars:
+                return wire.historical_data(request_id, start, end, bars, hours=hours, date_format=window.date_format)
+        raise no_data(symbol, window.exchange, what)
+
+    def _bar_size(self, instrument: Instrument, text: str) -> Size:
+        size = RECORDED_BAR_SIZES.get(text) or INTRADAY_BAR_SIZES.get(text)
+        if size is None:
+            raise illegal_bar_size(LEGAL_BAR_SIZES)
+        if refusal := self._gateway.history.refusal(instrument.symbol, size):
+            raise invalid_request(f"{refusal} instead of {text}")
+        return size
 
 
 class CancelHistoricalData:
@@ -158,17 +180,16 @@ class HeadTimestamp:
         self._gateway = gateway
 
     def handle(self, session: Session, fields: FieldReader) -> None:
-        """Answer with message 88: the opening of the first recorded session.
+        """Answer with message 88: where the first session begins.
 
         Raises:
             RequestRefused: 162, there is no such history; 200 or 321, the request is not valid.
         """
         request_id = fields.read_request_id()
         query = ContractQuery.read(fields)
-        fields.skip()  # regular hours only
-        what, date_format = fields.text(), fields.integer()
+        use_rth, what, date_format = fields.flag(), fields.text(), fields.integer()
         instrument = find_one(query, self._gateway)
-        first = session_open(self._gateway.history.sessions(instrument.symbol)[0])
+        first = self._gateway.history.head(instrument.symbol, use_rth=use_rth)
         if what not in KINDS or first > self._gateway.clock.now():
             raise no_data(instrument.symbol, query.exchange, what)
         session.connection.send(session.wire.head_timestamp(request_id, first, date_format))
@@ -186,14 +207,6 @@ def find_one(query: ContractQuery, gateway: Gateway) -> Instrument:
     if len(found) != 1:
         raise unknown_contract()
     return found[0]
-
-
-def _bar_size(text: str) -> BarSize:
-    if text in RECORDED_BAR_SIZES:
-        return RECORDED_BAR_SIZES[text]
-    if text in LEGAL_BAR_SIZES:
-        raise invalid_request(f"Only daily history was recorded: use 1 day, 1W or 1M instead of {text}")
-    raise illegal_bar_size(LEGAL_BAR_SIZES)
 
 
 def _duration(text: str) -> Duration:

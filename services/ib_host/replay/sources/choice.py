@@ -1,0 +1,27 @@
+"""What the setting `data` names."""
+
+from pathlib import Path
+
+from services.ib_host.replay.history import SourceHistory
+from services.ib_host.replay.instruments import instruments
+from services.ib_host.replay.recorded import read_recording
+from services.ib_host.replay.served_history import ServedHistory
+from services.ib_host.replay.sources.generated import GeneratedBars
+from services.ib_host.replay.sources.generator_text import PREFIX, parse_generator
+from services.ib_host.replay.sources.intraday import IntradayHistory
+
+
+def open_history(data: str | None) -> ServedHistory:
+    """Return the history that a setting names; without one, that of bokeh_sampledata.
+
+    Raises:
+        RecordingError: it can't be read.
+    """
+    if not data:
+        return SourceHistory.packaged()
+    if data.startswith(PREFIX):
+        spec = parse_generator(data)
+        known = instruments(spec.symbols)
+        hours = {symbol: instrument.hours for symbol, instrument in known.items()}
+        return IntradayHistory(GeneratedBars(spec, hours), known)
+    return SourceHistory(read_recording(Path(data)))
