@@ -10,6 +10,7 @@ from services.common.preconditions import reason, require_free_port
 from services.common.process import run_until_stopped
 from services.common.serve_command import make_serve_command
 from services.common.startup import CannotStartError, ConfigurationError
+from services.ib_host.replay.faults.file import FaultFileError
 from services.ib_host.replay.recorded import RecordingError
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
@@ -19,7 +20,7 @@ async def serve(settings: ReplaySettings) -> int:
     """Run a replay gateway as this process until it is asked to stop, and return the exit code.
 
     Raises:
-        ConfigurationError: `data` names a file that is no recording.
+        ConfigurationError: `data` names a file that is no recording, or `faults` one that holds no rules.
         CannotStartError: the address can't be listened on, or the ready file can't be written.
     """
     require_free_port(settings.bind, settings.port)
@@ -27,6 +28,9 @@ async def serve(settings: ReplaySettings) -> int:
         server = ReplayServer(settings)
     except RecordingError as error:
         message = f"data = {error}. Name a CSV file of daily bars with --data, or leave it out to replay known stocks."
+        raise ConfigurationError(message) from error
+    except FaultFileError as error:
+        message = f"faults = {error}. Change it as docs/replay-gateway.md describes, or leave out --faults."
         raise ConfigurationError(message) from error
 
     @contextlib.asynccontextmanager

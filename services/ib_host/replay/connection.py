@@ -1,10 +1,19 @@
 """The way out to one client."""
 
 import asyncio
+import socket
+import struct
+from collections.abc import Callable, Sequence
 
 from services.ib_host.replay.fields import encode_field
 from services.ib_host.replay.framing import encode_frame
 from services.ib_host.replay.wire import Fields
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER with a time of 0: closing sends RST instead of FIN."""
+
+Alteration = Callable[[Fields], Sequence[bytes]]
+"""Returns the bytes that go out in place of a frame."""
 
 
 class Connection:
@@ -17,10 +26,23 @@ class Connection:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or will be once everything queued is out."""
+        return self._writer.is_closing()
+
     def send(self, fields: Fields) -> None:
         """Queue one frame; a client that has gone away gets nothing, and nobody is told."""
-        if not self._writer.is_closing():
-            self._writer.write(encode_frame([encode_field(field) for field in fields]))
+        self.write(encode(fields))
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes that need not be a frame."""
+        if not self.is_closing:
+            self._writer.write(data)
+
+    def altered(self, alteration: Alteration) -> "Connection":
+        """Return another way to the same client, on which each frame is altered."""
+        return _AlteredConnection(self, self._writer, alteration)
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was queued.
@@ -29,6 +51,10 @@ class Connection:
             ConnectionError: the client has gone away.
         """
         await self._writer.drain()
+
+    def finish(self) -> None:
+        """Close the connection once everything queued is out, without waiting for it."""
+        self._writer.close()
 
     async def close(self) -> None:
         """Close the connection once everything queued is out."""
@@ -41,3 +67,25 @@ class Connection:
     def abort(self) -> None:
         """Close the connection now, and drop what is queued."""
         self._writer.transport.abort()
+
+    def reset(self) -> None:
+        """Close the connection now, with a TCP reset."""
+        if not self.is_closing:
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._writer.transport.abort()
+
+
+class _AlteredConnection(Connection):
+    def __init__(self, usual: Connection, writer: asyncio.StreamWriter, alteration: Alteration) -> None:
+        super().__init__(writer)
+        self._usual = usual
+        self._alteration = alteration
+
+    def send(self, fields: Fields) -> None:
+        for data in self._alteration(fields):
+            self._usual.write(data)
+
+
+def encode(fields: Fields) -> bytes:
+    """Return one frame of values."""
+    return encode_frame([encode_field(field) for field in fields])

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 import structlog
 
 _LOG = structlog.get_logger(__name__)
+_NOT_KEPT = object()
 
 
 class OpenQueries:
@@ -42,6 +43,13 @@ class OpenQueries:
         task = self._tasks.pop(request_id)
         if task is not None:
             task.cancel()
+        return True
+
+    def release(self, request_id: int) -> bool:
+        """Give an id free whose query was kept open; return whether it was."""
+        if self._tasks.get(request_id, _NOT_KEPT) is not None:
+            return False
+        del self._tasks[request_id]
         return True
 
     async def cancel_all(self) -> None:

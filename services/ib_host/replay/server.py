@@ -4,15 +4,21 @@ import asyncio
 from datetime import timedelta
 from typing import Self
 
+from services.common.clock import Clock, SystemClock
+from services.ib_host.replay.background import Background
 from services.ib_host.replay.clock import ReplayClock
 from services.ib_host.replay.connection import Connection
+from services.ib_host.replay.errors import NOT_A_REQUEST, RequestRefused
+from services.ib_host.replay.faults.file import read_faults
+from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.gateway import Gateway
 from services.ib_host.replay.handlers import build_handlers
+from services.ib_host.replay.history import SourceHistory
+from services.ib_host.replay.instruments import instruments
 from services.ib_host.replay.journal import Journal
-from services.ib_host.replay.served_history import ServedHistory
+from services.ib_host.replay.recorded import read_recording
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.settings import ReplaySettings
-from services.ib_host.replay.sources.choice import open_history
 
 
 class ReplayServer:
@@ -21,32 +27,46 @@ class ReplayServer:
     Args:
         settings: where to listen and what to replay.
         history: replaces what `settings.data` names.
+        faults: replace what `settings.faults` names.
+        wall_clock: for what takes time: faults and the times in the journal.
 
     Raises:
         RecordingError: the recording that the settings name can't be used.
+        FaultFileError: the rules that the settings name can't be used.
 
     Attributes:
         history: what is replayed, to compare with what a client has got.
-        journal: the frames received last.
+        faults: the rules, and how often each has fired.
+        journal: the frames received last, and the faults that happened last.
         port: the port it listens on, once it does.
     """
 
-    def __init__(self, settings: ReplaySettings, *, history: ServedHistory | None = None) -> None:
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        *,
+        history: SourceHistory | None = None,
+        faults: Faults | None = None,
+        wall_clock: Clock | None = None,
+    ) -> None:
         self._settings = settings
         self._host = settings.bind.strip("[]")
-        self.history = history or open_history(settings.data)
+        self.history = history or _history(settings)
         self.clock = ReplayClock(settings.now or self.history.end)
-        self.journal = Journal(settings.journal_limit)
+        self.faults = faults or (read_faults(settings.faults) if settings.faults else Faults())
+        self._wall_clock = wall_clock or SystemClock()
+        self.journal = Journal(settings.journal_limit, clock=self._wall_clock)
         self.port = settings.port
         self._gateway = Gateway(
             history=self.history,
-            instruments=self.history.instruments,
+            instruments=instruments(self.history.symbols),
             clock=self.clock,
             latency=timedelta(milliseconds=settings.latency_ms),
         )
         self._handlers = build_handlers(self._gateway)
         self._sessions: dict[int, Session] = {}
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._background = Background(self._wall_clock)
         self._server: asyncio.Server | None = None
 
     @property
@@ -88,6 +108,7 @@ class ReplayServer:
             for connection in self._connections.values():
                 connection.abort()
             await asyncio.wait(list(self._connections))
+        await self._background.cancel_all()
         await self._server.wait_closed()
         self._server = None
 
@@ -95,9 +116,17 @@ class ReplayServer:
         """Take a client id for a session; False when another connection has it."""
         return self._sessions.setdefault(client_id, session) is session
 
-    def leave(self, client_id: int) -> None:
-        """Give a client id back."""
-        del self._sessions[client_id]
+    def leave(self, client_id: int, *, after_seconds: float = 0.0) -> None:
+        """Give a client id back, at once or later."""
+        if after_seconds:
+            self._background.later(after_seconds, lambda: self.leave(client_id))
+        else:
+            del self._sessions[client_id]
+
+    def tell_all(self, notice: RequestRefused) -> None:
+        """Send a notice to every client."""
+        for session in self._sessions.values():
+            session.refuse(NOT_A_REQUEST, notice)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(writer)
@@ -107,6 +136,8 @@ class ReplayServer:
             gateway=self._gateway,
             handlers=self._handlers,
             register=self,
+            faults=self.faults,
+            background=Background(self._wall_clock),
             journal=self.journal,
             server_version=self._settings.server_version,
         )
@@ -117,3 +148,7 @@ class ReplayServer:
             await session.run()
         finally:
             del self._connections[task]
+
+
+def _history(settings: ReplaySettings) -> SourceHistory:
+    return SourceHistory(read_recording(settings.data)) if settings.data else SourceHistory.packaged()

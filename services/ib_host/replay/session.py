@@ -1,12 +1,15 @@
 """One client's connection: handshake, start, requests."""
 
 import asyncio
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import structlog
 
+from services.ib_host.replay.background import Background
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.errors import (
     NOT_A_REQUEST,
@@ -15,6 +18,9 @@ from services.ib_host.replay.errors import (
     unknown_message,
     unreadable_request,
 )
+from services.ib_host.replay.faults.exchange import Exchange
+from services.ib_host.replay.faults.messages import HANDSHAKE, request_id
+from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.fields import FieldReader, MalformedRequestError
 from services.ib_host.replay.framing import FramingError, read_frame, read_payload
 from services.ib_host.replay.gateway import ACCOUNT, Gateway
@@ -57,8 +63,11 @@ class ClientRegister(Protocol):
     def enter(self, client_id: int, session: "Session") -> bool:
         """Take a client id; False when another connection has it."""
 
-    def leave(self, client_id: int) -> None:
-        """Give a client id back."""
+    def leave(self, client_id: int, *, after_seconds: float) -> None:
+        """Give a client id back, at once or later."""
+
+    def tell_all(self, notice: RequestRefused) -> None:
+        """Send a notice to every client."""
 
 
 class Session:
@@ -70,7 +79,9 @@ class Session:
         gateway: what is shared by all sessions.
         handlers: by message id.
         register: the client ids in use.
-        journal: where received frames are noted.
+        faults: asked about each message.
+        background: what is to be done later; dropped when the session ends.
+        journal: where received frames and faults are noted.
         server_version: the highest version to agree on.
     """
 
@@ -82,6 +93,8 @@ class Session:
         gateway: Gateway,
         handlers: Mapping[int, Handler],
         register: ClientRegister,
+        faults: Faults,
+        background: Background,
         journal: Journal,
         server_version: int,
     ) -> None:
@@ -89,7 +102,10 @@ class Session:
         self._gateway = gateway
         self._handlers = handlers
         self._register = register
+        self._faults = faults
+        self._background = background
         self._journal = journal
+        self._client_id_kept_seconds = 0.0
         self._server_version = server_version
         self.connection = connection
         self.queries = OpenQueries()
@@ -99,7 +115,7 @@ class Session:
     async def run(self) -> None:
         """Serve the client until it leaves or breaks the protocol."""
         try:
-            if await self._shake_hands() and await self._start():
+            if await self._shake_hands():
                 await self._serve()
         except FramingError as error:
             _LOG.warning("client_out_of_step", client_id=self.client_id, detail=str(error))
@@ -107,7 +123,8 @@ class Session:
             _LOG.info("client_lost", client_id=self.client_id)
         finally:
             if self.client_id is not None:
-                self._register.leave(self.client_id)
+                self._register.leave(self.client_id, after_seconds=self._client_id_kept_seconds)
+            await self._background.cancel_all()
             await self.queries.cancel_all()
             await self.connection.close()
 
@@ -130,50 +147,84 @@ class Session:
             _LOG.warning("no_common_version", client=match[0].decode(errors="backslashreplace"))
             return False
         self.wire = Wire(version)
-        self.connection.send(self.wire.handshake(self._gateway.clock.now()))
+        self._deal_with(HANDSHAKE, (), self._agree)
         return True
 
-    async def _start(self) -> bool:
-        """Wait for the client's start message; nothing may be sent before, some clients would lose it."""
-        while (frame := await read_frame(self._reader)) is not None:
-            self._journal.record(None, frame)
-            if frame[0] == str(int(Inbound.START_API)):
-                return self._admit(FieldReader(frame[1:]))
-        return False
+    def _agree(self, connection: Connection) -> None:
+        connection.send(self.wire.handshake(self._gateway.clock.now()))
 
-    def _admit(self, fields: FieldReader) -> bool:
+    async def _serve(self) -> None:
+        """Deal with messages; nothing may be sent before the client's start message, some clients would lose it."""
+        while (frame := await read_frame(self._reader)) is not None:
+            self._journal.record(self.client_id, frame)
+            if self.client_id is not None:
+                self._deal_with(_number(frame[0]), frame, partial(self._answer, frame))
+            elif frame[0] == str(int(Inbound.START_API)):
+                self._deal_with(Inbound.START_API, frame, partial(self._admit, frame))
+            if self.connection.is_closing:
+                break
+            await self.connection.drain()
+        if self.client_id is not None:
+            _LOG.info("client_left", client_id=self.client_id)
+
+    def _deal_with(self, message: int, frame: tuple[str, ...], usual: Callable[[Connection], None]) -> None:
+        rule = self._faults.find(message, frame)
+        if rule is None:
+            usual(self.connection)
+            return
+        _LOG.warning("fault", client_id=self.client_id, rule=rule.name, action=rule.action, message_id=message)
+        self._journal.record_fault(self.client_id, rule=rule.name, action=rule.action, fields=frame)
+        rule.apply(
+            Exchange(
+                message_id=message,
+                request_id=request_id(frame),
+                connection=self.connection,
+                queries=self.queries,
+                background=self._background,
+                refuse=self.refuse,
+                proceed=usual,
+                tell_all=self._register.tell_all,
+                keep_client_id=self._keep_client_id,
+            )
+        )
+
+    def _keep_client_id(self, seconds: float) -> None:
+        self._client_id_kept_seconds = seconds
+
+    def _admit(self, frame: tuple[str, ...], connection: Connection) -> None:
+        fields = FieldReader(frame[1:])
         try:
             fields.skip()
             client_id = fields.integer()
         except MalformedRequestError as error:
-            self.refuse(NOT_A_REQUEST, unreadable_request(str(int(Inbound.START_API)), str(error)))
-            return False
+            self.refuse(NOT_A_REQUEST, unreadable_request(frame[0], str(error)))
+            self.connection.finish()
+            return
         if not self._register.enter(client_id, self):
             self.refuse(NOT_A_REQUEST, client_id_taken())
-            return False
+            self.connection.finish()
+            return
         self.client_id = client_id
-        self.connection.send([Outbound.MANAGED_ACCOUNTS, 1, ACCOUNT])
-        self.connection.send([Outbound.NEXT_VALID_ID, 1, 1])
+        connection.send([Outbound.MANAGED_ACCOUNTS, 1, ACCOUNT])
+        connection.send([Outbound.NEXT_VALID_ID, 1, 1])
         for notice in NOTICES:
-            self.refuse(NOT_A_REQUEST, notice)
+            connection.send(self.wire.error(NOT_A_REQUEST, notice))
         _LOG.info("client_started", client_id=client_id, version=self.wire.version)
-        return True
 
-    async def _serve(self) -> None:
-        while (frame := await read_frame(self._reader)) is not None:
-            self._journal.record(self.client_id, frame)
-            self._dispatch(frame)
-            await self.connection.drain()
-        _LOG.info("client_left", client_id=self.client_id)
-
-    def _dispatch(self, frame: tuple[str, ...]) -> None:
+    def _answer(self, frame: tuple[str, ...], connection: Connection) -> None:
+        session = self if connection is self.connection else copy.copy(self)
+        session.connection = connection
         fields = FieldReader(frame)
         try:
             handler = self._handlers.get(fields.integer())
             if handler is None:
                 raise unknown_message()
-            handler.handle(self, fields)
+            handler.handle(session, fields)
         except RequestRefused as refusal:
-            self.refuse(fields.request_id, refusal)
+            session.refuse(fields.request_id, refusal)
         except MalformedRequestError as error:
-            self.refuse(fields.request_id, unreadable_request(frame[0], str(error)))
+            session.refuse(fields.request_id, unreadable_request(frame[0], str(error)))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1

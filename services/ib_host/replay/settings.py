@@ -1,6 +1,7 @@
 """Settings of the replay gateway."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -19,11 +20,10 @@ class ReplaySettings(ServerSettings):
     service: ClassVar[str] = "replay_gateway"
 
     port: Port = Field(default=4102, description="Port to listen on; 0 lets the system choose.")
-    data: str | None = Field(
+    data: Path | None = Field(
         default=None,
-        description="What to replay: generated:SYMBOL[,SYMBOL...][?seed=1&days=20&start=2024-01-02&gaps=0.01] for "
-        "made-up minute bars, or a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. "
-        "Without it, the stocks of bokeh_sampledata.",
+        description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, "
+        "Adj Close. Without it, the stocks of bokeh_sampledata.",
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
         default=None,
@@ -35,3 +35,6 @@ class ReplaySettings(ServerSettings):
         default=MAX_VERSION, ge=MIN_VERSION, le=MAX_VERSION, description="Highest version of the protocol to agree on."
     )
     journal_limit: int = Field(default=10_000, ge=1, description="How many received frames are remembered.")
+    faults: Path | None = Field(
+        default=None, description="TOML file of rules by which the gateway misbehaves. Without it, it never does."
+    )

@@ -118,6 +118,10 @@ def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
         (["--latency-ms", "-1"], "replay-gateway: latency_ms = -1 (from --latency-ms):"),
         (["--server-version", "178"], "replay-gateway: server_version = 178 (from --server-version):"),
         (["--data", "/nowhere.csv"], "replay-gateway: data = /nowhere.csv can't be read: No such file or directory."),
+        (
+            ["--faults", "/nowhere.toml"],
+            "replay-gateway: faults = /nowhere.toml can't be read: No such file or directory.",
+        ),
         (["--bind", "0.0.0.0"], "replay-gateway: bind = 0.0.0.0"),
     ],
 )
@@ -128,3 +132,15 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(
     assert process.returncode == 2
     assert line.startswith(complaint)
     assert line.count("\n") == 1
+
+
+def test_it_misbehaves_by_the_rules_of_a_file(start: Start, tmp_path: Path) -> None:
+    ready, rules = tmp_path / "ready.json", tmp_path / "faults.toml"
+    rules.write_text('[[rule]]\non = "handshake"\ntimes = 1\naction = "disconnect"\n')
+    address = wait_until_ready(ready, start("--port", "0", "--ready-file", str(ready), "--faults", str(rules)))[
+        "address"
+    ]
+    with dial(address) as connection:
+        assert greet(connection) == b""
+    with dial(address) as connection:
+        assert greet(connection).startswith(b"\0\0\0\x1a176")

@@ -1,0 +1,1 @@
+"""Rules by which the gateway misbehaves on cue."""
