@@ -13,12 +13,11 @@ from services.ib_host.replay.faults.file import read_faults
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.gateway import Gateway
 from services.ib_host.replay.handlers import build_handlers
-from services.ib_host.replay.history import SourceHistory
-from services.ib_host.replay.instruments import instruments
 from services.ib_host.replay.journal import Journal
-from services.ib_host.replay.recorded import read_recording
+from services.ib_host.replay.served_history import ServedHistory
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.settings import ReplaySettings
+from services.ib_host.replay.sources.choice import open_history
 
 
 class ReplayServer:
@@ -45,13 +44,13 @@ class ReplayServer:
         self,
         settings: ReplaySettings,
         *,
-        history: SourceHistory | None = None,
+        history: ServedHistory | None = None,
         faults: Faults | None = None,
         wall_clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._host = settings.bind.strip("[]")
-        self.history = history or _history(settings)
+        self.history = history or open_history(settings.data)
         self.clock = ReplayClock(settings.now or self.history.end)
         self.faults = faults or (read_faults(settings.faults) if settings.faults else Faults())
         self._wall_clock = wall_clock or SystemClock()
@@ -59,7 +58,7 @@ class ReplayServer:
         self.port = settings.port
         self._gateway = Gateway(
             history=self.history,
-            instruments=instruments(self.history.symbols),
+            instruments=self.history.instruments,
             clock=self.clock,
             latency=timedelta(milliseconds=settings.latency_ms),
         )
@@ -148,7 +147,3 @@ class ReplayServer:
             await session.run()
         finally:
             del self._connections[task]
-
-
-def _history(settings: ReplaySettings) -> SourceHistory:
-    return SourceHistory(read_recording(settings.data)) if settings.data else SourceHistory.packaged()

@@ -20,10 +20,11 @@ class ReplaySettings(ServerSettings):
     service: ClassVar[str] = "replay_gateway"
 
     port: Port = Field(default=4102, description="Port to listen on; 0 lets the system choose.")
-    data: Path | None = Field(
+    data: str | None = Field(
         default=None,
-        description="Recording to replay: a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, "
-        "Adj Close. Without it, the stocks of bokeh_sampledata.",
+        description="What to replay: generated:SYMBOL[,SYMBOL...][?seed=1&days=20&start=2024-01-02&gaps=0.01] for "
+        "made-up minute bars, or a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. "
+        "Without it, the stocks of bokeh_sampledata.",
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
         default=None,
