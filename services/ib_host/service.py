@@ -22,6 +22,8 @@ from services.ib_host.load_start import KIND, LoadStart
 from services.ib_host.loading.data_load import DataLoader
 from services.ib_host.loading.persistence import RetryPolicy
 from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.pacing.memory import PacingMemory, boot_id
+from services.ib_host.pacing.rules import PacingRules, Rule
 from services.ib_host.requests.gateway_requests import GatewayRequests, RequestTimeouts
 from services.ib_host.requests.heartbeat import Heartbeat
 from services.ib_host.requests.open_requests import OpenRequests
@@ -29,6 +31,7 @@ from services.ib_host.servicer import IbHostServicer
 from services.ib_host.settings import IbHostSettings
 from services.ib_host.store.bar_store import BarStore
 
+_LONG_BARS_SECONDS: Final = 600.0
 FULL_NAME: Final = ib_pb2.DESCRIPTOR.services_by_name["IbHostService"].full_name
 
 
@@ -46,6 +49,7 @@ class IbHostService:
         self._settings = settings
         self._retries = retries or RetryPolicy()
         self._connection: GatewayConnection | None = None
+        self._budget: RequestBudget | None = None
         self._heartbeat: Heartbeat | None = None
         self._host: Host | None = None
 
@@ -57,7 +61,9 @@ class IbHostService:
             OSError: the folder can't be used.
         """
         settings, clock = self._settings, context.clock
-        open_requests = OpenRequests()
+        memory = PacingMemory(settings.folder, gateway=settings.gateway, clock=clock, boot=boot_id())
+        budget = RequestBudget(clock, memory=memory)
+        open_requests = OpenRequests(budget.violated)
         connection = GatewayConnection(
             GatewayAddress.parse(settings.gateway),
             client_id=settings.client_id,
@@ -68,7 +74,12 @@ class IbHostService:
         )
         timeouts = RequestTimeouts(settings.history_timeout_seconds, settings.request_timeout_seconds)
         requests = GatewayRequests(
-            connection, open_requests=open_requests, budget=RequestBudget(clock), timeouts=timeouts, clock=clock
+            connection,
+            open_requests=open_requests,
+            budget=budget,
+            rules=_pacing_rules(settings),
+            timeouts=timeouts,
+            clock=clock,
         )
         store = BarStore(settings.home)
         loader = DataLoader(connection, requests, store, clock=clock, policy=self._retries)
@@ -90,10 +101,11 @@ class IbHostService:
         )
         ib_pb2_grpc.add_IbHostServiceServicer_to_server(servicer, server)
         names = [FULL_NAME, host.register(server)]
-        self._connection, self._host = connection, host
+        self._connection, self._budget, self._host = connection, budget, host
         self._heartbeat = Heartbeat(connection, requests, clock=clock, interval_seconds=settings.heartbeat_seconds)
         # The folder first: a second host on it must be refused before it has taken a client id of the gateway.
         await host.start()
+        await budget.recall()
         host.announce(context.port)
         await connection.start()
         await self._heartbeat.start()
@@ -112,3 +124,10 @@ class IbHostService:
             await self._heartbeat.stop()
         if self._connection is not None:
             await self._connection.stop()
+        if self._budget is not None:
+            await self._budget.close()
+
+
+def _pacing_rules(settings: IbHostSettings) -> PacingRules:
+    most = settings.long_bar_requests
+    return PacingRules(long_bars=Rule(most, _LONG_BARS_SECONDS) if most else None)

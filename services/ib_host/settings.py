@@ -41,4 +41,11 @@ class IbHostSettings(HostSettings):
     heartbeat_seconds: float = Field(
         default=30.0, gt=0, le=3_600, description="Interval at which the gateway is asked for its time."
     )
+    long_bar_requests: int = Field(
+        default=0,
+        ge=0,
+        le=30_000,
+        description="Most requests for bars longer than 30 seconds within ten minutes. 0 for no limit: IB has none, "
+        "but answers slowly when it is asked for very much.",
+    )
     slots: int = Field(default=2, ge=1, le=16, description="Loads that run at the same time.")

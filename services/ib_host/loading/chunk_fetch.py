@@ -8,6 +8,7 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.loading.persistence import Persistence
+from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.planning.chunks import Ask, Chunk
 from services.ib_host.planning.coverage import ask_again, usual_pause
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
@@ -39,6 +40,7 @@ class ChunkFetch:
         what: what they show, in IB's words.
         use_rth: regular trading hours only.
         told: called with what it waits for, and with "" when it goes on.
+        paced: called while pacing holds it back.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class ChunkFetch:
         what: str,
         use_rth: bool,
         told: Callable[[str], None],
+        paced: Callable[[PacingWait], None],
     ) -> None:
         self._requests = requests
         self._persistence = persistence
@@ -59,6 +62,7 @@ class ChunkFetch:
         self._what = what
         self._use_rth = use_rth
         self._told = told
+        self._paced = paced
 
     async def fetch(self, chunk: Chunk) -> Fetched:
         """Return the bars of a chunk; what an answer leaves out at its beginning is asked for until nothing comes.
@@ -88,16 +92,13 @@ class ChunkFetch:
         query = HistoryQuery(self._instrument, self._bar, self._what, self._use_rth, ask)
         try:
             answer = await self._persistence.ask(
-                lambda: self._requests.history(query, waiting=self._wait_for_pacing), farm="history", told=self._told
+                lambda: self._requests.history(query, waiting=self._paced), farm="history", told=self._told
             )
         except GatewayFailure as failure:
             if failure.kind is FailureKind.NO_DATA:
                 return None
             raise
         return answer if answer.bars else None
-
-    def _wait_for_pacing(self, seconds: float) -> None:
-        self._told(f"IB limits how fast history is asked for; going on in {max(1, round(seconds))} s")
 
 
 def _earliest(bars: Sequence[ReceivedBar]) -> datetime:

@@ -195,6 +195,7 @@ class _Load:
             what=WHAT_TO_SHOW[plan.key.what_to_show],
             use_rth=plan.key.use_rth,
             told=self._progress.waits_for,
+            paced=self._progress.waits_for_pacing,
         )
         for chunk in plan.chunks:
             if plan.chunk_key(chunk) in self._ledger:

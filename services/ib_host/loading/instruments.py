@@ -8,6 +8,7 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.errors import ServiceError
 from services.ib_host.contracts.instruments import difference, title_of, with_defaults
 from services.ib_host.loading.persistence import Persistence
+from services.ib_host.pacing.rules import Urgency
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.requests.gateway_requests import GatewayRequests
 
@@ -36,7 +37,9 @@ async def qualify(
     """
     wanted = with_defaults(description)
     try:
-        found = await persistence.ask(lambda: requests.contracts(wanted), farm="contracts", told=told)
+        found = await persistence.ask(
+            lambda: requests.contracts(wanted, urgency=Urgency.LOAD), farm="contracts", told=told
+        )
     except GatewayFailure as failure:
         raise as_service_error(failure, gateway=gateway, instrument=title_of(wanted)) from failure
     if not found:

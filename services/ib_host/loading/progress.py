@@ -1,5 +1,6 @@
 """What a load tells of itself."""
 
+import math
 from datetime import timedelta
 
 from ktrdr.ib.v1 import bars_pb2
@@ -7,6 +8,7 @@ from ktrdr_bridge import Bridge
 
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.contracts.instruments import title_of
+from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.planning.chunks import Chunk
 
 
@@ -23,6 +25,7 @@ class LoadProgress:
         self._bar = bar
         self._waiting = ""
         self._completed = 0
+        self._total = 0
         self._rows = 0
 
     def begin_contracts(self, total: int) -> None:
@@ -42,7 +45,7 @@ class LoadProgress:
             completed: those that are done.
             rows: bars that they brought.
         """
-        self._completed, self._rows = completed, rows
+        self._completed, self._total, self._rows = completed, total, rows
         self._bridge.set_phase("bars", total=total, unit="chunk")
         self._waiting = ""
         if completed:
@@ -79,6 +82,23 @@ class LoadProgress:
         if text != self._waiting:
             self._bridge.wait_reason(text)
             self._waiting = text
+
+    def waits_for_pacing(self, wait: PacingWait) -> None:
+        """IB's limits hold the next request back: until when, and how long they make the rest of the load."""
+        left = self._total - self._completed
+        chunks = f"{left:,} chunk{'' if left == 1 else 's'} left"
+        rest = wait.until_sent(left)
+        # What is left beyond this wait is worth telling only where it is longer.
+        estimate = f", about {duration_text(rest)}" if rest > wait.seconds + 1.0 else ""
+        self.waits_for(f"IB pacing: {duration_text(wait.seconds)}, {chunks}{estimate}")
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time for people: "41 s", "12 min", "3 h 20 min"."""
+    if seconds < 120.0:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60.0)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def title_of_chunk(chunk: Chunk, bar: BarLength) -> str:

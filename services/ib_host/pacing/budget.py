@@ -1,91 +1,205 @@
 """One budget for everything that is sent to the gateway.
 
-IB takes 50 messages a second from a client and 50 open requests for history; more is an error, and the third error a
-disconnect. How a gateway measures a second is not published, so messages are spread evenly below that rate.
+Every request waits here until all of IB's rules have room for it at once; then it takes from all of them in one step.
+Nothing is held while it waits.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from services.common.clock import Clock
+import structlog
 
-MESSAGES_PER_SECOND: Final = 40
-MOST_HISTORY_REQUESTS: Final = 45
-MOST_OTHER_REQUESTS: Final = 4
-"""Kept apart, so that a small question never waits behind long loads."""
-PAUSES_SECONDS: Final = (15.0, 60.0, 600.0)
-"""After the first, second and each further violation in a row."""
-_SLOWEST_DISTANCE_SECONDS: Final = 1.0
+from services.common.clock import Clock
+from services.ib_host.pacing.memory import PacingMemory
+from services.ib_host.pacing.rules import MESSAGES_PER_SECOND, MOST_OPEN, MOST_OPEN_FOR_LOADS, Urgency, Use, Wish
+from services.ib_host.pacing.turn import Turn
+from services.ib_host.pacing.violations import Violations
+from services.ib_host.pacing.waiting import PacingWait, Waiter, WaitingLine
+from services.ib_host.pacing.windows import Windows
+
+_LOG = structlog.get_logger(__name__)
+_TELL_SECONDS: Final = 1.0
+_LEAST_SLEEP_SECONDS: Final = 0.001
+"""Below this a clock may not move at all, and the wait would not end."""
 
 
 class RequestBudget:
-    """Spaces messages, bounds open requests, and pauses history after a violation.
+    """Gives turns to send. Messages are spread evenly, as it is not published how a gateway measures a second.
 
     Args:
-        clock: for distances and pauses.
+        clock: for distances, windows and pauses.
+        memory: where it is kept what was used; None to forget it with the host.
         messages_per_second: highest rate.
-        pauses_seconds: see PAUSES_SECONDS.
     """
 
     def __init__(
-        self,
-        clock: Clock,
-        *,
-        messages_per_second: float = MESSAGES_PER_SECOND,
-        pauses_seconds: tuple[float, ...] = PAUSES_SECONDS,
+        self, clock: Clock, *, memory: PacingMemory | None = None, messages_per_second: float = MESSAGES_PER_SECOND
     ) -> None:
         self._clock = clock
+        self._memory = memory
         self._usual_distance = 1.0 / messages_per_second
-        self._distance = self._usual_distance
-        self._pauses_seconds = pauses_seconds
         self._next_message = clock.monotonic()
-        self._paused_until = clock.monotonic()
-        self._violations = 0
-        self._history = asyncio.Semaphore(MOST_HISTORY_REQUESTS)
-        self._others = asyncio.Semaphore(MOST_OTHER_REQUESTS)
+        self._windows = Windows()
+        self._violations = Violations()
+        self._open = dict.fromkeys(Urgency, 0)
+        self._line = WaitingLine()
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_at = 0.0
+        self._saving: asyncio.Task[None] | None = None
+
+    async def recall(self) -> None:
+        """Take up what an earlier life of the host used. Before the first turn."""
+        if self._memory is not None:
+            sent, self._violations = await self._memory.load()
+            self._windows.add(sent)
+
+    async def close(self) -> None:
+        """Look no more, and finish what is being written down. After the last turn."""
+        self._disarm()
+        if self._saving is not None:
+            await self._saving
 
     @asynccontextmanager
-    async def history_request(self, waiting: Callable[[float], None] = lambda _: None) -> AsyncIterator[None]:
-        """Hold a place for one request for history, from its turn to be sent until its answer.
+    async def turn(self, wish: Wish, waiting: Callable[[PacingWait], None] = lambda _: None) -> AsyncIterator[Turn]:
+        """Wait for the turn to send a request, and hold its place until its answer.
 
         Args:
-            waiting: called with the seconds that a pause after a violation still lasts.
+            wish: what it takes.
+            waiting: called each second with how long pacing still holds it back.
         """
-        async with self._history:
-            while (left := self._paused_until - self._clock.monotonic()) > 0:
-                waiting(left)
-                await self._clock.sleep(min(left, 1.0))
-            await self._turn()
-            yield
-
-    @asynccontextmanager
-    async def other_request(self) -> AsyncIterator[None]:
-        """Hold a place for any other request."""
-        async with self._others:
-            await self._turn()
-            yield
+        turn = await self._wait(wish, waiting)
+        try:
+            if turn.entries:  # before it is sent: what a host sent that is killed then counts, too
+                await self._remember()
+            yield turn
+        finally:
+            self._end(turn)
 
     def charge(self) -> None:
         """Count a message that could not wait for its turn: a cancel. The next one waits for it."""
-        self._next_message = max(self._next_message, self._clock.monotonic()) + self._distance
+        self._take_message(self._clock.monotonic())
 
-    def violated(self) -> None:
-        """Take the news that IB was asked too fast: history pauses, longer each time, and the rate is halved."""
-        pause = self._pauses_seconds[min(self._violations, len(self._pauses_seconds) - 1)]
-        self._violations += 1
-        self._paused_until = max(self._paused_until, self._clock.monotonic() + pause)
-        self._distance = min(_SLOWEST_DISTANCE_SECONDS, self._distance * 2)
+    def violated(self, *, sent_at: float | None = None) -> None:
+        """Take the news that IB was asked too fast: loads pause, longer each time, and the rate is halved.
 
-    def answered(self) -> None:
-        """Take the news that history was answered: the rate recovers step by step."""
-        self._violations = 0
-        self._distance = max(self._usual_distance, self._distance * 0.9)
-
-    async def _turn(self) -> None:
+        Args:
+            sent_at: when the request was sent that it is about, monotonic seconds; None if that is not known.
+        """
         now = self._clock.monotonic()
-        mine = max(now, self._next_message)
-        self._next_message = mine + self._distance
-        if mine > now:
-            await self._clock.sleep(mine - now)
+        if sent_at is None:
+            sent_at = self._violations.noticed_at if self._violations.pause_seconds(now) else now
+        if self._violations.violated(now, sent_at=sent_at):
+            pause, slowdown = self._violations.pause_seconds(now), self._violations.slowdown(now)
+            _LOG.warning("pacing_violation", pause_seconds=round(pause), slowdown=slowdown)
+            self._serve()
+            self._saving = asyncio.get_running_loop().create_task(self._remember(), name="pacing-memory")
+
+    async def _wait(self, wish: Wish, waiting: Callable[[PacingWait], None]) -> Turn:
+        waiter = Waiter(wish)
+        self._line.join(waiter)
+        self._serve()
+        try:
+            while waiter.turn is None:
+                news, waiter.news = waiter.news, None
+                if news is not None:
+                    waiting(news)
+                waiter.wake = asyncio.get_running_loop().create_future()
+                await waiter.wake
+        except BaseException:
+            self._line.leave(waiter)
+            if waiter.turn is not None:
+                self._end(waiter.turn)
+            else:
+                self._serve()
+            raise
+        return waiter.turn
+
+    def _serve(self) -> None:
+        """Give all turns that can be given now, and look again when the next can be."""
+        now = self._clock.monotonic()
+        waits = self._load_waits(now)
+        while self._line and self._next_message <= now:
+            chosen = self._line.choose(self._first_person(), next((who for who, wait in waits if wait <= 0.0), None))
+            if chosen is None:
+                break
+            self._give(chosen, now)
+            waits = self._load_waits(now)
+        self._tell(now, waits)
+        self._arm(now, waits)
+
+    def _first_person(self) -> Waiter | None:
+        return next(self._line.of(Urgency.PERSON), None) if sum(self._open.values()) < MOST_OPEN else None
+
+    def _load_waits(self, now: float) -> Sequence[tuple[Waiter, float]]:
+        """Return the seconds for which rules and pauses hold each load back, infinite while no place is free."""
+        if self._open[Urgency.LOAD] >= MOST_OPEN_FOR_LOADS or sum(self._open.values()) >= MOST_OPEN:
+            return [(waiter, float("inf")) for waiter in self._line.of(Urgency.LOAD)]
+        pause, slowdown = self._violations.pause_seconds(now), self._violations.slowdown(now)
+        waits = self._line.window_waits(lambda use: self._windows.wait_seconds(now, use, slowdown=slowdown))
+        return [(waiter, max(wait, pause)) for waiter, wait in waits]
+
+    def _give(self, waiter: Waiter, now: float) -> None:
+        self._line.leave(waiter)
+        self._open[waiter.wish.urgency] += 1
+        self._take_message(now)
+        waiter.turn = Turn(waiter.wish.urgency, self._windows.record(now, waiter.wish.uses), self._clock)
+        waiter.rouse()
+
+    def _end(self, turn: Turn) -> None:
+        self._open[turn.urgency] -= 1
+        if turn.sent_at is None:
+            self._windows.forget(turn.entries)
+        self._serve()
+
+    def _take_message(self, now: float) -> None:
+        distance = self._usual_distance * self._violations.slowdown(now)
+        self._next_message = max(self._next_message, now) + distance
+
+    def _tell(self, now: float, waits: Sequence[tuple[Waiter, float]]) -> None:
+        for waiter, seconds in waits:
+            if _TELL_SECONDS <= seconds < float("inf"):
+                waiter.news = PacingWait(seconds, self._estimate(now, waiter.wish.uses, loads=len(waits)))
+                waiter.rouse()
+
+    def _estimate(self, now: float, uses: Sequence[Use], *, loads: int) -> Callable[[int], float]:
+        """Tell when a load will have sent all that is left, if those that wait now go on taking turns with it."""
+
+        def seconds(requests: int) -> float:
+            slowdown, most = self._violations.slowdown(now), max(1, requests * loads)
+            windows = (
+                self._windows.wait_seconds(now, use, slowdown=slowdown, requests=most if use.repeats else 1)
+                for use in uses
+            )
+            messages = most * self._usual_distance * slowdown
+            return max(messages, self._violations.pause_seconds(now), *windows)
+
+        return seconds
+
+    def _arm(self, now: float, waits: Sequence[tuple[Waiter, float]]) -> None:
+        if not self._line:
+            self._disarm()
+            return
+        nearest = min((wait for _, wait in waits), default=float("inf"))
+        if self._first_person() is not None:
+            nearest = 0.0
+        delay = max(_LEAST_SLEEP_SECONDS, min(_TELL_SECONDS, max(nearest, self._next_message - now)))
+        if self._timer is None or now + delay < self._timer_at:
+            self._disarm()
+            self._timer_at = now + delay
+            self._timer = asyncio.get_running_loop().create_task(self._look_later(delay), name="pacing")
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _look_later(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None
+        self._serve()
+
+    async def _remember(self) -> None:
+        if self._memory is not None:
+            await self._memory.save(self._windows.counted(self._clock.monotonic()), self._violations)

@@ -1,70 +1,114 @@
-"""IB's pacing rules for bars of 30 seconds or less."""
+"""Sliding windows over what was sent."""
 
-from collections import deque
-from collections.abc import Hashable, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
+from services.ib_host.pacing.rules import Rule, Use
 
-class _Rule(NamedTuple):
-    most: int
-    seconds: float
-
-
-IDENTICAL: Final = _Rule(1, 15.0)
-"""The same request again within 15 seconds is a violation."""
-SERIES: Final = _Rule(5, 2.0)
-"""So are six or more for the same contract, exchange and kind of price within two seconds."""
-ALL: Final = _Rule(60, 600.0)
-"""So are more than sixty within ten minutes."""
+_LEAST: Final = 2
+"""A halved limit never falls below this: the heaviest request must fit."""
 
 
-class HistoryWindows:
-    """Tells how long a request for short bars has to wait.
+@dataclass
+class Sent:
+    """A request in a window.
 
-    IB publishes these rules for bars of 30 seconds or less; longer bars have no hard limit.
+    Attributes:
+        key: names the window.
+        at: monotonic seconds.
+        weight: how much it counts.
+        held_seconds: for how long.
     """
 
-    def __init__(self) -> None:
-        self._all: deque[float] = deque()
-        self._series: dict[Hashable, deque[float]] = {}
-        self._identical: dict[Hashable, deque[float]] = {}
+    key: str
+    at: float
+    weight: int
+    held_seconds: float
 
-    def wait_seconds(self, now: float, *, series: Hashable, request: Hashable) -> float:
-        """Return how long to wait before sending; 0 when it may be sent now.
+    @property
+    def until(self) -> float:
+        """When it no longer counts, monotonic seconds."""
+        return self.at + self.held_seconds
+
+
+class Windows:
+    """Tells how long a request has to wait so that no window is ever exceeded."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, list[Sent]] = {}
+
+    def wait_seconds(self, now: float, use: Use, *, slowdown: int = 1, requests: int = 1) -> float:
+        """Return how long it takes until requests may have been sent; 0 when that may be now.
 
         Args:
             now: monotonic seconds.
-            series: contract, exchange and kind of price.
-            request: everything that makes requests identical.
+            use: what each of them takes.
+            slowdown: divides the limit.
+            requests: how many, one after the other, each as soon as it may be.
+        """
+        most = _limit(use.rule, slowdown)
+        each = most // use.weight
+        # Beyond a window's worth of requests, each window's worth has to wait for the one before.
+        rounds, rest = divmod(requests - 1, each)
+        first = _wait(now, self._sent.get(use.key, ()), most - use.weight * (rest + 1))
+        return first + rounds * use.rule.held_seconds
+
+    def record(self, now: float, uses: Iterable[Use]) -> Sequence[Sent]:
+        """Count a request that is sent now.
+
+        Returns:
+            Its entries, for `forget`, or to set the time at which it was really sent.
         """
         self._expire(now)
-        return max(
-            _left(self._all, ALL, now),
-            _left(self._series.get(series, ()), SERIES, now),
-            _left(self._identical.get(request, ()), IDENTICAL, now),
-            0.0,
-        )
+        entries = [Sent(use.key, now, use.weight, use.rule.held_seconds) for use in uses]
+        self.add(entries)
+        return entries
 
-    def record(self, now: float, *, series: Hashable, request: Hashable) -> None:
-        """Count a request that is sent now."""
-        self._all.append(now)
-        self._series.setdefault(series, deque()).append(now)
-        self._identical.setdefault(request, deque()).append(now)
+    def add(self, entries: Iterable[Sent]) -> None:
+        """Count what was sent earlier."""
+        for entry in entries:
+            self._sent.setdefault(entry.key, []).append(entry)
+
+    def forget(self, entries: Iterable[Sent]) -> None:
+        """Count a request no more: it was not sent."""
+        for entry in entries:
+            known = self._sent.get(entry.key, [])
+            # By identity: requests at the same time are equal.
+            self._sent[entry.key] = [other for other in known if other is not entry]
+
+    def counted(self, now: float) -> Sequence[Sent]:
+        """Return everything that still counts."""
+        self._expire(now)
+        return [entry for entries in self._sent.values() for entry in entries]
+
+    def used(self, now: float) -> Mapping[str, int]:
+        """Return how much of each window is used."""
+        self._expire(now)
+        return {key: sum(entry.weight for entry in entries) for key, entries in self._sent.items()}
 
     def _expire(self, now: float) -> None:
-        _drop_old(self._all, ALL, now)
-        for table, rule in ((self._series, SERIES), (self._identical, IDENTICAL)):
-            for key in list(table):
-                _drop_old(table[key], rule, now)
-                if not table[key]:
-                    del table[key]
+        for key in list(self._sent):
+            left = [entry for entry in self._sent[key] if entry.until > now]
+            if left:
+                self._sent[key] = left
+            else:
+                del self._sent[key]
 
 
-def _left(times: Iterable[float], rule: _Rule, now: float) -> float:
-    recent = sorted(times)
-    return recent[-rule.most] + rule.seconds - now if len(recent) >= rule.most else 0.0
+def _limit(rule: Rule, slowdown: int) -> int:
+    return max(min(rule.most, _LEAST), rule.most // slowdown)
 
 
-def _drop_old(times: deque[float], rule: _Rule, now: float) -> None:
-    while times and times[0] + rule.seconds <= now:
-        times.popleft()
+def _wait(now: float, entries: Iterable[Sent], room: int) -> float:
+    """Return the time until what is left of the entries fits into `room`."""
+    live = [entry for entry in entries if entry.until > now]
+    used, wait = sum(entry.weight for entry in live), 0.0
+    if used <= room:
+        return wait
+    for entry in sorted(live, key=lambda entry: entry.until):
+        if used <= room:
+            break
+        used -= entry.weight
+        wait = entry.until - now
+    return wait

@@ -14,7 +14,9 @@ from services.ib_host.connection.library import LibrarySession, received_bars
 from services.ib_host.connection.picture import Link
 from services.ib_host.contracts.instruments import from_description, from_details, to_contract
 from services.ib_host.pacing.budget import RequestBudget
-from services.ib_host.pacing.windows import HistoryWindows
+from services.ib_host.pacing.rules import PacingRules, Urgency, Wish
+from services.ib_host.pacing.turn import Turn
+from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.history_query import HistoryQuery
 from services.ib_host.requests.open_requests import OpenRequests
@@ -58,8 +60,9 @@ class GatewayRequests:
         connection: to the gateway.
         open_requests: the same that the connection tells of failures.
         budget: for everything that is sent.
+        rules: what requests for history take from it.
         timeouts: of answers.
-        clock: for timeouts and windows.
+        clock: for timeouts.
     """
 
     def __init__(
@@ -68,64 +71,68 @@ class GatewayRequests:
         *,
         open_requests: OpenRequests,
         budget: RequestBudget,
+        rules: PacingRules,
         timeouts: RequestTimeouts,
         clock: Clock,
     ) -> None:
         self._connection = connection
         self._open = open_requests
         self._budget = budget
+        self._rules = rules
         self._timeouts = timeouts
         self._clock = clock
-        self._windows = HistoryWindows()
         self._silences = 0
         self._asking_time = asyncio.Lock()
 
-    async def history(self, query: HistoryQuery, *, waiting: Callable[[float], None] = lambda _: None) -> HistoryAnswer:
+    async def history(
+        self, query: HistoryQuery, *, waiting: Callable[[PacingWait], None] = lambda _: None
+    ) -> HistoryAnswer:
         """Ask for bars.
 
         Args:
             query: what is asked.
-            waiting: called with the seconds for which pacing still holds the request back.
+            waiting: called each second while pacing holds the request back.
 
         Raises:
             GatewayFailure: there is no answer; NO_DATA where the gateway has no bars.
         """
-        async with self._budget.history_request(waiting):
-            if query.short_bars:
-                await self._wait_for_window(query, waiting)
-            contract = to_contract(query.instrument)
-            try:
-                answer = await self._ask(
-                    lambda session, request_id: session.send_history(
-                        request_id,
-                        contract,
-                        end=query.ask.end,
-                        duration=str(query.ask.duration),
-                        setting=query.bar.setting,
-                        what=query.what,
-                        use_rth=query.use_rth,
-                    ),
-                    contract=contract,
-                    timeout_seconds=self._timeouts.history_seconds,
-                    cancel=LibrarySession.cancel_history,
-                )
-            except GatewayFailure as failure:
-                if failure.kind is FailureKind.PACING:
-                    self._budget.violated()
-                raise
-            self._budget.answered()
+        contract = to_contract(query.instrument)
+        wish = self._rules.history(short_bars=query.short_bars, series=query.series, identity=query.identity)
+        async with self._budget.turn(wish, waiting) as turn:
+            answer = await self._ask(
+                lambda session, request_id: session.send_history(
+                    request_id,
+                    contract,
+                    end=query.ask.end,
+                    duration=str(query.ask.duration),
+                    setting=query.bar.setting,
+                    what=query.what,
+                    use_rth=query.use_rth,
+                ),
+                turn,
+                contract=contract,
+                timeout_seconds=self._timeouts.history_seconds,
+                cancel=LibrarySession.cancel_history,
+            )
             return HistoryAnswer(received_bars(answer), self._connection.source)
 
-    async def contracts(self, instrument: bars_pb2.Instrument) -> Sequence[bars_pb2.Instrument]:
+    async def contracts(
+        self, instrument: bars_pb2.Instrument, *, urgency: Urgency = Urgency.PERSON
+    ) -> Sequence[bars_pb2.Instrument]:
         """Ask which instruments fit a description; each is named once, whatever exchanges it trades at.
+
+        Args:
+            instrument: the description.
+            urgency: who waits for the answer.
 
         Raises:
             GatewayFailure: there is no answer; UNKNOWN_INSTRUMENT where none fits.
         """
         contract = to_contract(instrument)
-        async with self._budget.other_request():
+        async with self._budget.turn(Wish(urgency)) as turn:
             answer = await self._ask(
                 lambda session, request_id: session.send_contract_details(request_id, contract),
+                turn,
                 contract=contract,
                 timeout_seconds=self._timeouts.other_seconds,
             )
@@ -140,9 +147,10 @@ class GatewayRequests:
         Raises:
             GatewayFailure: there is no answer.
         """
-        async with self._budget.other_request():
+        async with self._budget.turn(Wish(Urgency.PERSON)) as turn:
             answer = await self._ask(
                 lambda session, request_id: session.send_matching_symbols(request_id, pattern),
+                turn,
                 timeout_seconds=self._timeouts.other_seconds,
             )
         return [from_description(description) for description in answer]
@@ -153,9 +161,11 @@ class GatewayRequests:
         Raises:
             GatewayFailure: there is no answer.
         """
-        async with self._asking_time, self._budget.other_request():  # such requests have no id: one at a time
+        # Such requests have no id: one at a time, and the lock last, as nobody may wait for a turn while he holds it.
+        async with self._budget.turn(Wish(Urgency.PERSON)) as turn, self._asking_time:
             time: datetime = await self._ask(
                 lambda session, _: session.send_current_time(),
+                turn,
                 timeout_seconds=self._timeouts.other_seconds,
                 key=_CURRENT_TIME,
             )
@@ -165,6 +175,7 @@ class GatewayRequests:
     async def _ask(
         self,
         send: Callable[[LibrarySession, int], None],
+        turn: Turn,
         *,
         timeout_seconds: float,
         contract: Any = None,
@@ -178,9 +189,14 @@ class GatewayRequests:
         request_id, answer = session.begin(contract, key=key)
         failure = self._open.add(key or request_id)
         try:
+            turn.sends()
             send(session, request_id)
             await self._wait({answer, failure}, timeout_seconds)
             return self._outcome(answer, failure, timeout_seconds)
+        except GatewayFailure as error:
+            if error.kind is FailureKind.PACING:
+                self._budget.violated(sent_at=turn.sent_at)
+            raise
         finally:
             if cancel is not None and not answer.done() and session.ready:
                 cancel(session, request_id)
@@ -220,11 +236,3 @@ class GatewayRequests:
         if self._silences >= _SILENCES_BEFORE_RECONNECT:
             self._silences = 0
             self._connection.drop(f"The gateway did not answer {_SILENCES_BEFORE_RECONNECT} requests in a row.")
-
-    async def _wait_for_window(self, query: HistoryQuery, waiting: Callable[[float], None]) -> None:
-        while seconds := self._windows.wait_seconds(
-            self._clock.monotonic(), series=query.series, request=query.identity
-        ):
-            waiting(seconds)
-            await self._clock.sleep(min(seconds, _LOOK_SECONDS))
-        self._windows.record(self._clock.monotonic(), series=query.series, request=query.identity)

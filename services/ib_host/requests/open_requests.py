@@ -1,7 +1,7 @@
 """The requests that wait for an answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -18,9 +18,13 @@ class OpenRequests:
     """Ends the future of each open request with a typed failure, whoever brings the news.
 
     It knows futures only: answers come over the library's own.
+
+    Args:
+        violated: called when IB says that it was asked too fast, and not in answer to an open request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, violated: Callable[[], None] = lambda: None) -> None:
+        self._violated = violated
         self._failures: dict[int | str, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
@@ -41,7 +45,10 @@ class OpenRequests:
             if code == _NO_TIME_ZONE:
                 _LOG.error("request_without_time_zone", request_id=request_id, text=printable(text))
             return
-        self._fail(request_id, GatewayFailure(classify(code, text), text, code=code))
+        kind = classify(code, text)
+        if kind is FailureKind.PACING and request_id not in self._failures:
+            self._violated()
+        self._fail(request_id, GatewayFailure(kind, text, code=code))
 
     def undecodable(self, fields: Sequence[str]) -> None:
         """Take a message that can't be decoded: the request it would have answered gets no other answer."""

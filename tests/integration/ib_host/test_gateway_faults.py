@@ -99,7 +99,7 @@ async def test_a_pacing_violation_pauses_and_is_no_missing_data(tmp_path: Path) 
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         gateway.on(HISTORY, violation)
         session = await host.start_load(TWO_CHUNKS)
-        await waits_for(host, session.id, "IB limits how fast history is asked for; going on in")
+        await waits_for(host, session.id, "IB pacing: 15 s, 2 chunks left")
         assert (await host.session(session.id)).state == Session.STATE_RUNNING
         assert len(gateway.requests(HISTORY)) == 1
 

@@ -1,143 +1,193 @@
-"""Nothing reaches the wire faster than IB allows."""
+"""Nothing reaches the wire faster than IB allows, and hardly slower."""
 
 import asyncio
+from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ib_host.pacing.budget import MOST_HISTORY_REQUESTS, MOST_OTHER_REQUESTS, RequestBudget
-from services.ib_host.pacing.windows import ALL, IDENTICAL, SERIES, HistoryWindows
-from tests.support.fake_clock import FakeClock
+from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.pacing.rules import MOST_OPEN, MOST_OPEN_FOR_LOADS, PacingRules, Rule, Urgency, Wish
+from services.ib_host.pacing.waiting import PacingWait
+from tests.support.paced_requests import Asked, JumpingClock, Wire, broken_rules, send_all
+
+LOAD = Wish(Urgency.LOAD)
+PERSON = Wish(Urgency.PERSON)
+
+ASKED = st.builds(
+    Asked,
+    series=st.integers(0, 2),
+    number=st.integers(0, 20),
+    what=st.sampled_from(["TRADES", "BID", "BID_ASK"]),
+    short_bars=st.sampled_from([True, True, True, False]),
+    arrives=st.one_of(st.just(0.0), st.floats(0, 700)),
+    takes=st.sampled_from([0.0, 0.3, 20.0]),
+    person=st.sampled_from([False, False, False, True]),
+)
 
 
-async def drive(clock: FakeClock, task: "asyncio.Task[object]", *, step_seconds: float = 0.005) -> None:
-    """Move the clock on until a task is done."""
-    while not task.done():
-        await asyncio.sleep(0)
-        clock.advance(step_seconds)
-    await task
+@settings(max_examples=25, deadline=None)
+@given(st.lists(ASKED, min_size=1, max_size=110))
+def test_no_window_is_ever_exceeded_and_everything_is_sent(requests: list[Asked]) -> None:
+    wire = asyncio.run(send_all(JumpingClock(), requests))
+    assert broken_rules(wire.sent) == []
+    assert sorted(map(repr, requests)) == sorted(repr(asked) for _, asked in wire.sent)
+    assert wire.most_open <= MOST_OPEN
 
 
-async def test_messages_keep_their_distance_whoever_sends() -> None:
-    clock = FakeClock()
-    budget = RequestBudget(clock)
-    sent: list[float] = []
+def test_the_check_itself_finds_what_breaks_the_rules() -> None:
+    one = Asked(number=1)
+    assert broken_rules([(0.0, one), (14.9, one)]) == ["0.0: identical"]
+    assert broken_rules([(0.1 * n, Asked(number=n)) for n in range(6)]) == ["0.0: two seconds"]
+    assert broken_rules([(0.1 * n, Asked(number=n, what="BID_ASK")) for n in range(3)]) == ["0.0: two seconds"]
+    assert broken_rules([(9.0 * n, Asked(number=n)) for n in range(61)]) == ["0.0: ten minutes"]
+    assert broken_rules([(0.01 * n, Asked(person=True)) for n in range(46)]) == ["0.0: messages"]
 
-    async def history() -> None:
-        async with budget.history_request():
-            sent.append(clock.monotonic())
 
-    async def other() -> None:
-        async with budget.other_request():
-            sent.append(clock.monotonic())
+@pytest.mark.parametrize(
+    ("requests", "allowed", "seconds"),
+    [
+        ([Asked(number=n, arrives=590.0 * (n // 60)) for n in range(660)], 600, 6_000.0),
+        (
+            [
+                Asked(series=n % 7, number=n, what=("TRADES", "BID_ASK")[n % 2], arrives=590.0 * (n // 40))
+                for n in range(440)
+            ],
+            600,
+            6_000.0,
+        ),
+        ([Asked(number=0, arrives=14.0 * n) for n in range(260)], 240, 3_600.0),
+        ([Asked(number=n, short_bars=False) for n in range(1_000)], 45 * 20, 20.0),
+    ],
+    ids=["one series", "counted twice", "identical", "messages"],
+)
+async def test_at_least_95_percent_of_what_is_allowed_is_sent(
+    requests: list[Asked], allowed: int, seconds: float
+) -> None:
+    wire = await send_all(JumpingClock(), requests, until=seconds - 1e-6)
+    sent = sum(2 if asked.what == "BID_ASK" else 1 for _, asked in wire.sent)
+    assert 0.95 * allowed <= sent <= allowed
 
-    async def everyone() -> None:
-        await asyncio.gather(*(history() for _ in range(100)), *(other() for _ in range(50)))
 
-    await drive(clock, asyncio.create_task(everyone()))
-    sent.sort()
-    assert len(sent) == 150
-    assert all(sum(start <= time < start + 1.0 for time in sent) <= 45 for start in sent)
+async def test_an_hour_of_loads_and_people_breaks_no_rule() -> None:
+    loads = [
+        Asked(series=n % 5, number=n, what=("TRADES", "BID_ASK", "MIDPOINT")[n % 3], arrives=n * 9.0, takes=0.5)
+        for n in range(400)
+    ]
+    long_bars = [Asked(number=n, short_bars=False, arrives=n * 9.0, takes=2.0) for n in range(400)]
+    people = [Asked(person=True, arrives=n * 30.0, takes=0.1) for n in range(120)]
+    wire = await send_all(JumpingClock(), [*loads, *long_bars, *people], until=3_600.0)
+    assert broken_rules(wire.sent) == []
+    assert sum(2 if a.what == "BID_ASK" else 1 for _, a in wire.sent if a.short_bars and not a.person) >= 0.95 * 360
+    assert all(time - asked.arrives < 0.2 for time, asked in wire.sent if asked.person or not asked.short_bars)
+
+
+async def test_loads_go_first_come_first_served_and_none_is_starved_by_lighter_ones() -> None:
+    heavy = Asked(number=1, what="BID_ASK", arrives=1.0)
+    light = [Asked(series=n % 20, number=n, arrives=2.0 + n * 3.0) for n in range(2, 160)]
+    before = [Asked(series=100 + n, number=n) for n in range(59)]
+    wire = await send_all(JumpingClock(), [heavy, *light, *before])
+    sent_short = [asked for _, asked in wire.sent]
+    assert sent_short[59] is heavy  # one place was free, it needs two: nobody takes that one
+    assert [asked for asked in sent_short if asked in light] == light
+
+
+async def test_a_request_that_waits_for_its_own_series_is_passed_by_others() -> None:
+    crowd = [Asked(series=1, number=n) for n in range(30)]
+    other = Asked(series=2, arrives=0.5)
+    wire = await send_all(JumpingClock(), [*crowd, other])
+    assert next(time for time, asked in wire.sent if asked is other) < 0.6
+
+
+async def test_long_bars_are_limited_as_configured() -> None:
+    rules = PacingRules(long_bars=Rule(30, 600.0))
+    wire = await send_all(JumpingClock(), [Asked(number=n, short_bars=False) for n in range(70)], rules=rules)
+    times = sorted(time for time, _ in wire.sent)
+    assert [sum(600.0 * n <= time < 600.0 * (n + 1) for time in times) for n in range(3)] == [30, 30, 10]
+
+
+async def test_no_more_than_fifty_are_open_and_people_never_wait_for_loads() -> None:
+    clock = JumpingClock()
+    loads = [Asked(short_bars=False, takes=1_000.0) for _ in range(80)]
+    person = Asked(person=True, arrives=5.0)
+    wire = await send_all(clock, [*loads, person], until=10.0)
+    assert sum(not asked.person for _, asked in wire.sent) == MOST_OPEN_FOR_LOADS
+    assert MOST_OPEN < 50
+    assert [time for time, asked in wire.sent if asked.person] == [5.0]
+
+
+async def test_people_go_first_and_loads_still_get_every_fifth_turn() -> None:
+    people = [Asked(person=True) for _ in range(40)]
+    wire = await send_all(JumpingClock(), [*(Asked(short_bars=False) for _ in range(20)), *people])
+    order = "".join("P" if asked.person else "L" for _, asked in wire.sent)
+    assert order[1:21] == "PPPPL" * 4
+
+
+async def test_whoever_gives_up_frees_his_place() -> None:
+    clock = JumpingClock()
+    budget, rules, wire = RequestBudget(clock), PacingRules(), Wire()
+    full = [asyncio.create_task(wire.ask(budget, clock, Asked(series=n, number=n), rules)) for n in range(60)]
+    await clock.run(asyncio.gather(*full))
+    waiting = [asyncio.create_task(wire.ask(budget, clock, Asked(series=n, number=n), rules)) for n in range(60, 130)]
+    await clock.run(asyncio.gather(*waiting, return_exceptions=True), until=100.0)
+    for task in waiting[:60]:
+        task.cancel()
+    await clock.run(asyncio.gather(*waiting, return_exceptions=True))
+    assert [asked.number for _, asked in wire.sent[60:]] == list(range(120, 130))
+    assert wire.sent[-1][0] < 610.0
+    await budget.close()
+
+
+async def test_a_turn_that_is_not_used_counts_for_nothing() -> None:
+    clock = JumpingClock()
+    budget, rules = RequestBudget(clock), PacingRules()
+
+    async def take(*, send: bool) -> float:
+        async with budget.turn(Asked(number=1).wish(rules)) as turn:
+            if send:
+                turn.sends()
+            return clock.monotonic()
+
+    tasks = [asyncio.create_task(take(send=send)) for send in (False, True, True)]
+    whole = asyncio.gather(*tasks)
+    await clock.run(whole)
+    first, second, third = whole.result()
+    assert second - first < 0.1
+    assert third - second >= 15.0
+    await budget.close()
 
 
 async def test_a_cancel_counts_as_a_message() -> None:
-    clock = FakeClock()
+    clock = JumpingClock()
     budget = RequestBudget(clock, messages_per_second=10)
     for _ in range(20):
         budget.charge()
-
-    async def send() -> float:
-        async with budget.other_request():
-            return clock.monotonic()
-
-    task = asyncio.create_task(send())
-    await drive(clock, task)
-    assert task.result() >= 2.0
+    wire = Wire()
+    task = asyncio.create_task(wire.ask(budget, clock, Asked(person=True), PacingRules()))
+    await clock.run(task)
+    assert wire.sent[0][0] == pytest.approx(2.0, abs=0.01)
+    await budget.close()
 
 
-async def test_no_more_than_fifty_requests_are_open_and_small_ones_never_wait_for_loads() -> None:
-    clock = FakeClock()
-    budget = RequestBudget(clock)
-    release = asyncio.Event()
-    open_now = 0
+async def test_the_wait_and_the_rest_are_told_each_second() -> None:
+    clock = JumpingClock()
+    budget, rules = RequestBudget(clock), PacingRules()
+    told: list[tuple[float, float, float]] = []
 
-    async def history() -> None:
-        nonlocal open_now
-        async with budget.history_request():
-            open_now += 1
-            await release.wait()
+    def tell(wait: PacingWait) -> None:
+        told.append((wait.seconds, wait.until_sent(60), wait.until_sent(312)))
 
-    async def small() -> None:
-        async with budget.other_request():
-            pass
+    async def ask(number: int) -> None:
+        async with budget.turn(Asked(series=number, number=number).wish(rules), tell) as turn:
+            turn.sends()
 
-    loads = [asyncio.create_task(history()) for _ in range(80)]
-    for _ in range(2_000):
-        await asyncio.sleep(0)
-        clock.advance(0.005)
-    assert open_now == MOST_HISTORY_REQUESTS
-    assert MOST_HISTORY_REQUESTS + MOST_OTHER_REQUESTS < 50
-    await drive(clock, asyncio.create_task(small()))
-    release.set()
-    await drive(clock, asyncio.create_task(asyncio.wait(loads)))
-
-
-async def test_a_violation_pauses_history_longer_each_time_and_slows_down() -> None:
-    clock = FakeClock()
-    budget = RequestBudget(clock)
-    told: list[float] = []
-
-    async def ask() -> float:
-        async with budget.history_request(told.append):
-            return clock.monotonic()
-
-    pauses = []
-    for _ in range(4):
-        budget.violated()
-        before = clock.monotonic()
-        task = asyncio.create_task(ask())
-        await drive(clock, task, step_seconds=0.5)
-        pauses.append(round(task.result() - before))
-    assert pauses == [15, 60, 600, 600]
-    assert max(told) == 600.0
-    for _ in range(100):
-        budget.answered()
-    budget.violated()
-    before = clock.monotonic()
-    task = asyncio.create_task(ask())
-    await drive(clock, task, step_seconds=0.5)
-    assert round(task.result() - before) == 15
-
-
-async def test_small_requests_go_on_while_history_pauses() -> None:
-    clock = FakeClock()
-    budget = RequestBudget(clock)
-    budget.violated()
-
-    async def small() -> float:
-        async with budget.other_request():
-            return clock.monotonic()
-
-    task = asyncio.create_task(small())
-    await drive(clock, task)
-    assert task.result() < 1.0
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.floats(0, 3)), min_size=1, max_size=150))
-def test_short_bars_stay_within_every_window(wishes: list[tuple[int, int, float]]) -> None:
-    windows = HistoryWindows()
-    now = 0.0
-    sent: list[tuple[float, int, tuple[int, int]]] = []
-    for series, number, gap in wishes:
-        now += gap
-        request = (series, number)
-        while seconds := windows.wait_seconds(now, series=series, request=request):
-            now += seconds + 1e-9
-        windows.record(now, series=series, request=request)
-        sent.append((now, series, request))
-    for time, series, request in sent:
-        since = [entry for entry in sent if time <= entry[0]]
-        assert sum(entry[0] < time + ALL.seconds for entry in since) <= ALL.most
-        assert sum(entry[0] < time + SERIES.seconds and entry[1] == series for entry in since) <= SERIES.most
-        assert sum(entry[0] < time + IDENTICAL.seconds and entry[2] == request for entry in since) <= IDENTICAL.most
+    whole = asyncio.gather(*(ask(number) for number in range(61)))
+    await clock.run(whole)
+    waits = [seconds for seconds, _, _ in told]
+    assert [before - after for before, after in pairwise(waits[-9:])] == pytest.approx([1.0] * 8)
+    assert 1.0 <= waits[-1] < 2.0
+    assert max(waits) == pytest.approx(600.0, abs=2.0)
+    assert told[-1][1] == pytest.approx(11 * 2.05, abs=2.0)  # all of one series: five at a time
+    assert told[-1][2] == pytest.approx(5 * 601.0, abs=5.0)
+    await budget.close()

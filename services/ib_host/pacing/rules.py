@@ -1,0 +1,111 @@
+"""IB's pacing rules, and what a request takes from each."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Rule(NamedTuple):
+    """At most so much in any stretch of time.
+
+    Attributes:
+        most: requests; those for BID_ASK count twice.
+        seconds: length of the stretch.
+        margin_seconds: kept in addition, as requests travel to the gateway unequally fast.
+    """
+
+    most: int
+    seconds: float
+    margin_seconds: float = 0.0
+
+    @property
+    def held_seconds(self) -> float:
+        """Time for which a request counts here."""
+        return self.seconds + self.margin_seconds
+
+
+IDENTICAL: Final = Rule(1, 15.0, 0.25)
+"""For bars of 30 seconds or less, the same request again within 15 seconds is a violation."""
+SERIES: Final = Rule(5, 2.0, 0.05)
+"""So are six or more for the same contract, exchange and kind of price within two seconds."""
+ALL: Final = Rule(60, 600.0, 1.0)
+"""So are more than sixty within ten minutes."""
+MESSAGES_PER_SECOND: Final = 44
+"""IB takes 50; the client library holds messages back, and sends them in bursts, from 45 on."""
+MOST_OPEN: Final = 49
+"""Requests that wait for an answer; IB takes 50 for history."""
+MOST_OPEN_FOR_LOADS: Final = 45
+"""The other places are kept for people, who never wait behind long loads."""
+
+
+class Urgency(Enum):
+    """Who waits for the answer."""
+
+    PERSON = "person"
+    """Someone looks at a screen, or the host looks after its connection: goes first."""
+    LOAD = "load"
+    """A load."""
+
+
+class Use(NamedTuple):
+    """What a request takes from one window.
+
+    Attributes:
+        key: names the window.
+        rule: its rule.
+        weight: how much the request counts.
+        repeats: whether further requests of the same kind take from this window, too.
+    """
+
+    key: str
+    rule: Rule
+    weight: int = 1
+    repeats: bool = True
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A request that waits for its turn.
+
+    Attributes:
+        urgency: who waits for it.
+        uses: the windows that it takes from.
+    """
+
+    urgency: Urgency
+    uses: Sequence[Use] = ()
+
+
+class PacingRules:
+    """Tells what requests for history take.
+
+    Args:
+        long_bars: rule for bars longer than 30 seconds, for which IB has no hard one; None for none.
+    """
+
+    def __init__(self, *, long_bars: Rule | None = None) -> None:
+        self._long_bars = long_bars
+
+    def history(self, *, short_bars: bool, series: Sequence[Hashable], identity: Sequence[Hashable]) -> Wish:
+        """Return what a request for bars takes.
+
+        Args:
+            short_bars: the bars are of 30 seconds or less.
+            series: contract, exchange and kind of price; the last decides whether it counts twice.
+            identity: everything that makes requests identical.
+        """
+        weight = 2 if series[-1] == "BID_ASK" else 1
+        if not short_bars:
+            long_bars = self._long_bars
+            return Wish(Urgency.LOAD, () if long_bars is None else (Use("long", long_bars, weight),))
+        uses = (
+            Use("all", ALL, weight),
+            Use(_named("series", series), SERIES, weight),
+            Use(_named("identical", identity), IDENTICAL, repeats=False),
+        )
+        return Wish(Urgency.LOAD, uses)
+
+
+def _named(kind: str, parts: Sequence[Hashable]) -> str:
+    return " ".join([kind, *(str(part) for part in parts)])

@@ -1,0 +1,84 @@
+"""What follows when IB says that it was asked too fast."""
+
+import asyncio
+
+import pytest
+
+from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.pacing.rules import PacingRules
+from services.ib_host.pacing.violations import CALM_SECONDS, MOST_SLOWDOWN, Violations
+from services.ib_host.requests.open_requests import OpenRequests
+from tests.support.paced_requests import Asked, JumpingClock, Wire
+
+LONG = Asked(short_bars=False)
+
+
+async def sent_after(budget: RequestBudget, clock: JumpingClock, asked: Asked) -> float:
+    """Return how long a request waits that is made now."""
+    began, wire = clock.monotonic(), Wire()
+    task = asyncio.create_task(wire.ask(budget, clock, asked, PacingRules()))
+    await clock.run(task)
+    return wire.sent[0][0] - began
+
+
+async def test_loads_pause_longer_each_time_while_people_go_on() -> None:
+    clock = JumpingClock()
+    budget = RequestBudget(clock)
+    pauses = []
+    for _ in range(4):
+        budget.violated()
+        assert await sent_after(budget, clock, Asked(person=True)) < 0.5
+        pauses.append(round(await sent_after(budget, clock, LONG)))
+        clock.advance(1.0)
+    assert pauses == [15, 60, 600, 600]
+    clock.advance(CALM_SECONDS)
+    budget.violated()
+    assert round(await sent_after(budget, clock, LONG)) == 15
+    await budget.close()
+
+
+def test_requests_that_were_under_way_belong_to_the_same_violation() -> None:
+    violations = Violations()
+    assert violations.violated(100.0, sent_at=99.0)
+    assert not violations.violated(103.0, sent_at=99.5)
+    assert violations.pause_seconds(103.0) == 12.0
+    assert violations.violated(117.0, sent_at=116.0)
+    assert violations.pause_seconds(117.0) == 60.0
+
+
+def test_the_rate_is_halved_each_time_and_doubles_after_ten_calm_minutes() -> None:
+    violations = Violations()
+    assert violations.slowdown(0.0) == 1
+    slowdowns = []
+    now = 0.0
+    for _ in range(5):
+        violations.violated(now, sent_at=now)
+        slowdowns.append(violations.slowdown(now))
+        now = violations.paused_until + 1.0
+    assert slowdowns == [2, 4, 8, MOST_SLOWDOWN, MOST_SLOWDOWN]
+    calm = [violations.slowdown(violations.paused_until + CALM_SECONDS * n) for n in range(5)]
+    assert calm == [8, 4, 2, 1, 1]
+
+
+async def test_after_a_violation_windows_and_messages_are_halved() -> None:
+    clock = JumpingClock()
+    budget, wire, rules = RequestBudget(clock), Wire(), PacingRules()
+    budget.violated()
+    short = [asyncio.create_task(wire.ask(budget, clock, Asked(series=n, number=n), rules)) for n in range(60)]
+    whole = asyncio.gather(*short)
+    await clock.run(whole, until=500.0)
+    times = [time for time, _ in wire.sent]
+    assert len(times) == 30
+    assert min(times) == pytest.approx(15.0, abs=0.1)
+    assert times[1] - times[0] >= 2 / 45
+    await clock.run(whole)
+    assert len(wire.sent) == 60
+    await budget.close()
+
+
+def test_news_without_a_request_is_heard_too() -> None:
+    heard = []
+    requests = OpenRequests(lambda: heard.append("violation"))
+    requests.told(-1, 100, "Max rate of messages per second has been exceeded")
+    requests.told(-1, 2106, "HMDS data farm connection is OK:ushmds")
+    assert heard == ["violation"]
