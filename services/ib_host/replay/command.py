@@ -27,7 +27,7 @@ async def serve(settings: ReplaySettings) -> int:
     try:
         server = ReplayServer(settings)
     except RecordingError as error:
-        message = f"data = {error}. Name a CSV file of daily bars with --data, or leave it out to replay known stocks."
+        message = f"data = {error}. See docs/replay-gateway.md, or leave out --data to replay known stocks."
         raise ConfigurationError(message) from error
     except FaultFileError as error:
         message = f"faults = {error}. Change it as docs/replay-gateway.md describes, or leave out --faults."
@@ -54,5 +54,5 @@ command = make_serve_command(
     name="replay-gateway",
     settings=ReplaySettings,
     run=serve,
-    help_text="Serve recorded daily history the way TWS and IB Gateway serve live data.",
+    help_text="Serve recorded or made-up history the way TWS and IB Gateway serve live data.",
 )

@@ -40,8 +40,8 @@ class Instrument:
 
     @property
     def exchanges(self) -> tuple[str, ...]:
-        """Names under which it can be asked for, the routed one first."""
-        return (SMART, self.primary_exchange)
+        """Names under which it can be asked for; of a stock, the routed one first."""
+        return (SMART, self.primary_exchange) if self.security_type == "STK" else (self.primary_exchange,)
 
 
 _KNOWN = {

@@ -23,8 +23,8 @@ class ReplaySettings(ServerSettings):
     data: str | None = Field(
         default=None,
         description="What to replay: generated:SYMBOL[,SYMBOL...][?seed=1&days=20&start=2024-01-02&gaps=0.01] for "
-        "made-up minute bars, or a CSV file with the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. "
-        "Without it, the stocks of bokeh_sampledata.",
+        "made-up minute bars; a folder of Parquet or CSV files such as AAPL_1min.parquet; or a CSV file with the "
+        "columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. Without it, the stocks of bokeh_sampledata.",
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -183,3 +184,26 @@ async def test_what_can_not_be_served_is_refused(
     [(refused, words)] = client.refusals
     assert refused == code
     assert text in words
+
+
+async def test_a_folder_is_served_with_its_contracts_and_their_local_clock(tmp_path: Path, connect: Connect) -> None:
+    (tmp_path / "EUR_5mins.csv").write_text(
+        "time,open,high,low,close,volume\n2024-03-11T23:55:00Z,1.1,1.2,1.0,1.15,0\n2024-03-12T08:00:00Z,1,1,1,1,0\n"
+    )
+    (tmp_path / "instruments.toml").write_text(
+        "[EUR]\nsecurity_type = 'CASH'\ntime_zone = 'Europe/Berlin'\nregular = '00:00-24:00'\n"
+    )
+    async with ReplayServer(ReplaySettings(port=0, data=str(tmp_path))) as gateway:
+        client = await connect(gateway)
+        euro = ib_insync.Forex("EURUSD")
+        [details] = await client.ib.reqContractDetailsAsync(euro)
+        first, second = await ask(client, "2 D", "5 mins", contract=euro, date_format=1)
+        [day] = await ask(client, "1 W", "1 day", contract=euro)
+    assert (details.contract.secType, details.contract.exchange, details.timeZoneId) == (
+        *("CASH", "IDEALPRO"),
+        "Europe/Berlin",
+    )
+    assert details.liquidHours.startswith("20240313:0000-20240314:0000;")
+    assert (first.date, first.date.tzinfo) == (datetime(2024, 3, 11, 23, 55, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
+    assert second.date == datetime(2024, 3, 12, 8, tzinfo=UTC)
+    assert (day.date, day.open, day.close, day.high, day.low) == (date(2024, 3, 12), 1.1, 1, 1.2, 1)

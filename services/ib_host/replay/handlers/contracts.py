@@ -8,7 +8,7 @@ from services.ib_host.replay.errors import unknown_contract
 from services.ib_host.replay.fields import FieldReader
 from services.ib_host.replay.gateway import Gateway
 from services.ib_host.replay.hours import Span
-from services.ib_host.replay.instruments import SMART, Instrument
+from services.ib_host.replay.instruments import Instrument
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.wire import TradingHours
 
@@ -77,7 +77,7 @@ def _matches(instrument: Instrument, pattern: str) -> bool:
 def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:
     if query.exchange:
         return [query.exchange]
-    return [SMART] if query.con_id else instrument.exchanges
+    return instrument.exchanges[:1] if query.con_id else instrument.exchanges
 
 
 def _hours(days: Sequence[date], sessions: Sequence[date], span: Span) -> str:

@@ -6,6 +6,7 @@ from services.ib_host.replay.history import SourceHistory
 from services.ib_host.replay.instruments import instruments
 from services.ib_host.replay.recorded import read_recording
 from services.ib_host.replay.served_history import ServedHistory
+from services.ib_host.replay.sources.folder import open_folder
 from services.ib_host.replay.sources.generated import GeneratedBars
 from services.ib_host.replay.sources.generator_text import PREFIX, parse_generator
 from services.ib_host.replay.sources.intraday import IntradayHistory
@@ -24,4 +25,5 @@ def open_history(data: str | None) -> ServedHistory:
         known = instruments(spec.symbols)
         hours = {symbol: instrument.hours for symbol, instrument in known.items()}
         return IntradayHistory(GeneratedBars(spec, hours), known)
-    return SourceHistory(read_recording(Path(data)))
+    path = Path(data)
+    return open_folder(path) if path.is_dir() else SourceHistory(read_recording(path))
