@@ -106,7 +106,9 @@ def _borders(start: datetime, end: datetime, bar: BarLength) -> Iterator[datetim
     elif bar.dated:
         yield from _steps(start, end, longest_stretch(bar) - _DAY)
     else:
-        span = longest_stretch(bar) - (_DAY if bar.length >= _HOUR else timedelta())
+        longest = longest_stretch(bar)
+        # The last bar of an hour or more, and the hour that a change of the clocks takes from a week, need room.
+        span = longest - _DAY if longest >= 7 * _DAY else longest
         yield start
         yield from _steps(_EPOCH + ((start - _EPOCH) // span + 1) * span, end, span)
 

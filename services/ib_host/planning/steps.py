@@ -2,7 +2,8 @@
 
 IB publishes which durations it takes for which bar sizes. Read the other way round, the table gives the largest safe
 stretch of one request. A duration is read here in the strictest way, so that it never covers less than is meant: a year
-as 365 days, a week as 7, a trading day as no more than one day of the calendar.
+as 365 days, a trading day as no more than one day of the calendar, and a week as an hour less than 7 days, as the clocks
+may go forward in it.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Final
 from services.ib_host.bar_sizes import BarLength
 
 _DAY: Final = timedelta(days=1)
+_CLOCK_CHANGE: Final = timedelta(hours=1)
 _SHORTEST_SECONDS: Final = 60
 _MOST_TRADING_DAYS: Final = 5
 _MOST_DATED_TRADING_DAYS: Final = 30
@@ -37,7 +39,8 @@ class Duration:
     def surely_covers(self) -> timedelta:
         """The stretch that is covered whichever way the duration is counted."""
         days = {"S": _DAY / 86_400, "D": _DAY, "W": 7 * _DAY, "M": 28 * _DAY, "Y": 365 * _DAY}
-        return self.count * days[self.unit]
+        changes = _CLOCK_CHANGE if self.unit in {"W", "M"} else timedelta()
+        return self.count * days[self.unit] - changes
 
 
 def longest_stretch(bar: BarLength) -> timedelta:
@@ -73,4 +76,4 @@ def covering(stretch: timedelta, bar: BarLength) -> Duration:
         return Duration(math.ceil(days / 365), "Y")
     if days <= _MOST_TRADING_DAYS:
         return Duration(days, "D")
-    return Duration(math.ceil(days / 7), "W")
+    return Duration(math.ceil((stretch + _CLOCK_CHANGE) / (7 * _DAY)), "W")

@@ -27,6 +27,8 @@ END: Final = datetime(2024, 3, 14, tzinfo=UTC)
         (bars_pb2.BAR_SIZE_1_MINUTE, 60, True),
         (bars_pb2.BAR_SIZE_1_MINUTE, 60, False),
         (bars_pb2.BAR_SIZE_5_MINUTES, 300, True),
+        (bars_pb2.BAR_SIZE_5_MINUTES, 300, False),
+        (bars_pb2.BAR_SIZE_30_MINUTES, 1800, False),
         (bars_pb2.BAR_SIZE_1_HOUR, 3600, True),
         (bars_pb2.BAR_SIZE_1_HOUR, 3600, False),
     ],

@@ -136,6 +136,14 @@ def test_the_date_of_an_instant_counts_for_daily_bars() -> None:
     assert [(chunk.start, chunk.end) for chunk in chunks] == [(_midnight(2012, 5, 2), _midnight(2012, 5, 5))]
 
 
+def test_a_week_in_which_the_clocks_go_forward_is_long_enough() -> None:
+    bar = BAR_LENGTHS[bars_pb2.BAR_SIZE_5_MINUTES]
+    assert str(covering(6 * DAY, bar)) == "1 W"
+    assert str(covering(7 * DAY, bar)) == "2 W"
+    chunks = plan_chunks(_midnight(2024, 3, 1), _midnight(2024, 4, 1), bar)
+    assert {str(chunk.ask.duration) for chunk in chunks[1:-1]} == {"1 W"}
+
+
 def test_nothing_to_do_for_an_empty_range() -> None:
     assert plan_chunks(_midnight(2012, 5, 2), _midnight(2012, 5, 2), MINUTES) == []
 
