@@ -2,8 +2,8 @@
 
 IB publishes which durations it takes for which bar sizes. Read the other way round, the table gives the largest safe
 stretch of one request. A duration is read here in the strictest way, so that it never covers less than is meant: a year
-as 365 days, a trading day as no more than one day of the calendar, and a week as an hour less than 7 days, as the clocks
-may go forward in it.
+as 365 days, a trading day as no more than one day of the calendar, and a week as an hour less than 7 days, because the
+clocks may go forward in it.
 """
 
 import math
