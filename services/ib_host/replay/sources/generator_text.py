@@ -15,7 +15,7 @@ PREFIX = "generated:"
 
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,11}")
 _FIRST_DAY = date(2024, 1, 2)
-_MOST_DAYS = 2600
+_MOST_DAYS = 520
 _MOST_GAPS = 0.5
 _SPLIT = re.compile(r"([A-Z0-9.]+):(\d{4}-\d\d-\d\d):(\d{1,3}(?:/\d{1,3})?)")
 
