@@ -44,7 +44,7 @@ class IbHostSettings(HostSettings):
     long_bar_requests: int = Field(
         default=0,
         ge=0,
-        le=30_000,
+        le=6_000,
         description="Most requests for bars longer than 30 seconds within ten minutes. 0 for no limit: IB has none, "
         "but answers slowly when it is asked for very much.",
     )

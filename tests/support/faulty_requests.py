@@ -14,6 +14,7 @@ from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.connection.picture import Link
 from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.pacing.rules import PacingRules
 from services.ib_host.planning.chunks import Ask
 from services.ib_host.planning.steps import Duration
 from services.ib_host.replay.server import ReplayServer
@@ -92,6 +93,7 @@ async def host_requests(
         connection,
         open_requests=open_requests,
         budget=RequestBudget(clock),
+        rules=PacingRules(),
         timeouts=RequestTimeouts(timeout_seconds, timeout_seconds),
         clock=clock,
     )

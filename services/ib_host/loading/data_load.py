@@ -173,6 +173,7 @@ class _Load:
                 persistence=self._persistence,
                 gateway=self._connection.address,
                 told=self._progress.waits_for,
+                paced=self._progress.waits_for_pacing,
             )
             self._take_source(self._connection.source)
             self._progress.contract_found(number + 1, instrument)

@@ -9,6 +9,7 @@ from services.common.errors import ServiceError
 from services.ib_host.contracts.instruments import difference, title_of, with_defaults
 from services.ib_host.loading.persistence import Persistence
 from services.ib_host.pacing.rules import Urgency
+from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.requests.gateway_requests import GatewayRequests
 
@@ -22,6 +23,7 @@ async def qualify(
     persistence: Persistence,
     gateway: str,
     told: Callable[[str], None],
+    paced: Callable[[PacingWait], None],
 ) -> bars_pb2.Instrument:
     """Return the instrument with everything that the gateway knows of it.
 
@@ -31,6 +33,7 @@ async def qualify(
         persistence: how often they are sent.
         gateway: HOST:PORT, for people.
         told: called with what it waits for.
+        paced: called while pacing holds it back.
 
     Raises:
         ServiceError: INSTRUMENT_NOT_FOUND, INSTRUMENT_AMBIGUOUS, or why the gateway can't tell.
@@ -38,7 +41,7 @@ async def qualify(
     wanted = with_defaults(description)
     try:
         found = await persistence.ask(
-            lambda: requests.contracts(wanted, urgency=Urgency.LOAD), farm="contracts", told=told
+            lambda: requests.contracts(wanted, urgency=Urgency.LOAD, waiting=paced), farm="contracts", told=told
         )
     except GatewayFailure as failure:
         raise as_service_error(failure, gateway=gateway, instrument=title_of(wanted)) from failure

@@ -84,13 +84,24 @@ class LoadProgress:
             self._waiting = text
 
     def waits_for_pacing(self, wait: PacingWait) -> None:
-        """IB's limits hold the next request back: until when, and how long they make the rest of the load."""
+        """IB's limits hold the next request back: until when, and how long they make the rest of the load.
+
+        No seconds: they do no more.
+        """
+        if wait.seconds <= 0.0:
+            self.waits_for("")
+            return
+        text = f"IB pacing: {duration_text(wait.seconds)}"
+        if self._total:
+            text += self._rest(wait)
+        self.waits_for(text)
+
+    def _rest(self, wait: PacingWait) -> str:
         left = self._total - self._completed
-        chunks = f"{left:,} chunk{'' if left == 1 else 's'} left"
+        chunks = f", {left:,} chunk{'' if left == 1 else 's'} left"
         rest = wait.until_sent(left)
         # What is left beyond this wait is worth telling only where it is longer.
-        estimate = f", about {duration_text(rest)}" if rest > wait.seconds + 1.0 else ""
-        self.waits_for(f"IB pacing: {duration_text(wait.seconds)}, {chunks}{estimate}")
+        return f"{chunks}, about {duration_text(rest)}" if rest > wait.seconds + 1.0 else chunks
 
 
 def duration_text(seconds: float) -> str:

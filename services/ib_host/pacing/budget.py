@@ -21,6 +21,8 @@ from services.ib_host.pacing.windows import Windows
 
 _LOG = structlog.get_logger(__name__)
 _TELL_SECONDS: Final = 1.0
+_REMEMBER_SECONDS: Final = 1.0
+"""Between two notes of what no hard rule counts."""
 _LEAST_SLEEP_SECONDS: Final = 0.001
 """Below this a clock may not move at all, and the wait would not end."""
 
@@ -48,6 +50,7 @@ class RequestBudget:
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = 0.0
         self._saving: asyncio.Task[None] | None = None
+        self._remembered_at = float("-inf")
 
     async def recall(self) -> None:
         """Take up what an earlier life of the host used. Before the first turn."""
@@ -56,10 +59,12 @@ class RequestBudget:
             self._windows.add(sent)
 
     async def close(self) -> None:
-        """Look no more, and finish what is being written down. After the last turn."""
+        """Look no more, and write down what still counts. After the last turn."""
         self._disarm()
         if self._saving is not None:
             await self._saving
+        if self._windows.counted(self._clock.monotonic()):
+            await self._remember()
 
     @asynccontextmanager
     async def turn(self, wish: Wish, waiting: Callable[[PacingWait], None] = lambda _: None) -> AsyncIterator[Turn]:
@@ -67,11 +72,12 @@ class RequestBudget:
 
         Args:
             wish: what it takes.
-            waiting: called each second with how long pacing still holds it back.
+            waiting: called each second with how long pacing still holds it back, and with 0 s when that is over.
         """
         turn = await self._wait(wish, waiting)
         try:
-            if turn.entries:  # before it is sent: what a host sent that is killed then counts, too
+            late = self._clock.monotonic() - self._remembered_at >= _REMEMBER_SECONDS
+            if wish.hard or (turn.entries and late):  # before it is sent: a host that is killed has sent it, too
                 await self._remember()
             yield turn
         finally:
@@ -97,7 +103,7 @@ class RequestBudget:
             self._saving = asyncio.get_running_loop().create_task(self._remember(), name="pacing-memory")
 
     async def _wait(self, wish: Wish, waiting: Callable[[PacingWait], None]) -> Turn:
-        waiter = Waiter(wish)
+        waiter, told = Waiter(wish), False
         self._line.join(waiter)
         self._serve()
         try:
@@ -105,8 +111,11 @@ class RequestBudget:
                 news, waiter.news = waiter.news, None
                 if news is not None:
                     waiting(news)
+                    told = True
                 waiter.wake = asyncio.get_running_loop().create_future()
                 await waiter.wake
+            if told:
+                waiting(PacingWait(0.0, lambda _: 0.0))
         except BaseException:
             self._line.leave(waiter)
             if waiter.turn is not None:
@@ -202,4 +211,5 @@ class RequestBudget:
 
     async def _remember(self) -> None:
         if self._memory is not None:
+            self._remembered_at = self._clock.monotonic()
             await self._memory.save(self._windows.counted(self._clock.monotonic()), self._violations)

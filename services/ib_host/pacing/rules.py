@@ -71,10 +71,12 @@ class Wish:
     Attributes:
         urgency: who waits for it.
         uses: the windows that it takes from.
+        hard: a rule of IB's is behind them, and breaking it is a violation.
     """
 
     urgency: Urgency
     uses: Sequence[Use] = ()
+    hard: bool = False
 
 
 class PacingRules:
@@ -104,7 +106,7 @@ class PacingRules:
             Use(_named("series", series), SERIES, weight),
             Use(_named("identical", identity), IDENTICAL, repeats=False),
         )
-        return Wish(Urgency.LOAD, uses)
+        return Wish(Urgency.LOAD, uses, hard=True)
 
 
 def _named(kind: str, parts: Sequence[Hashable]) -> str:

@@ -117,19 +117,24 @@ class GatewayRequests:
             return HistoryAnswer(received_bars(answer), self._connection.source)
 
     async def contracts(
-        self, instrument: bars_pb2.Instrument, *, urgency: Urgency = Urgency.PERSON
+        self,
+        instrument: bars_pb2.Instrument,
+        *,
+        urgency: Urgency = Urgency.PERSON,
+        waiting: Callable[[PacingWait], None] = lambda _: None,
     ) -> Sequence[bars_pb2.Instrument]:
         """Ask which instruments fit a description; each is named once, whatever exchanges it trades at.
 
         Args:
             instrument: the description.
             urgency: who waits for the answer.
+            waiting: called each second while pacing holds the request back.
 
         Raises:
             GatewayFailure: there is no answer; UNKNOWN_INSTRUMENT where none fits.
         """
         contract = to_contract(instrument)
-        async with self._budget.turn(Wish(urgency)) as turn:
+        async with self._budget.turn(Wish(urgency), waiting) as turn:
             answer = await self._ask(
                 lambda session, request_id: session.send_contract_details(request_id, contract),
                 turn,

@@ -48,9 +48,19 @@ def test_a_load_says_how_long_pacing_holds_it_back(completed: int, seconds: floa
     progress.waits_for_pacing(PacingWait(seconds, until_sent))
     assert bridge.reasons == [text]
     assert asked == [400 - completed]
+    progress.waits_for_pacing(PacingWait(0.0, until_sent))
+    assert bridge.reasons == [text, ""]
 
 
 def test_times_are_told_in_the_unit_that_people_would_use() -> None:
     assert [duration_text(seconds) for seconds in (0.2, 119.5, 121, 7_199, 7_300)] == [
         "1 s", "120 s", "3 min", "2 h 0 min", "2 h 2 min",
     ]  # fmt: skip
+
+
+def test_before_the_chunks_are_known_only_the_wait_is_told() -> None:
+    bridge: Any = RecordingBridge()
+    progress = LoadProgress(bridge, BAR_LENGTHS[bars_pb2.BAR_SIZE_1_DAY])
+    progress.begin_contracts(1)
+    progress.waits_for_pacing(PacingWait(14.5, lambda _: 99.0))
+    assert bridge.reasons == ["IB pacing: 15 s"]

@@ -184,6 +184,7 @@ async def test_the_wait_and_the_rest_are_told_each_second() -> None:
 
     whole = asyncio.gather(*(ask(number) for number in range(61)))
     await clock.run(whole)
+    assert told.pop()[0] == 0.0
     waits = [seconds for seconds, _, _ in told]
     assert [before - after for before, after in pairwise(waits[-9:])] == pytest.approx([1.0] * 8)
     assert 1.0 <= waits[-1] < 2.0
