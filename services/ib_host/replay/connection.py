@@ -25,6 +25,7 @@ class Connection:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self._held: list[bytes] | None = None
 
     @property
     def is_closing(self) -> bool:
@@ -37,8 +38,26 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         """Queue bytes that need not be a frame."""
+        if self._held is None:
+            self.write_past_hold(data)
+        else:
+            self._held.append(data)
+
+    def hold(self) -> None:
+        """Keep back what is written from now on, until `let_go`."""
+        if self._held is None:
+            self._held = []
+
+    def write_past_hold(self, data: bytes) -> None:
+        """Queue bytes although everything else is kept back."""
         if not self.is_closing:
             self._writer.write(data)
+
+    def let_go(self) -> None:
+        """Send what was kept back."""
+        held, self._held = self._held or [], None
+        for data in held:
+            self.write(data)
 
     def altered(self, alteration: Alteration) -> "Connection":
         """Return another way to the same client, on which each frame is altered."""

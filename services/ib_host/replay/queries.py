@@ -52,6 +52,13 @@ class OpenQueries:
         del self._tasks[request_id]
         return True
 
+    def lose_all(self) -> None:
+        """Keep all queries open that are still to be answered, and never answer them."""
+        for request_id, task in list(self._tasks.items()):
+            self._tasks[request_id] = None
+            if task is not None:
+                task.cancel()
+
     async def cancel_all(self) -> None:
         """End all queries and wait for their work to stop."""
         tasks = [task for task in self._tasks.values() if task is not None]

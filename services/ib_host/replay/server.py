@@ -10,6 +10,7 @@ from services.ib_host.replay.clock import ReplayClock
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.errors import NOT_A_REQUEST, RequestRefused
 from services.ib_host.replay.faults.file import read_faults
+from services.ib_host.replay.faults.outages import Outages
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.gateway import Gateway
 from services.ib_host.replay.handlers import build_handlers
@@ -66,6 +67,7 @@ class ReplayServer:
         self._sessions: dict[int, Session] = {}
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._background = Background(self._wall_clock)
+        self._outages = Outages(self._background, tell_all=self._tell_all, lose_queries=self._lose_queries)
         self._server: asyncio.Server | None = None
 
     @property
@@ -122,10 +124,13 @@ class ReplayServer:
         else:
             del self._sessions[client_id]
 
-    def tell_all(self, notice: RequestRefused) -> None:
-        """Send a notice to every client."""
+    def _tell_all(self, notice: RequestRefused) -> None:
         for session in self._sessions.values():
             session.refuse(NOT_A_REQUEST, notice)
+
+    def _lose_queries(self) -> None:
+        for session in self._sessions.values():
+            session.queries.lose_all()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(writer)
@@ -136,6 +141,7 @@ class ReplayServer:
             handlers=self._handlers,
             register=self,
             faults=self.faults,
+            outages=self._outages,
             background=Background(self._wall_clock),
             journal=self.journal,
             server_version=self._settings.server_version,

@@ -20,6 +20,7 @@ from services.ib_host.replay.errors import (
 )
 from services.ib_host.replay.faults.exchange import Exchange
 from services.ib_host.replay.faults.messages import HANDSHAKE, request_id
+from services.ib_host.replay.faults.outages import Outages
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.fields import FieldReader, MalformedRequestError
 from services.ib_host.replay.framing import FramingError, read_frame, read_payload
@@ -66,9 +67,6 @@ class ClientRegister(Protocol):
     def leave(self, client_id: int, *, after_seconds: float) -> None:
         """Give a client id back, at once or later."""
 
-    def tell_all(self, notice: RequestRefused) -> None:
-        """Send a notice to every client."""
-
 
 class Session:
     """Speaks with one client from its greeting to its end.
@@ -80,6 +78,7 @@ class Session:
         handlers: by message id.
         register: the client ids in use.
         faults: asked about each message.
+        outages: troubles of the whole gateway.
         background: what is to be done later; dropped when the session ends.
         journal: where received frames and faults are noted.
         server_version: the highest version to agree on.
@@ -94,6 +93,7 @@ class Session:
         handlers: Mapping[int, Handler],
         register: ClientRegister,
         faults: Faults,
+        outages: Outages,
         background: Background,
         journal: Journal,
         server_version: int,
@@ -103,6 +103,7 @@ class Session:
         self._handlers = handlers
         self._register = register
         self._faults = faults
+        self._outages = outages
         self._background = background
         self._journal = journal
         self._client_id_kept_seconds = 0.0
@@ -169,24 +170,27 @@ class Session:
 
     def _deal_with(self, message: int, frame: tuple[str, ...], usual: Callable[[Connection], None]) -> None:
         rule = self._faults.find(message, frame)
-        if rule is None:
+        outage = self._outages.find(message)
+        if rule is None and outage is None:
             usual(self.connection)
             return
-        _LOG.warning("fault", client_id=self.client_id, rule=rule.name, action=rule.action, message_id=message)
-        self._journal.record_fault(self.client_id, rule=rule.name, action=rule.action, fields=frame)
-        rule.apply(
-            Exchange(
-                message_id=message,
-                request_id=request_id(frame),
-                connection=self.connection,
-                queries=self.queries,
-                background=self._background,
-                refuse=self.refuse,
-                proceed=usual,
-                tell_all=self._register.tell_all,
-                keep_client_id=self._keep_client_id,
-            )
+        exchange = Exchange(
+            message_id=message,
+            request_id=request_id(frame),
+            connection=self.connection,
+            queries=self.queries,
+            background=self._background,
+            refuse=self.refuse,
+            proceed=usual,
+            outages=self._outages,
+            keep_client_id=self._keep_client_id,
         )
+        if rule is not None:
+            _LOG.warning("fault", client_id=self.client_id, rule=rule.name, action=rule.action, message_id=message)
+            self._journal.record_fault(self.client_id, rule=rule.name, action=rule.action, fields=frame)
+            rule.apply(exchange)
+        elif outage is not None:
+            outage.treat(exchange)
 
     def _keep_client_id(self, seconds: float) -> None:
         self._client_id_kept_seconds = seconds
@@ -207,7 +211,7 @@ class Session:
         self.client_id = client_id
         connection.send([Outbound.MANAGED_ACCOUNTS, 1, ACCOUNT])
         connection.send([Outbound.NEXT_VALID_ID, 1, 1])
-        for notice in NOTICES:
+        for notice in self._outages.announce(NOTICES):
             connection.send(self.wire.error(NOT_A_REQUEST, notice))
         _LOG.info("client_started", client_id=client_id, version=self.wire.version)
 

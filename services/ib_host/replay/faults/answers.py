@@ -4,11 +4,18 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.ib_host.replay.errors import RequestRefused
+from services.ib_host.replay.errors import NOT_A_REQUEST, RequestRefused
 from services.ib_host.replay.faults.exchange import Exchange
 from services.ib_host.replay.faults.messages import HANDSHAKE
 from services.ib_host.replay.faults.rule import FaultRule, Seconds
 from services.ib_host.replay.messages import Inbound
+
+_TOO_MANY_MESSAGES = 100
+_PACING = {
+    _TOO_MANY_MESSAGES: "Max rate of messages per second has been exceeded",
+    162: "Historical Market Data Service error message:Historical data request pacing violation",
+    420: "Invalid Real-time Query:Historical data request pacing violation",
+}
 
 
 class ErrorRule(FaultRule):
@@ -64,3 +71,51 @@ class DelayRule(FaultRule):
                 exchange.proceed(exchange.connection)
 
         exchange.background.later(self.seconds, answer_if_open)
+
+
+class LateRule(FaultRule):
+    """Answers a query for history later, also when it has been cancelled meanwhile."""
+
+    action: Literal["late"] = "late"
+    seconds: Seconds
+    """How much later."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Wait, then answer whatever has happened."""
+        if not exchange.is_query:
+            exchange.proceed(exchange.connection)
+            return
+        exchange.queries.keep(exchange.request_id)
+
+        def answer() -> None:
+            exchange.queries.release(exchange.request_id)
+            exchange.proceed(exchange.connection)
+
+        exchange.background.later(self.seconds, answer)
+
+    @model_validator(mode="after")
+    def _only_what_can_be_cancelled(self) -> Self:
+        if self.on != Inbound.HISTORICAL_DATA:
+            message = "late is possible on historical_data only, which can be cancelled: use delay"
+            raise ValueError(message)
+        return self
+
+
+class PacingRule(FaultRule):
+    """Says that the client asks too fast."""
+
+    action: Literal["pacing"] = "pacing"
+    code: Literal[100, 162, 420] = 162
+    """162: too much history in a time; 100: too many messages in a second; 420: too many requests for one thing."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Send the error; that for messages per second belongs to no request."""
+        request_id = NOT_A_REQUEST if self.code == _TOO_MANY_MESSAGES else exchange.request_id
+        exchange.refuse(request_id, RequestRefused(self.code, _PACING[self.code]))
+
+    @model_validator(mode="after")
+    def _not_before_the_start(self) -> Self:
+        if self.on in {HANDSHAKE, Inbound.START_API}:
+            message = "pacing is possible only for messages that follow the start"
+            raise ValueError(message)
+        return self

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from services.ib_host.replay.background import Background
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.errors import RequestRefused
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.queries import OpenQueries
+
+if TYPE_CHECKING:  # what lasts deals with exchanges, too
+    from services.ib_host.replay.faults.outages import Outages
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Exchange:
         background: for what comes later; ends with the connection.
         refuse: answers with an error.
         proceed: deals with the message as usual, and answers on the connection given.
-        tell_all: sends a notice to every client.
+        outages: troubles of the whole gateway.
         keep_client_id: keeps the client's id taken for so many seconds after it has left.
     """
 
@@ -33,7 +37,7 @@ class Exchange:
     background: Background
     refuse: Callable[[int, RequestRefused], None]
     proceed: Callable[[Connection], None]
-    tell_all: Callable[[RequestRefused], None]
+    outages: "Outages"
     keep_client_id: Callable[[float], None]
 
     @property

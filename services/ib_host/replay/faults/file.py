@@ -7,14 +7,32 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from services.ib_host.replay.faults.answers import DelayRule, ErrorRule, SilentRule
-from services.ib_host.replay.faults.closing import AbortRule, DisconnectRule
+from services.ib_host.replay.faults.answers import DelayRule, ErrorRule, LateRule, PacingRule, SilentRule
+from services.ib_host.replay.faults.bars import BarsRule
+from services.ib_host.replay.faults.client_ids import ZombieClientIdRule
+from services.ib_host.replay.faults.closing import AbortRule, CutRule, DisconnectRule
+from services.ib_host.replay.faults.drip import DripRule
+from services.ib_host.replay.faults.links import ConnectivityRule, FarmRule
+from services.ib_host.replay.faults.malformed import MalformedRule
 from services.ib_host.replay.faults.messages import message_id
 from services.ib_host.replay.faults.rule import FaultRule
 from services.ib_host.replay.faults.rulebook import Faults
 
 Rule = Annotated[
-    ErrorRule | SilentRule | DelayRule | DisconnectRule | AbortRule,
+    ErrorRule
+    | SilentRule
+    | DelayRule
+    | LateRule
+    | PacingRule
+    | DisconnectRule
+    | AbortRule
+    | CutRule
+    | DripRule
+    | MalformedRule
+    | BarsRule
+    | ConnectivityRule
+    | FarmRule
+    | ZombieClientIdRule,
     Field(discriminator="action"),
 ]
 """Any rule, told apart by its action."""

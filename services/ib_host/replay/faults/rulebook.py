@@ -31,7 +31,7 @@ class Faults:
     other rules there are.
 
     Args:
-        rules: in order; the first that is due wins.
+        rules: in order; the first that is due wins. One without a name is called after its place.
         seed: of the probabilities.
 
     Attributes:
@@ -39,7 +39,10 @@ class Faults:
     """
 
     def __init__(self, rules: Sequence[FaultRule] = (), *, seed: int = 0) -> None:
-        self.counts = [RuleCount(rule) for rule in rules]
+        self.counts = [
+            RuleCount(rule if rule.name else rule.model_copy(update={"name": f"rule {number}"}))
+            for number, rule in enumerate(rules, 1)
+        ]
         self._draws = [Random(f"{seed}/{number}") for number in range(len(rules))]
 
     def find(self, message_id: int, fields: Sequence[str]) -> FaultRule | None:
