@@ -1,6 +1,6 @@
 """Sliding windows over what was sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,11 +81,6 @@ class Windows:
         """Return everything that still counts."""
         self._expire(now)
         return [entry for entries in self._sent.values() for entry in entries]
-
-    def used(self, now: float) -> Mapping[str, int]:
-        """Return how much of each window is used."""
-        self._expire(now)
-        return {key: sum(entry.weight for entry in entries) for key, entries in self._sent.items()}
 
     def _expire(self, now: float) -> None:
         for key in list(self._sent):

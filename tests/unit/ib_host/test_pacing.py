@@ -8,12 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ib_host.pacing.budget import RequestBudget
-from services.ib_host.pacing.rules import MOST_OPEN, MOST_OPEN_FOR_LOADS, PacingRules, Rule, Urgency, Wish
+from services.ib_host.pacing.rules import MOST_OPEN, MOST_OPEN_FOR_LOADS, PacingRules, Rule
 from services.ib_host.pacing.waiting import PacingWait
 from tests.support.paced_requests import Asked, JumpingClock, Wire, broken_rules, send_all
-
-LOAD = Wish(Urgency.LOAD)
-PERSON = Wish(Urgency.PERSON)
 
 ASKED = st.builds(
     Asked,
