@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.ib_host.replay.faults.answers import ErrorRule, SilentRule
 from services.ib_host.replay.faults.file import FaultFileError, read_faults
+from services.ib_host.replay.faults.messages import request_id
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.messages import Inbound
 
@@ -142,6 +143,23 @@ def test_a_probability_is_met_about_as_often_as_it_says() -> None:
     for _ in range(1000):
         faults.find(HISTORY, ask())
     assert 250 < faults.counts[0].fired < 350
+
+
+@pytest.mark.parametrize(
+    ("fields", "number"),
+    [
+        (("20", "5", "0"), 5),
+        (("9", "8", "6"), 6),
+        (("49", "1"), -1),
+        (("20",), -1),
+        (("20", ""), -1),
+        (("20", "-7"), -1),
+        (("20", "9" * 5000), -1),
+        ((), -1),
+    ],
+)
+def test_the_id_of_a_request_is_where_its_message_has_it(fields: tuple[str, ...], number: int) -> None:
+    assert request_id(fields) == number
 
 
 def test_the_example_of_the_documentation_is_a_file_that_can_be_used(tmp_path: Path) -> None:

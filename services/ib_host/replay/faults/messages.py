@@ -9,6 +9,7 @@ from services.ib_host.replay.messages import Inbound
 HANDSHAKE: Final = 0
 """Stands for a client's greeting, which has no message id."""
 
+_MOST_DIGITS: Final = 19
 _REQUEST_ID_AT: Final = {
     Inbound.EXECUTIONS: 2,
     Inbound.CONTRACT_DETAILS: 2,
@@ -51,7 +52,7 @@ def message_id(name: object) -> int:
 def request_id(fields: Sequence[str]) -> int:
     """Return the request id of a message, -1 where it has none or it cannot be read."""
     text = _field(fields, _REQUEST_ID_AT)
-    return int(text) if text.isascii() and text.isdecimal() else NOT_A_REQUEST
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else NOT_A_REQUEST
 
 
 def symbol(fields: Sequence[str]) -> str:
