@@ -113,7 +113,10 @@ class OpenJournal:
                 return
             if self._take(words):
                 return
-        self._load()
+        # A writer may have begun its next segment between the look at how many there are and the look at the last one.
+        before = -1
+        while (count := self._load()) != before and self.goes_on:
+            before = count
 
     def state(self) -> State:
         """Return the newest state."""
@@ -150,8 +153,8 @@ class OpenJournal:
         self.end_seq = segment.end_seq = end_seq
         return True
 
-    def _load(self) -> None:
-        """Read the header, and the segments' headers as far as they aren't known to be complete."""
+    def _load(self) -> int:
+        """Read the header, and the segments' headers as far as they aren't known to be complete; return their count."""
         identity = self.identity
         data = os.pread(self.descriptor, HEADER_READ_BYTES, 0)
         counters = data[identity.flags_offset : identity.flags_offset + 16]
@@ -182,6 +185,7 @@ class OpenJournal:
             offset = identity.span(count - 1)[0] + WORDS_OFFSET
             if self._take(os.pread(self.descriptor, WORDS.size, offset)):
                 self.words_offset = offset
+        return count
 
     def _segment(self, number: int, count: int) -> Segment | None:
         known = self._complete.get(number)

@@ -4,10 +4,36 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from ktrdr_bridge import JournalReader, Position
+import pytest
+from ktrdr_bridge import Bridge, JournalReader, Position, open_journal, segment_head
 
 from tests.support.eventually import eventually_sync
+
+
+def test_a_segment_that_begins_while_the_reader_counts_segments_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "journal"
+    bridge = Bridge.create(journal, segment_bytes=8_192, limit_bytes=2**24)
+    bridge.on_epoch(0, {"loss": 0.0})
+    reader = JournalReader(journal)
+    decode, begun = segment_head.decode_segment, []
+
+    def decode_as_the_writer_goes_on(data: bytes, number: int, *rest: Any) -> Any:
+        if number == len(begun) < 4:
+            begun.append(number)
+            for epoch in range(1_500 << number):
+                bridge.on_epoch(epoch, {"loss": float(epoch)})
+        return decode(data, number, *rest)
+
+    monkeypatch.setattr(open_journal, "decode_segment", decode_as_the_writer_goes_on)
+    found = reader.read(max_points=10**6)
+    bridge.close()
+    reader.close()
+    assert begun == [0, 1, 2, 3]
+    assert (found.damage, found.more, found.next.seq) == ("", False, 22_501)
 
 
 def test_readers_beside_a_writer_see_every_row_once_and_whole(tmp_path: Path) -> None:
