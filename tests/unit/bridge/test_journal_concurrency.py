@@ -19,7 +19,8 @@ def test_a_segment_that_begins_while_the_reader_counts_segments_is_no_damage(
     bridge = Bridge.create(journal, segment_bytes=8_192, limit_bytes=2**24)
     bridge.on_epoch(0, {"loss": 0.0})
     reader = JournalReader(journal)
-    decode, begun = segment_head.decode_segment, []
+    decode = segment_head.decode_segment
+    begun: list[int] = []
 
     def decode_as_the_writer_goes_on(data: bytes, number: int, *rest: Any) -> Any:
         if number == len(begun) < 4:
