@@ -169,6 +169,15 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
             "The gateway's answer could not be understood, or broke off. {detail} Try again; if it stays, restart "
             "the gateway.",
         ),
+        _REASON.ERROR_REASON_GATEWAY_QUERY_LOST: ErrorSpec(
+            _CODE.ABORTED,
+            "The gateway lost the query while it was under way. {detail} Try again; see how it stands with: ktrdr gateway",
+        ),
+        _REASON.ERROR_REASON_GATEWAY_SERVICE_TROUBLE: ErrorSpec(
+            _CODE.UNAVAILABLE,
+            "IB's data service has trouble of its own. {detail} Try again in a minute; see how its data farms stand with: "
+            "ktrdr gateway",
+        ),
         # Bars.
         _REASON.ERROR_REASON_DATASET_NOT_FOUND: ErrorSpec(
             _CODE.NOT_FOUND, "There is no dataset {dataset}. {detail} Load it with: {command}"

@@ -140,6 +140,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The file of a model is not the one whose digest was named. ABORTED."""
     ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: _ErrorReason.ValueType  # 58
     """The offset lies beyond the end of the file. OUT_OF_RANGE."""
+    ERROR_REASON_GATEWAY_QUERY_LOST: _ErrorReason.ValueType  # 59
+    """The gateway lost a query that was under way. ABORTED."""
+    ERROR_REASON_GATEWAY_SERVICE_TROUBLE: _ErrorReason.ValueType  # 60
+    """IB's data service has trouble of its own; asking again may help. UNAVAILABLE."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed list of reasons that KTRDR servers give. It travels as `google.rpc.ErrorInfo.reason` (without the
@@ -264,4 +268,8 @@ ERROR_REASON_ARTIFACT_CHANGED: ErrorReason.ValueType  # 57
 """The file of a model is not the one whose digest was named. ABORTED."""
 ERROR_REASON_ARTIFACT_OFFSET_OUT_OF_RANGE: ErrorReason.ValueType  # 58
 """The offset lies beyond the end of the file. OUT_OF_RANGE."""
+ERROR_REASON_GATEWAY_QUERY_LOST: ErrorReason.ValueType  # 59
+"""The gateway lost a query that was under way. ABORTED."""
+ERROR_REASON_GATEWAY_SERVICE_TROUBLE: ErrorReason.ValueType  # 60
+"""IB's data service has trouble of its own; asking again may help. UNAVAILABLE."""
 global___ErrorReason = ErrorReason

@@ -4,7 +4,9 @@ isort:skip_file
 Market data from Interactive Brokers."""
 
 import builtins
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
@@ -30,6 +32,8 @@ class _SourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """From Interactive Brokers."""
     SOURCE_REPLAY: _Source.ValueType  # 2
     """From the replay gateway: recorded history, for trying out and testing."""
+    SOURCE_IMPORTED: _Source.ValueType  # 3
+    """Brought by a person from a file (ImportBars)."""
 
 class Source(_Source, metaclass=_SourceEnumTypeWrapper):
     """Source tells real bars from recorded ones. They are never mixed in one dataset."""
@@ -40,6 +44,8 @@ SOURCE_IB: Source.ValueType  # 1
 """From Interactive Brokers."""
 SOURCE_REPLAY: Source.ValueType  # 2
 """From the replay gateway: recorded history, for trying out and testing."""
+SOURCE_IMPORTED: Source.ValueType  # 3
+"""Brought by a person from a file (ImportBars)."""
 global___Source = Source
 
 class _SecurityType:
@@ -90,6 +96,8 @@ class _WhatToShowEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """Bids."""
     WHAT_TO_SHOW_ASK: _WhatToShow.ValueType  # 4
     """Asks."""
+    WHAT_TO_SHOW_ADJUSTED_LAST: _WhatToShow.ValueType  # 5
+    """Trades, adjusted for splits and dividends. Every dividend changes all of them, so they are always loaded whole, in one request."""
 
 class WhatToShow(_WhatToShow, metaclass=_WhatToShowEnumTypeWrapper):
     """WhatToShow is what the prices of a bar are made of, in IB's words."""
@@ -104,6 +112,8 @@ WHAT_TO_SHOW_BID: WhatToShow.ValueType  # 3
 """Bids."""
 WHAT_TO_SHOW_ASK: WhatToShow.ValueType  # 4
 """Asks."""
+WHAT_TO_SHOW_ADJUSTED_LAST: WhatToShow.ValueType  # 5
+"""Trades, adjusted for splits and dividends. Every dividend changes all of them, so they are always loaded whole, in one request."""
 global___WhatToShow = WhatToShow
 
 class _BarSize:
@@ -220,6 +230,9 @@ class Instrument(google.protobuf.message.Message):
     CONTRACT_ID_FIELD_NUMBER: builtins.int
     LONG_NAME_FIELD_NUMBER: builtins.int
     TIME_ZONE_FIELD_NUMBER: builtins.int
+    LAST_TRADE_DATE_FIELD_NUMBER: builtins.int
+    LOCAL_SYMBOL_FIELD_NUMBER: builtins.int
+    MULTIPLIER_FIELD_NUMBER: builtins.int
     symbol: builtins.str
     """Symbol, such as "AAPL"."""
     security_type: global___SecurityType.ValueType
@@ -236,6 +249,12 @@ class Instrument(google.protobuf.message.Message):
     """Full name, in answers."""
     time_zone: builtins.str
     """Time zone of the exchange, an IANA name, in answers."""
+    last_trade_date: builtins.str
+    """Of a future: the month of its contract ("202503") or its last trading day ("20250321"), as IB writes them."""
+    local_symbol: builtins.str
+    """Symbol at its exchange, such as "ESH5": names one future by itself."""
+    multiplier: builtins.str
+    """Of a future: units of the underlying that one contract stands for, such as "50"."""
     def __init__(
         self,
         *,
@@ -247,8 +266,11 @@ class Instrument(google.protobuf.message.Message):
         contract_id: builtins.int = ...,
         long_name: builtins.str = ...,
         time_zone: builtins.str = ...,
+        last_trade_date: builtins.str = ...,
+        local_symbol: builtins.str = ...,
+        multiplier: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["contract_id", b"contract_id", "currency", b"currency", "exchange", b"exchange", "long_name", b"long_name", "primary_exchange", b"primary_exchange", "security_type", b"security_type", "symbol", b"symbol", "time_zone", b"time_zone"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["contract_id", b"contract_id", "currency", b"currency", "exchange", b"exchange", "last_trade_date", b"last_trade_date", "local_symbol", b"local_symbol", "long_name", b"long_name", "multiplier", b"multiplier", "primary_exchange", b"primary_exchange", "security_type", b"security_type", "symbol", b"symbol", "time_zone", b"time_zone"]) -> None: ...
 
 global___Instrument = Instrument
 
@@ -344,3 +366,261 @@ class Dataset(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["fingerprint", b"fingerprint", "first_bar_time", b"first_bar_time", "key", b"key", "last_bar_time", b"last_bar_time", "rows", b"rows", "size_bytes", b"size_bytes", "update_time", b"update_time", "version", b"version"]) -> None: ...
 
 global___Dataset = Dataset
+
+@typing.final
+class Revision(google.protobuf.message.Message):
+    """Revision is a change of bars that were stored before: the gateway now tells other prices for the same times."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Kind:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _KindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Revision._Kind.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Revision._Kind.ValueType  # 0
+        """Not known."""
+        KIND_SPLIT: Revision._Kind.ValueType  # 1
+        """All prices by one factor, volumes by its inverse: a split. Everything before it is loaded again."""
+        KIND_CORRECTION: Revision._Kind.ValueType  # 2
+        """Some bars: a correction. What is around them is loaded again."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind says what changed."""
+
+    KIND_UNSPECIFIED: Revision.Kind.ValueType  # 0
+    """Not known."""
+    KIND_SPLIT: Revision.Kind.ValueType  # 1
+    """All prices by one factor, volumes by its inverse: a split. Everything before it is loaded again."""
+    KIND_CORRECTION: Revision.Kind.ValueType  # 2
+    """Some bars: a correction. What is around them is loaded again."""
+
+    KIND_FIELD_NUMBER: builtins.int
+    NOTICE_TIME_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    BARS_FIELD_NUMBER: builtins.int
+    PRICE_RATIO_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    kind: global___Revision.Kind.ValueType
+    """What changed."""
+    bars: builtins.int
+    """How many were seen to differ."""
+    price_ratio: builtins.float
+    """New prices divided by the old ones, where one factor explains all."""
+    text: builtins.str
+    """What was found and done, for people."""
+    @property
+    def notice_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was noticed."""
+
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """First instant of the bars that were seen to differ."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """End of the bars that were seen to differ, exclusive."""
+
+    def __init__(
+        self,
+        *,
+        kind: global___Revision.Kind.ValueType = ...,
+        notice_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        bars: builtins.int = ...,
+        price_ratio: builtins.float = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "notice_time", b"notice_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bars", b"bars", "end_time", b"end_time", "kind", b"kind", "notice_time", b"notice_time", "price_ratio", b"price_ratio", "start_time", b"start_time", "text", b"text"]) -> None: ...
+
+global___Revision = Revision
+
+@typing.final
+class MissingSpan(google.protobuf.message.Message):
+    """MissingSpan is a stretch of time in which bars are expected and none is stored."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Reason:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[MissingSpan._Reason.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: MissingSpan._Reason.ValueType  # 0
+        """Not known."""
+        REASON_NOT_LOADED: MissingSpan._Reason.ValueType  # 1
+        """The gateway was never asked for them."""
+        REASON_GATEWAY_HAS_NONE: MissingSpan._Reason.ValueType  # 2
+        """The gateway was asked, and said that it has none."""
+        REASON_LEFT_OUT: MissingSpan._Reason.ValueType  # 3
+        """The gateway was asked, and the answer has bars around them but not these."""
+        REASON_FAILED: MissingSpan._Reason.ValueType  # 4
+        """The request for them failed."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """Reason says why they are not there."""
+
+    REASON_UNSPECIFIED: MissingSpan.Reason.ValueType  # 0
+    """Not known."""
+    REASON_NOT_LOADED: MissingSpan.Reason.ValueType  # 1
+    """The gateway was never asked for them."""
+    REASON_GATEWAY_HAS_NONE: MissingSpan.Reason.ValueType  # 2
+    """The gateway was asked, and said that it has none."""
+    REASON_LEFT_OUT: MissingSpan.Reason.ValueType  # 3
+    """The gateway was asked, and the answer has bars around them but not these."""
+    REASON_FAILED: MissingSpan.Reason.ValueType  # 4
+    """The request for them failed."""
+
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    BARS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    bars: builtins.int
+    """Bars that are expected there."""
+    reason: global___MissingSpan.Reason.ValueType
+    """Why they are missing."""
+    text: builtins.str
+    """The same for people, with the gateway's own words where it said something."""
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the first bar that is missing."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """End of the last bar that is missing, exclusive."""
+
+    def __init__(
+        self,
+        *,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        bars: builtins.int = ...,
+        reason: global___MissingSpan.Reason.ValueType = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bars", b"bars", "end_time", b"end_time", "reason", b"reason", "start_time", b"start_time", "text", b"text"]) -> None: ...
+
+global___MissingSpan = MissingSpan
+
+@typing.final
+class BarFault(google.protobuf.message.Message):
+    """BarFault is a bar that cannot be right."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """What is wrong, for people: "high 10.1 is below close 10.3"."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the bar."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["text", b"text", "time", b"time"]) -> None: ...
+
+global___BarFault = BarFault
+
+@typing.final
+class DatasetVerdict(google.protobuf.message.Message):
+    """DatasetVerdict says how complete and how sound a dataset is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    CALENDAR_FIELD_NUMBER: builtins.int
+    EXPECTED_BARS_FIELD_NUMBER: builtins.int
+    STORED_BARS_FIELD_NUMBER: builtins.int
+    MISSING_BARS_FIELD_NUMBER: builtins.int
+    MISSING_FIELD_NUMBER: builtins.int
+    MISSING_SPANS_FIELD_NUMBER: builtins.int
+    UNEXPECTED_BARS_FIELD_NUMBER: builtins.int
+    DUPLICATE_BARS_FIELD_NUMBER: builtins.int
+    UNORDERED_BARS_FIELD_NUMBER: builtins.int
+    IMPOSSIBLE_BARS_FIELD_NUMBER: builtins.int
+    FAULTS_FIELD_NUMBER: builtins.int
+    REVISIONS_FIELD_NUMBER: builtins.int
+    COMPLETE_FIELD_NUMBER: builtins.int
+    calendar: builtins.str
+    """Where the sessions come from, for people: "XNYS of exchange-calendars", "schedule of the gateway", "hours of the contract", "override file"."""
+    expected_bars: builtins.int
+    """Bars that the sessions have room for."""
+    stored_bars: builtins.int
+    """Bars that are stored."""
+    missing_bars: builtins.int
+    """Bars that are expected and not stored, whether or not all their spans are listed."""
+    missing_spans: builtins.int
+    """Stretches with missing bars in all."""
+    unexpected_bars: builtins.int
+    """Bars outside of the sessions."""
+    duplicate_bars: builtins.int
+    """Bars with the time of another one."""
+    unordered_bars: builtins.int
+    """Bars that are earlier than the one before them."""
+    impossible_bars: builtins.int
+    """Bars whose prices cannot be: a high below the open, close or low, a price that is not finite or not positive where it has to be."""
+    complete: builtins.bool
+    """Nothing is missing that the gateway may have, and no bar is at fault."""
+    @property
+    def dataset(self) -> global___Dataset:
+        """The dataset as it was checked."""
+
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """First instant of what was checked."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """End of what was checked, exclusive."""
+
+    @property
+    def missing(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MissingSpan]:
+        """Where bars are missing, oldest first; at most as many as were asked for."""
+
+    @property
+    def faults(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___BarFault]:
+        """Some of the bars at fault, oldest first, at most 100."""
+
+    @property
+    def revisions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Revision]:
+        """Changes of stored bars that loads noticed, newest first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        dataset: global___Dataset | None = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        calendar: builtins.str = ...,
+        expected_bars: builtins.int = ...,
+        stored_bars: builtins.int = ...,
+        missing_bars: builtins.int = ...,
+        missing: collections.abc.Iterable[global___MissingSpan] | None = ...,
+        missing_spans: builtins.int = ...,
+        unexpected_bars: builtins.int = ...,
+        duplicate_bars: builtins.int = ...,
+        unordered_bars: builtins.int = ...,
+        impossible_bars: builtins.int = ...,
+        faults: collections.abc.Iterable[global___BarFault] | None = ...,
+        revisions: collections.abc.Iterable[global___Revision] | None = ...,
+        complete: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["dataset", b"dataset", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["calendar", b"calendar", "complete", b"complete", "dataset", b"dataset", "duplicate_bars", b"duplicate_bars", "end_time", b"end_time", "expected_bars", b"expected_bars", "faults", b"faults", "impossible_bars", b"impossible_bars", "missing", b"missing", "missing_bars", b"missing_bars", "missing_spans", b"missing_spans", "revisions", b"revisions", "start_time", b"start_time", "stored_bars", b"stored_bars", "unexpected_bars", b"unexpected_bars", "unordered_bars", b"unordered_bars"]) -> None: ...
+
+global___DatasetVerdict = DatasetVerdict

@@ -28,7 +28,7 @@ from ktrdr.host.v1 import session_pb2 as ktrdr_dot_host_dot_v1_dot_session__pb2
 from ktrdr.ib.v1 import bars_pb2 as ktrdr_dot_ib_dot_v1_dot_bars__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ktrdr/ib/v1/ib.proto\x12\x0bktrdr.ib.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\x96\x02\n\x14StartDataLoadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.ktrdr.ib.v1.StartDataLoadRequest.LabelsEntry\x12\'\n\x04spec\x18\x05 \x01(\x0b\x32\x19.ktrdr.ib.v1.DataLoadSpec\x12.\n\x07options\x18\x06 \x01(\x0b\x32\x1d.ktrdr.host.v1.SessionOptions\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartDataLoadResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xef\x02\n\x0c\x44\x61taLoadSpec\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12&\n\x08\x62\x61r_size\x18\x02 \x01(\x0e\x32\x14.ktrdr.ib.v1.BarSize\x12-\n\x0cwhat_to_show\x18\x03 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\x12\x14\n\x07use_rth\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12,\n\x04mode\x18\x05 \x01(\x0e\x32\x1e.ktrdr.ib.v1.DataLoadSpec.Mode\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_RANGE\x10\x01\x42\n\n\x08_use_rth\"a\n\x0e\x44\x61taLoadResult\x12*\n\x05loads\x18\x01 \x03(\x0b\x32\x1b.ktrdr.ib.v1.InstrumentLoad\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"\x92\x02\n\x0eInstrumentLoad\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x15\n\rreceived_rows\x18\x02 \x01(\x04\x12\x10\n\x08new_rows\x18\x03 \x01(\x04\x12\x13\n\x0b\x64one_chunks\x18\x04 \x01(\r\x12\x14\n\x0c\x65mpty_chunks\x18\x05 \x01(\r\x12\x12\n\nrange_rows\x18\x06 \x01(\x04\x12\x38\n\x14range_first_bar_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13range_last_bar_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x13\n\x11GetGatewayRequest\"\x8b\x04\n\x12GetGatewayResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x32\n\x04link\x18\x02 \x01(\x0e\x32$.ktrdr.ib.v1.GetGatewayResponse.Link\x12#\n\x06source\x18\x03 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x16\n\x0eserver_version\x18\x04 \x01(\r\x12\x11\n\tclient_id\x18\x05 \x01(\r\x12 \n\x05\x66\x61rms\x18\x06 \x03(\x0b\x32\x11.ktrdr.ib.v1.Farm\x12\x1c\n\x14\x63onsecutive_failures\x18\x07 \x01(\r\x12+\n\x08retry_in\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x30\n\x0cgateway_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ropen_requests\x18\x0b \x01(\r\x12\x30\n\rconnected_for\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x15\n\x11LINK_DISCONNECTED\x10\x01\x12\x13\n\x0fLINK_CONNECTING\x10\x02\x12\x0b\n\x07LINK_UP\x10\x03\x12\x10\n\x0cLINK_IB_DOWN\x10\x04\"1\n\x04\x46\x61rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\"[\n\x16\x46indInstrumentsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\x30\n\rsecurity_type\x18\x02 \x01(\x0e\x32\x19.ktrdr.ib.v1.SecurityType\"l\n\x17\x46indInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"L\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"W\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x11StreamBarsRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbatch_rows\x18\x04 \x01(\r\"\\\n\x12StreamBarsResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x11\n\tarrow_ipc\x18\x02 \x01(\x0c\x12\x0c\n\x04rows\x18\x03 \x01(\r2\xba\x03\n\rIbHostService\x12V\n\rStartDataLoad\x12!.ktrdr.ib.v1.StartDataLoadRequest\x1a\".ktrdr.ib.v1.StartDataLoadResponse\x12M\n\nGetGateway\x12\x1e.ktrdr.ib.v1.GetGatewayRequest\x1a\x1f.ktrdr.ib.v1.GetGatewayResponse\x12\\\n\x0f\x46indInstruments\x12#.ktrdr.ib.v1.FindInstrumentsRequest\x1a$.ktrdr.ib.v1.FindInstrumentsResponse\x12S\n\x0cListDatasets\x12 .ktrdr.ib.v1.ListDatasetsRequest\x1a!.ktrdr.ib.v1.ListDatasetsResponse\x12O\n\nStreamBars\x12\x1e.ktrdr.ib.v1.StreamBarsRequest\x1a\x1f.ktrdr.ib.v1.StreamBarsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14ktrdr/ib/v1/ib.proto\x12\x0bktrdr.ib.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bktrdr/host/v1/session.proto\x1a\x16ktrdr/ib/v1/bars.proto\"\x96\x02\n\x14StartDataLoadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.ktrdr.ib.v1.StartDataLoadRequest.LabelsEntry\x12\'\n\x04spec\x18\x05 \x01(\x0b\x32\x19.ktrdr.ib.v1.DataLoadSpec\x12.\n\x07options\x18\x06 \x01(\x0b\x32\x1d.ktrdr.host.v1.SessionOptions\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"@\n\x15StartDataLoadResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x16.ktrdr.host.v1.Session\"\xc0\x03\n\x0c\x44\x61taLoadSpec\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12&\n\x08\x62\x61r_size\x18\x02 \x01(\x0e\x32\x14.ktrdr.ib.v1.BarSize\x12-\n\x0cwhat_to_show\x18\x03 \x01(\x0e\x32\x17.ktrdr.ib.v1.WhatToShow\x12\x14\n\x07use_rth\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12,\n\x04mode\x18\x05 \x01(\x0e\x32\x1e.ktrdr.ib.v1.DataLoadSpec.Mode\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reload\x18\x08 \x01(\x08\"m\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_RANGE\x10\x01\x12\r\n\tMODE_TAIL\x10\x02\x12\x11\n\rMODE_BACKFILL\x10\x03\x12\r\n\tMODE_FULL\x10\x04\x12\x0e\n\nMODE_LOCAL\x10\x05\x42\n\n\x08_use_rth\"a\n\x0e\x44\x61taLoadResult\x12*\n\x05loads\x18\x01 \x03(\x0b\x32\x1b.ktrdr.ib.v1.InstrumentLoad\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"\xb1\x03\n\x0eInstrumentLoad\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x15\n\rreceived_rows\x18\x02 \x01(\x04\x12\x10\n\x08new_rows\x18\x03 \x01(\x04\x12\x13\n\x0b\x64one_chunks\x18\x04 \x01(\r\x12\x14\n\x0c\x65mpty_chunks\x18\x05 \x01(\r\x12\x12\n\nrange_rows\x18\x06 \x01(\x04\x12\x38\n\x14range_first_bar_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13range_last_bar_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eskipped_chunks\x18\t \x01(\r\x12-\n\thead_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\trevisions\x18\x0b \x03(\x0b\x32\x15.ktrdr.ib.v1.Revision\x12,\n\x07verdict\x18\x0c \x01(\x0b\x32\x1b.ktrdr.ib.v1.DatasetVerdict\"\x13\n\x11GetGatewayRequest\"\xd0\x05\n\x12GetGatewayResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x32\n\x04link\x18\x02 \x01(\x0e\x32$.ktrdr.ib.v1.GetGatewayResponse.Link\x12#\n\x06source\x18\x03 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\x12\x16\n\x0eserver_version\x18\x04 \x01(\r\x12\x11\n\tclient_id\x18\x05 \x01(\r\x12 \n\x05\x66\x61rms\x18\x06 \x03(\x0b\x32\x11.ktrdr.ib.v1.Farm\x12\x1c\n\x14\x63onsecutive_failures\x18\x07 \x01(\r\x12+\n\x08retry_in\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x30\n\x0cgateway_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ropen_requests\x18\x0b \x01(\r\x12\x30\n\rconnected_for\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bsocket_open\x18\r \x01(\x08\x12\x33\n\x10\x63lock_difference\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63lock_check_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06pacing\x18\x10 \x01(\x0b\x32\x13.ktrdr.ib.v1.Pacing\x12\r\n\x05reset\x18\x11 \x01(\t\x12\x0f\n\x07library\x18\x12 \x01(\t\"g\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x15\n\x11LINK_DISCONNECTED\x10\x01\x12\x13\n\x0fLINK_CONNECTING\x10\x02\x12\x0b\n\x07LINK_UP\x10\x03\x12\x10\n\x0cLINK_IB_DOWN\x10\x04\"\xf6\x01\n\x06Pacing\x12+\n\x07windows\x18\x01 \x03(\x0b\x32\x1a.ktrdr.ib.v1.Pacing.Window\x12(\n\x05pause\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08slowdown\x18\x03 \x01(\x01\x12\x0f\n\x07waiting\x18\x04 \x01(\r\x12\x12\n\nviolations\x18\x05 \x01(\r\x1a^\n\x06Window\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\r\x12\r\n\x05limit\x18\x03 \x01(\r\x12)\n\x06length\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x04\x46\x61rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\"[\n\x16\x46indInstrumentsRequest\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\x30\n\rsecurity_type\x18\x02 \x01(\x0e\x32\x19.ktrdr.ib.v1.SecurityType\"l\n\x17\x46indInstrumentsResponse\x12,\n\x0binstruments\x18\x01 \x03(\x0b\x32\x17.ktrdr.ib.v1.Instrument\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"L\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"W\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd7\x01\n\x11StreamBarsRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbatch_rows\x18\x04 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x05 \x03(\t\x12\x19\n\x11known_fingerprint\x18\x06 \x01(\t\"o\n\x12StreamBarsResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x11\n\tarrow_ipc\x18\x02 \x01(\x0c\x12\x0c\n\x04rows\x18\x03 \x01(\r\x12\x11\n\tunchanged\x18\x04 \x01(\x08\"\xad\x01\n\x13\x43heckDatasetRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmost_spans\x18\x04 \x01(\x05\"D\n\x14\x43heckDatasetResponse\x12,\n\x07verdict\x18\x01 \x01(\x0b\x32\x1b.ktrdr.ib.v1.DatasetVerdict\"]\n\x11ImportBarsRequest\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.DatasetKey\x12\x11\n\tarrow_ipc\x18\x02 \x01(\x0c\x12\x0f\n\x07replace\x18\x03 \x01(\x08\"d\n\x12ImportBarsResponse\x12%\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x14.ktrdr.ib.v1.Dataset\x12\x15\n\rreceived_rows\x18\x02 \x01(\x04\x12\x10\n\x08new_rows\x18\x03 \x01(\x04\"E\n\x16\x44iagnoseGatewayRequest\x12+\n\ninstrument\x18\x01 \x01(\x0b\x32\x17.ktrdr.ib.v1.Instrument\"f\n\x17\x44iagnoseGatewayResponse\x12&\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x14.ktrdr.ib.v1.Finding\x12#\n\x06source\x18\x02 \x01(\x0e\x32\x13.ktrdr.ib.v1.Source\"\xc7\x01\n\x07\x46inding\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.ktrdr.ib.v1.Finding.State\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t\"e\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STATE_OK\x10\x01\x12\x11\n\rSTATE_WARNING\x10\x02\x12\x11\n\rSTATE_PROBLEM\x10\x03\x12\x11\n\rSTATE_SKIPPED\x10\x04\x32\xbe\x05\n\rIbHostService\x12V\n\rStartDataLoad\x12!.ktrdr.ib.v1.StartDataLoadRequest\x1a\".ktrdr.ib.v1.StartDataLoadResponse\x12M\n\nGetGateway\x12\x1e.ktrdr.ib.v1.GetGatewayRequest\x1a\x1f.ktrdr.ib.v1.GetGatewayResponse\x12\\\n\x0f\x46indInstruments\x12#.ktrdr.ib.v1.FindInstrumentsRequest\x1a$.ktrdr.ib.v1.FindInstrumentsResponse\x12S\n\x0cListDatasets\x12 .ktrdr.ib.v1.ListDatasetsRequest\x1a!.ktrdr.ib.v1.ListDatasetsResponse\x12O\n\nStreamBars\x12\x1e.ktrdr.ib.v1.StreamBarsRequest\x1a\x1f.ktrdr.ib.v1.StreamBarsResponse0\x01\x12S\n\x0c\x43heckDataset\x12 .ktrdr.ib.v1.CheckDatasetRequest\x1a!.ktrdr.ib.v1.CheckDatasetResponse\x12O\n\nImportBars\x12\x1e.ktrdr.ib.v1.ImportBarsRequest\x1a\x1f.ktrdr.ib.v1.ImportBarsResponse(\x01\x12\\\n\x0f\x44iagnoseGateway\x12#.ktrdr.ib.v1.DiagnoseGatewayRequest\x1a$.ktrdr.ib.v1.DiagnoseGatewayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,33 +44,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTDATALOADRESPONSE']._serialized_start=436
   _globals['_STARTDATALOADRESPONSE']._serialized_end=500
   _globals['_DATALOADSPEC']._serialized_start=503
-  _globals['_DATALOADSPEC']._serialized_end=870
-  _globals['_DATALOADSPEC_MODE']._serialized_start=814
-  _globals['_DATALOADSPEC_MODE']._serialized_end=858
-  _globals['_DATALOADRESULT']._serialized_start=872
-  _globals['_DATALOADRESULT']._serialized_end=969
-  _globals['_INSTRUMENTLOAD']._serialized_start=972
-  _globals['_INSTRUMENTLOAD']._serialized_end=1246
-  _globals['_GETGATEWAYREQUEST']._serialized_start=1248
-  _globals['_GETGATEWAYREQUEST']._serialized_end=1267
-  _globals['_GETGATEWAYRESPONSE']._serialized_start=1270
-  _globals['_GETGATEWAYRESPONSE']._serialized_end=1793
-  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_start=1690
-  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_end=1793
-  _globals['_FARM']._serialized_start=1795
-  _globals['_FARM']._serialized_end=1844
-  _globals['_FINDINSTRUMENTSREQUEST']._serialized_start=1846
-  _globals['_FINDINSTRUMENTSREQUEST']._serialized_end=1937
-  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_start=1939
-  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_end=2047
-  _globals['_LISTDATASETSREQUEST']._serialized_start=2049
-  _globals['_LISTDATASETSREQUEST']._serialized_end=2125
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=2127
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=2214
-  _globals['_STREAMBARSREQUEST']._serialized_start=2217
-  _globals['_STREAMBARSREQUEST']._serialized_end=2388
-  _globals['_STREAMBARSRESPONSE']._serialized_start=2390
-  _globals['_STREAMBARSRESPONSE']._serialized_end=2482
-  _globals['_IBHOSTSERVICE']._serialized_start=2485
-  _globals['_IBHOSTSERVICE']._serialized_end=2927
+  _globals['_DATALOADSPEC']._serialized_end=951
+  _globals['_DATALOADSPEC_MODE']._serialized_start=830
+  _globals['_DATALOADSPEC_MODE']._serialized_end=939
+  _globals['_DATALOADRESULT']._serialized_start=953
+  _globals['_DATALOADRESULT']._serialized_end=1050
+  _globals['_INSTRUMENTLOAD']._serialized_start=1053
+  _globals['_INSTRUMENTLOAD']._serialized_end=1486
+  _globals['_GETGATEWAYREQUEST']._serialized_start=1488
+  _globals['_GETGATEWAYREQUEST']._serialized_end=1507
+  _globals['_GETGATEWAYRESPONSE']._serialized_start=1510
+  _globals['_GETGATEWAYRESPONSE']._serialized_end=2230
+  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_start=2127
+  _globals['_GETGATEWAYRESPONSE_LINK']._serialized_end=2230
+  _globals['_PACING']._serialized_start=2233
+  _globals['_PACING']._serialized_end=2479
+  _globals['_PACING_WINDOW']._serialized_start=2385
+  _globals['_PACING_WINDOW']._serialized_end=2479
+  _globals['_FARM']._serialized_start=2481
+  _globals['_FARM']._serialized_end=2544
+  _globals['_FINDINSTRUMENTSREQUEST']._serialized_start=2546
+  _globals['_FINDINSTRUMENTSREQUEST']._serialized_end=2637
+  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_start=2639
+  _globals['_FINDINSTRUMENTSRESPONSE']._serialized_end=2747
+  _globals['_LISTDATASETSREQUEST']._serialized_start=2749
+  _globals['_LISTDATASETSREQUEST']._serialized_end=2825
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=2827
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=2914
+  _globals['_STREAMBARSREQUEST']._serialized_start=2917
+  _globals['_STREAMBARSREQUEST']._serialized_end=3132
+  _globals['_STREAMBARSRESPONSE']._serialized_start=3134
+  _globals['_STREAMBARSRESPONSE']._serialized_end=3245
+  _globals['_CHECKDATASETREQUEST']._serialized_start=3248
+  _globals['_CHECKDATASETREQUEST']._serialized_end=3421
+  _globals['_CHECKDATASETRESPONSE']._serialized_start=3423
+  _globals['_CHECKDATASETRESPONSE']._serialized_end=3491
+  _globals['_IMPORTBARSREQUEST']._serialized_start=3493
+  _globals['_IMPORTBARSREQUEST']._serialized_end=3586
+  _globals['_IMPORTBARSRESPONSE']._serialized_start=3588
+  _globals['_IMPORTBARSRESPONSE']._serialized_end=3688
+  _globals['_DIAGNOSEGATEWAYREQUEST']._serialized_start=3690
+  _globals['_DIAGNOSEGATEWAYREQUEST']._serialized_end=3759
+  _globals['_DIAGNOSEGATEWAYRESPONSE']._serialized_start=3761
+  _globals['_DIAGNOSEGATEWAYRESPONSE']._serialized_end=3863
+  _globals['_FINDING']._serialized_start=3866
+  _globals['_FINDING']._serialized_end=4065
+  _globals['_FINDING_STATE']._serialized_start=3964
+  _globals['_FINDING_STATE']._serialized_end=4065
+  _globals['_IBHOSTSERVICE']._serialized_start=4068
+  _globals['_IBHOSTSERVICE']._serialized_end=4770
 # @@protoc_insertion_point(module_scope)

@@ -121,6 +121,14 @@ class DataLoadSpec(google.protobuf.message.Message):
         """The same as MODE_RANGE."""
         MODE_RANGE: DataLoadSpec._Mode.ValueType  # 1
         """The bars from start_time to end_time."""
+        MODE_TAIL: DataLoadSpec._Mode.ValueType  # 2
+        """The bars from the last stored one to end_time (unset: now). Where nothing is stored, from start_time, which is needed then."""
+        MODE_BACKFILL: DataLoadSpec._Mode.ValueType  # 3
+        """The bars from the first stored one back to start_time (unset: the first that the gateway has), newest first. Where nothing is stored, from end_time (unset: now) back."""
+        MODE_FULL: DataLoadSpec._Mode.ValueType  # 4
+        """All bars from start_time (unset: the first that the gateway has) to end_time (unset: now)."""
+        MODE_LOCAL: DataLoadSpec._Mode.ValueType  # 5
+        """Nothing is asked of the gateway: what is stored from start_time to end_time (unset: all) is checked."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """Mode says which bars of the range are asked for."""
@@ -129,6 +137,14 @@ class DataLoadSpec(google.protobuf.message.Message):
     """The same as MODE_RANGE."""
     MODE_RANGE: DataLoadSpec.Mode.ValueType  # 1
     """The bars from start_time to end_time."""
+    MODE_TAIL: DataLoadSpec.Mode.ValueType  # 2
+    """The bars from the last stored one to end_time (unset: now). Where nothing is stored, from start_time, which is needed then."""
+    MODE_BACKFILL: DataLoadSpec.Mode.ValueType  # 3
+    """The bars from the first stored one back to start_time (unset: the first that the gateway has), newest first. Where nothing is stored, from end_time (unset: now) back."""
+    MODE_FULL: DataLoadSpec.Mode.ValueType  # 4
+    """All bars from start_time (unset: the first that the gateway has) to end_time (unset: now)."""
+    MODE_LOCAL: DataLoadSpec.Mode.ValueType  # 5
+    """Nothing is asked of the gateway: what is stored from start_time to end_time (unset: all) is checked."""
 
     INSTRUMENTS_FIELD_NUMBER: builtins.int
     BAR_SIZE_FIELD_NUMBER: builtins.int
@@ -137,6 +153,7 @@ class DataLoadSpec(google.protobuf.message.Message):
     MODE_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    RELOAD_FIELD_NUMBER: builtins.int
     bar_size: ktrdr.ib.v1.bars_pb2.BarSize.ValueType
     """Length of a bar."""
     what_to_show: ktrdr.ib.v1.bars_pb2.WhatToShow.ValueType
@@ -145,17 +162,19 @@ class DataLoadSpec(google.protobuf.message.Message):
     """Regular trading hours only. Unset: true."""
     mode: global___DataLoadSpec.Mode.ValueType
     """Which bars."""
+    reload: builtins.bool
+    """Ask also for what earlier loads have, or know that the gateway does not have."""
     @property
     def instruments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.ib.v1.bars_pb2.Instrument]:
         """The instruments, at least one; they are loaded one after the other."""
 
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """First instant of the range, UTC. For daily and longer bars its date counts."""
+        """First instant of the range, UTC. For daily and longer bars its date counts. MODE_RANGE needs it."""
 
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """End of the range, exclusive: to get the bar of a day, name the midnight after it."""
+        """End of the range, exclusive: to get the bar of a day, name the midnight after it. MODE_RANGE needs it."""
 
     def __init__(
         self,
@@ -167,9 +186,10 @@ class DataLoadSpec(google.protobuf.message.Message):
         mode: global___DataLoadSpec.Mode.ValueType = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        reload: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_use_rth", b"_use_rth", "end_time", b"end_time", "start_time", b"start_time", "use_rth", b"use_rth"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_use_rth", b"_use_rth", "bar_size", b"bar_size", "end_time", b"end_time", "instruments", b"instruments", "mode", b"mode", "start_time", b"start_time", "use_rth", b"use_rth", "what_to_show", b"what_to_show"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_use_rth", b"_use_rth", "bar_size", b"bar_size", "end_time", b"end_time", "instruments", b"instruments", "mode", b"mode", "reload", b"reload", "start_time", b"start_time", "use_rth", b"use_rth", "what_to_show", b"what_to_show"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_use_rth", b"_use_rth"]) -> typing.Literal["use_rth"] | None: ...
 
 global___DataLoadSpec = DataLoadSpec
@@ -212,6 +232,10 @@ class InstrumentLoad(google.protobuf.message.Message):
     RANGE_ROWS_FIELD_NUMBER: builtins.int
     RANGE_FIRST_BAR_TIME_FIELD_NUMBER: builtins.int
     RANGE_LAST_BAR_TIME_FIELD_NUMBER: builtins.int
+    SKIPPED_CHUNKS_FIELD_NUMBER: builtins.int
+    HEAD_TIME_FIELD_NUMBER: builtins.int
+    REVISIONS_FIELD_NUMBER: builtins.int
+    VERDICT_FIELD_NUMBER: builtins.int
     received_rows: builtins.int
     """Bars that the gateway sent."""
     new_rows: builtins.int
@@ -222,6 +246,8 @@ class InstrumentLoad(google.protobuf.message.Message):
     """Chunks for which the gateway has no bars."""
     range_rows: builtins.int
     """Bars of the dataset within the range of the load."""
+    skipped_chunks: builtins.int
+    """Chunks that were not asked for, because earlier loads have them or know that the gateway does not."""
     @property
     def dataset(self) -> ktrdr.ib.v1.bars_pb2.Dataset:
         """The dataset after the load."""
@@ -234,6 +260,18 @@ class InstrumentLoad(google.protobuf.message.Message):
     def range_last_bar_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Last bar of the dataset within the range of the load."""
 
+    @property
+    def head_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """First bar that the gateway says it has, where it was asked."""
+
+    @property
+    def revisions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.ib.v1.bars_pb2.Revision]:
+        """Changes of stored bars that were noticed, and repaired."""
+
+    @property
+    def verdict(self) -> ktrdr.ib.v1.bars_pb2.DatasetVerdict:
+        """How complete the range is now."""
+
     def __init__(
         self,
         *,
@@ -245,9 +283,13 @@ class InstrumentLoad(google.protobuf.message.Message):
         range_rows: builtins.int = ...,
         range_first_bar_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         range_last_bar_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        skipped_chunks: builtins.int = ...,
+        head_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        revisions: collections.abc.Iterable[ktrdr.ib.v1.bars_pb2.Revision] | None = ...,
+        verdict: ktrdr.ib.v1.bars_pb2.DatasetVerdict | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["dataset", b"dataset", "range_first_bar_time", b"range_first_bar_time", "range_last_bar_time", b"range_last_bar_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["dataset", b"dataset", "done_chunks", b"done_chunks", "empty_chunks", b"empty_chunks", "new_rows", b"new_rows", "range_first_bar_time", b"range_first_bar_time", "range_last_bar_time", b"range_last_bar_time", "range_rows", b"range_rows", "received_rows", b"received_rows"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["dataset", b"dataset", "head_time", b"head_time", "range_first_bar_time", b"range_first_bar_time", "range_last_bar_time", b"range_last_bar_time", "verdict", b"verdict"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["dataset", b"dataset", "done_chunks", b"done_chunks", "empty_chunks", b"empty_chunks", "head_time", b"head_time", "new_rows", b"new_rows", "range_first_bar_time", b"range_first_bar_time", "range_last_bar_time", b"range_last_bar_time", "range_rows", b"range_rows", "received_rows", b"received_rows", "revisions", b"revisions", "skipped_chunks", b"skipped_chunks", "verdict", b"verdict"]) -> None: ...
 
 global___InstrumentLoad = InstrumentLoad
 
@@ -312,6 +354,12 @@ class GetGatewayResponse(google.protobuf.message.Message):
     GATEWAY_TIME_FIELD_NUMBER: builtins.int
     OPEN_REQUESTS_FIELD_NUMBER: builtins.int
     CONNECTED_FOR_FIELD_NUMBER: builtins.int
+    SOCKET_OPEN_FIELD_NUMBER: builtins.int
+    CLOCK_DIFFERENCE_FIELD_NUMBER: builtins.int
+    CLOCK_CHECK_TIME_FIELD_NUMBER: builtins.int
+    PACING_FIELD_NUMBER: builtins.int
+    RESET_FIELD_NUMBER: builtins.int
+    LIBRARY_FIELD_NUMBER: builtins.int
     address: builtins.str
     """Host and port that are configured."""
     link: global___GetGatewayResponse.Link.ValueType
@@ -328,6 +376,12 @@ class GetGatewayResponse(google.protobuf.message.Message):
     """Why there is no connection, and what to do."""
     open_requests: builtins.int
     """Requests that wait for an answer."""
+    socket_open: builtins.bool
+    """The socket to the gateway is open."""
+    reset: builtins.str
+    """IB's servers restart now, as they do each night: "IB resets its North American servers until 01:45 EST". Empty at other times."""
+    library: builtins.str
+    """Name and version of the client library."""
     @property
     def farms(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Farm]:
         """Data farms and their state, as the gateway last told them."""
@@ -344,6 +398,18 @@ class GetGatewayResponse(google.protobuf.message.Message):
     def connected_for(self) -> google.protobuf.duration_pb2.Duration:
         """Time since the connection came up."""
 
+    @property
+    def clock_difference(self) -> google.protobuf.duration_pb2.Duration:
+        """The gateway's clock less the host's, when it was last asked."""
+
+    @property
+    def clock_check_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the gateway was last asked for its time, on the host's clock."""
+
+    @property
+    def pacing(self) -> global___Pacing:
+        """What IB's limits leave."""
+
     def __init__(
         self,
         *,
@@ -359,11 +425,87 @@ class GetGatewayResponse(google.protobuf.message.Message):
         gateway_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         open_requests: builtins.int = ...,
         connected_for: google.protobuf.duration_pb2.Duration | None = ...,
+        socket_open: builtins.bool = ...,
+        clock_difference: google.protobuf.duration_pb2.Duration | None = ...,
+        clock_check_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        pacing: global___Pacing | None = ...,
+        reset: builtins.str = ...,
+        library: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["connected_for", b"connected_for", "gateway_time", b"gateway_time", "retry_in", b"retry_in"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["address", b"address", "client_id", b"client_id", "connected_for", b"connected_for", "consecutive_failures", b"consecutive_failures", "farms", b"farms", "gateway_time", b"gateway_time", "link", b"link", "open_requests", b"open_requests", "problem", b"problem", "retry_in", b"retry_in", "server_version", b"server_version", "source", b"source"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["clock_check_time", b"clock_check_time", "clock_difference", b"clock_difference", "connected_for", b"connected_for", "gateway_time", b"gateway_time", "pacing", b"pacing", "retry_in", b"retry_in"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "client_id", b"client_id", "clock_check_time", b"clock_check_time", "clock_difference", b"clock_difference", "connected_for", b"connected_for", "consecutive_failures", b"consecutive_failures", "farms", b"farms", "gateway_time", b"gateway_time", "library", b"library", "link", b"link", "open_requests", b"open_requests", "pacing", b"pacing", "problem", b"problem", "reset", b"reset", "retry_in", b"retry_in", "server_version", b"server_version", "socket_open", b"socket_open", "source", b"source"]) -> None: ...
 
 global___GetGatewayResponse = GetGatewayResponse
+
+@typing.final
+class Pacing(google.protobuf.message.Message):
+    """Pacing is how much of IB's limits is used."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class Window(google.protobuf.message.Message):
+        """Window is one of IB's rules."""
+
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: builtins.int
+        USED_FIELD_NUMBER: builtins.int
+        LIMIT_FIELD_NUMBER: builtins.int
+        LENGTH_FIELD_NUMBER: builtins.int
+        name: builtins.str
+        """What it counts: "short bars in 10 min", "messages in 1 s", "open requests"."""
+        used: builtins.int
+        """What is used of it, of its fullest part where it counts contracts apart."""
+        limit: builtins.int
+        """What it allows."""
+        @property
+        def length(self) -> google.protobuf.duration_pb2.Duration:
+            """Its length. Unset for what is counted while it is open."""
+
+        def __init__(
+            self,
+            *,
+            name: builtins.str = ...,
+            used: builtins.int = ...,
+            limit: builtins.int = ...,
+            length: google.protobuf.duration_pb2.Duration | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["length", b"length"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["length", b"length", "limit", b"limit", "name", b"name", "used", b"used"]) -> None: ...
+
+    WINDOWS_FIELD_NUMBER: builtins.int
+    PAUSE_FIELD_NUMBER: builtins.int
+    SLOWDOWN_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    VIOLATIONS_FIELD_NUMBER: builtins.int
+    slowdown: builtins.float
+    """How much slower than the rules allow requests are sent, 1 for not at all."""
+    waiting: builtins.int
+    """Requests that wait for their turn."""
+    violations: builtins.int
+    """Violations that IB has told of since the last quiet hour."""
+    @property
+    def windows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Pacing.Window]:
+        """The rules."""
+
+    @property
+    def pause(self) -> google.protobuf.duration_pb2.Duration:
+        """Time for which loads pause after a violation. Unset: they do not."""
+
+    def __init__(
+        self,
+        *,
+        windows: collections.abc.Iterable[global___Pacing.Window] | None = ...,
+        pause: google.protobuf.duration_pb2.Duration | None = ...,
+        slowdown: builtins.float = ...,
+        waiting: builtins.int = ...,
+        violations: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["pause", b"pause"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["pause", b"pause", "slowdown", b"slowdown", "violations", b"violations", "waiting", b"waiting", "windows", b"windows"]) -> None: ...
+
+global___Pacing = Pacing
 
 @typing.final
 class Farm(google.protobuf.message.Message):
@@ -374,20 +516,24 @@ class Farm(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     OK_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, such as "ushmds"."""
     ok: builtins.bool
     """It works."""
     message: builtins.str
     """What the gateway said."""
+    kind: builtins.str
+    """What it serves: "market", "history" or "contracts"."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         ok: builtins.bool = ...,
         message: builtins.str = ...,
+        kind: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["message", b"message", "name", b"name", "ok", b"ok"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "message", b"message", "name", b"name", "ok", b"ok"]) -> None: ...
 
 global___Farm = Farm
 
@@ -497,8 +643,12 @@ class StreamBarsRequest(google.protobuf.message.Message):
     START_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
     BATCH_ROWS_FIELD_NUMBER: builtins.int
+    COLUMNS_FIELD_NUMBER: builtins.int
+    KNOWN_FINGERPRINT_FIELD_NUMBER: builtins.int
     batch_rows: builtins.int
     """Rows in a message, 0 for 16,384; 1,024 to 32,768."""
+    known_fingerprint: builtins.str
+    """When the dataset still has this fingerprint, it is told alone, without bars: who asks has them."""
     @property
     def key(self) -> ktrdr.ib.v1.bars_pb2.DatasetKey:
         """The dataset."""
@@ -511,6 +661,10 @@ class StreamBarsRequest(google.protobuf.message.Message):
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """End, exclusive. Unset: to the end."""
 
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Only these columns, in this order; "time" is always the first. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -518,9 +672,11 @@ class StreamBarsRequest(google.protobuf.message.Message):
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         batch_rows: builtins.int = ...,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        known_fingerprint: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["end_time", b"end_time", "key", b"key", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["batch_rows", b"batch_rows", "end_time", b"end_time", "key", b"key", "start_time", b"start_time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batch_rows", b"batch_rows", "columns", b"columns", "end_time", b"end_time", "key", b"key", "known_fingerprint", b"known_fingerprint", "start_time", b"start_time"]) -> None: ...
 
 global___StreamBarsRequest = StreamBarsRequest
 
@@ -535,10 +691,13 @@ class StreamBarsResponse(google.protobuf.message.Message):
     DATASET_FIELD_NUMBER: builtins.int
     ARROW_IPC_FIELD_NUMBER: builtins.int
     ROWS_FIELD_NUMBER: builtins.int
+    UNCHANGED_FIELD_NUMBER: builtins.int
     arrow_ipc: builtins.bytes
     """The next bytes of the Arrow IPC stream. The first message has the schema."""
     rows: builtins.int
     """Rows in these bytes."""
+    unchanged: builtins.bool
+    """The dataset has the fingerprint that the request named; there are no bars and no further messages."""
     @property
     def dataset(self) -> ktrdr.ib.v1.bars_pb2.Dataset:
         """The dataset, in the first message only."""
@@ -549,8 +708,233 @@ class StreamBarsResponse(google.protobuf.message.Message):
         dataset: ktrdr.ib.v1.bars_pb2.Dataset | None = ...,
         arrow_ipc: builtins.bytes = ...,
         rows: builtins.int = ...,
+        unchanged: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["dataset", b"dataset"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["arrow_ipc", b"arrow_ipc", "dataset", b"dataset", "rows", b"rows"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["arrow_ipc", b"arrow_ipc", "dataset", b"dataset", "rows", b"rows", "unchanged", b"unchanged"]) -> None: ...
 
 global___StreamBarsResponse = StreamBarsResponse
+
+@typing.final
+class CheckDatasetRequest(google.protobuf.message.Message):
+    """CheckDatasetRequest asks for a verdict."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    MOST_SPANS_FIELD_NUMBER: builtins.int
+    most_spans: builtins.int
+    """Most missing spans in the answer, 0 for 100, at most 10,000."""
+    @property
+    def key(self) -> ktrdr.ib.v1.bars_pb2.DatasetKey:
+        """The dataset."""
+
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """First instant to check, UTC. Unset: that of the first stored bar."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """End, exclusive. Unset: that of the last stored bar."""
+
+    def __init__(
+        self,
+        *,
+        key: ktrdr.ib.v1.bars_pb2.DatasetKey | None = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        most_spans: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "key", b"key", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["end_time", b"end_time", "key", b"key", "most_spans", b"most_spans", "start_time", b"start_time"]) -> None: ...
+
+global___CheckDatasetRequest = CheckDatasetRequest
+
+@typing.final
+class CheckDatasetResponse(google.protobuf.message.Message):
+    """CheckDatasetResponse is the verdict."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: builtins.int
+    @property
+    def verdict(self) -> ktrdr.ib.v1.bars_pb2.DatasetVerdict:
+        """How complete and how sound the dataset is."""
+
+    def __init__(
+        self,
+        *,
+        verdict: ktrdr.ib.v1.bars_pb2.DatasetVerdict | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["verdict", b"verdict"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["verdict", b"verdict"]) -> None: ...
+
+global___CheckDatasetResponse = CheckDatasetResponse
+
+@typing.final
+class ImportBarsRequest(google.protobuf.message.Message):
+    """ImportBarsRequest is a piece of what is to be stored. The bytes of all messages, one after the other, are one Arrow IPC stream with the columns of StreamBars; volume, wap
+    and count may be left out.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    ARROW_IPC_FIELD_NUMBER: builtins.int
+    REPLACE_FIELD_NUMBER: builtins.int
+    arrow_ipc: builtins.bytes
+    """The next bytes of the Arrow IPC stream."""
+    replace: builtins.bool
+    """In the first message: drop what is stored before."""
+    @property
+    def key(self) -> ktrdr.ib.v1.bars_pb2.DatasetKey:
+        """Which bars these are, in the first message only. The source is SOURCE_IMPORTED or unspecified; of the instrument the symbol is enough."""
+
+    def __init__(
+        self,
+        *,
+        key: ktrdr.ib.v1.bars_pb2.DatasetKey | None = ...,
+        arrow_ipc: builtins.bytes = ...,
+        replace: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["key", b"key"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arrow_ipc", b"arrow_ipc", "key", b"key", "replace", b"replace"]) -> None: ...
+
+global___ImportBarsRequest = ImportBarsRequest
+
+@typing.final
+class ImportBarsResponse(google.protobuf.message.Message):
+    """ImportBarsResponse tells what was stored."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: builtins.int
+    RECEIVED_ROWS_FIELD_NUMBER: builtins.int
+    NEW_ROWS_FIELD_NUMBER: builtins.int
+    received_rows: builtins.int
+    """Bars that came."""
+    new_rows: builtins.int
+    """Of these, bars that were not stored before."""
+    @property
+    def dataset(self) -> ktrdr.ib.v1.bars_pb2.Dataset:
+        """The dataset now."""
+
+    def __init__(
+        self,
+        *,
+        dataset: ktrdr.ib.v1.bars_pb2.Dataset | None = ...,
+        received_rows: builtins.int = ...,
+        new_rows: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["dataset", b"dataset"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["dataset", b"dataset", "new_rows", b"new_rows", "received_rows", b"received_rows"]) -> None: ...
+
+global___ImportBarsResponse = ImportBarsResponse
+
+@typing.final
+class DiagnoseGatewayRequest(google.protobuf.message.Message):
+    """DiagnoseGatewayRequest asks for a diagnosis."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: builtins.int
+    @property
+    def instrument(self) -> ktrdr.ib.v1.bars_pb2.Instrument:
+        """Instrument whose history is asked for on trial. Unset: none, and permissions are not tried."""
+
+    def __init__(
+        self,
+        *,
+        instrument: ktrdr.ib.v1.bars_pb2.Instrument | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["instrument", b"instrument"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["instrument", b"instrument"]) -> None: ...
+
+global___DiagnoseGatewayRequest = DiagnoseGatewayRequest
+
+@typing.final
+class DiagnoseGatewayResponse(google.protobuf.message.Message):
+    """DiagnoseGatewayResponse is the diagnosis."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    source: ktrdr.ib.v1.bars_pb2.Source.ValueType
+    """Recorded or real."""
+    @property
+    def findings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Finding]:
+        """What was found, in the order in which things depend on each other."""
+
+    def __init__(
+        self,
+        *,
+        findings: collections.abc.Iterable[global___Finding] | None = ...,
+        source: ktrdr.ib.v1.bars_pb2.Source.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["findings", b"findings", "source", b"source"]) -> None: ...
+
+global___DiagnoseGatewayResponse = DiagnoseGatewayResponse
+
+@typing.final
+class Finding(google.protobuf.message.Message):
+    """Finding is how one thing stands."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _State:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Finding._State.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Finding._State.ValueType  # 0
+        """Never used."""
+        STATE_OK: Finding._State.ValueType  # 1
+        """As it should be."""
+        STATE_WARNING: Finding._State.ValueType  # 2
+        """It works, but not as well as it should."""
+        STATE_PROBLEM: Finding._State.ValueType  # 3
+        """It does not work."""
+        STATE_SKIPPED: Finding._State.ValueType  # 4
+        """It could not be looked at, because of something before it."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State says how it stands."""
+
+    STATE_UNSPECIFIED: Finding.State.ValueType  # 0
+    """Never used."""
+    STATE_OK: Finding.State.ValueType  # 1
+    """As it should be."""
+    STATE_WARNING: Finding.State.ValueType  # 2
+    """It works, but not as well as it should."""
+    STATE_PROBLEM: Finding.State.ValueType  # 3
+    """It does not work."""
+    STATE_SKIPPED: Finding.State.ValueType  # 4
+    """It could not be looked at, because of something before it."""
+
+    NAME_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    ADVICE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """What was looked at: "socket", "client id", "link to IB", "farms", "clock", "language", "contracts", "permissions", "pacing"."""
+    state: global___Finding.State.ValueType
+    """How it stands."""
+    text: builtins.str
+    """What was found, for people."""
+    advice: builtins.str
+    """What to do about it. Empty when it is as it should be."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        state: global___Finding.State.ValueType = ...,
+        text: builtins.str = ...,
+        advice: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["advice", b"advice", "name", b"name", "state", b"state", "text", b"text"]) -> None: ...
+
+global___Finding = Finding

@@ -61,6 +61,21 @@ class IbHostServiceStub(object):
                 request_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsRequest.SerializeToString,
                 response_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsResponse.FromString,
                 _registered_method=True)
+        self.CheckDataset = channel.unary_unary(
+                '/ktrdr.ib.v1.IbHostService/CheckDataset',
+                request_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetResponse.FromString,
+                _registered_method=True)
+        self.ImportBars = channel.stream_unary(
+                '/ktrdr.ib.v1.IbHostService/ImportBars',
+                request_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsResponse.FromString,
+                _registered_method=True)
+        self.DiagnoseGateway = channel.unary_unary(
+                '/ktrdr.ib.v1.IbHostService/DiagnoseGateway',
+                request_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayRequest.SerializeToString,
+                response_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayResponse.FromString,
+                _registered_method=True)
 
 
 class IbHostServiceServicer(object):
@@ -109,6 +124,30 @@ class IbHostServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckDataset(self, request, context):
+        """Compares a dataset with the sessions of its exchange and with what was asked of the gateway. Answers without asking the gateway.
+        Errors: as StreamBars.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportBars(self, request_iterator, context):
+        """Stores bars from elsewhere, in a dataset of their own: source SOURCE_IMPORTED. All of them are stored, or none.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ABORTED with reason DATASET_BUSY; RESOURCE_EXHAUSTED with reason STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiagnoseGateway(self, request, context):
+        """Tries everything that a load needs of the gateway, and says of each thing how it stands and what to do.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST. A gateway that is away is a finding, not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IbHostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -136,6 +175,21 @@ def add_IbHostServiceServicer_to_server(servicer, server):
                     servicer.StreamBars,
                     request_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsRequest.FromString,
                     response_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsResponse.SerializeToString,
+            ),
+            'CheckDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckDataset,
+                    request_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetRequest.FromString,
+                    response_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetResponse.SerializeToString,
+            ),
+            'ImportBars': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportBars,
+                    request_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsRequest.FromString,
+                    response_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsResponse.SerializeToString,
+            ),
+            'DiagnoseGateway': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiagnoseGateway,
+                    request_deserializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayRequest.FromString,
+                    response_serializer=ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -275,6 +329,87 @@ class IbHostService(object):
             '/ktrdr.ib.v1.IbHostService/StreamBars',
             ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsRequest.SerializeToString,
             ktrdr_dot_ib_dot_v1_dot_ib__pb2.StreamBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.ib.v1.IbHostService/CheckDataset',
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetRequest.SerializeToString,
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.CheckDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportBars(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/ktrdr.ib.v1.IbHostService/ImportBars',
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsRequest.SerializeToString,
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.ImportBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiagnoseGateway(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ktrdr.ib.v1.IbHostService/DiagnoseGateway',
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayRequest.SerializeToString,
+            ktrdr_dot_ib_dot_v1_dot_ib__pb2.DiagnoseGatewayResponse.FromString,
             options,
             channel_credentials,
             insecure,

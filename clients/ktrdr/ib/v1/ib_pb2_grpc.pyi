@@ -62,6 +62,30 @@ class IbHostServiceStub:
     DATA_LOSS with reason STORE_CORRUPT.
     """
 
+    CheckDataset: grpc.UnaryUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.CheckDatasetRequest,
+        ktrdr.ib.v1.ib_pb2.CheckDatasetResponse,
+    ]
+    """Compares a dataset with the sessions of its exchange and with what was asked of the gateway. Answers without asking the gateway.
+    Errors: as StreamBars.
+    """
+
+    ImportBars: grpc.StreamUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.ImportBarsRequest,
+        ktrdr.ib.v1.ib_pb2.ImportBarsResponse,
+    ]
+    """Stores bars from elsewhere, in a dataset of their own: source SOURCE_IMPORTED. All of them are stored, or none.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ABORTED with reason DATASET_BUSY; RESOURCE_EXHAUSTED with reason STORAGE_FULL.
+    """
+
+    DiagnoseGateway: grpc.UnaryUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.DiagnoseGatewayRequest,
+        ktrdr.ib.v1.ib_pb2.DiagnoseGatewayResponse,
+    ]
+    """Tries everything that a load needs of the gateway, and says of each thing how it stands and what to do.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST. A gateway that is away is a finding, not an error.
+    """
+
 class IbHostServiceAsyncStub:
     """IbHostService loads bars through an IB gateway and serves what is stored. Loads are followed, and stopped, through
     ktrdr.host.v1.HostService on the same address.
@@ -104,6 +128,30 @@ class IbHostServiceAsyncStub:
     """Streams stored bars in time order as one Arrow IPC stream cut into messages.
     Errors: NOT_FOUND with reason DATASET_NOT_FOUND (the message has the command that loads it); INVALID_ARGUMENT with reason DATASET_AMBIGUOUS or INVALID_REQUEST;
     DATA_LOSS with reason STORE_CORRUPT.
+    """
+
+    CheckDataset: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.CheckDatasetRequest,
+        ktrdr.ib.v1.ib_pb2.CheckDatasetResponse,
+    ]
+    """Compares a dataset with the sessions of its exchange and with what was asked of the gateway. Answers without asking the gateway.
+    Errors: as StreamBars.
+    """
+
+    ImportBars: grpc.aio.StreamUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.ImportBarsRequest,
+        ktrdr.ib.v1.ib_pb2.ImportBarsResponse,
+    ]
+    """Stores bars from elsewhere, in a dataset of their own: source SOURCE_IMPORTED. All of them are stored, or none.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ABORTED with reason DATASET_BUSY; RESOURCE_EXHAUSTED with reason STORAGE_FULL.
+    """
+
+    DiagnoseGateway: grpc.aio.UnaryUnaryMultiCallable[
+        ktrdr.ib.v1.ib_pb2.DiagnoseGatewayRequest,
+        ktrdr.ib.v1.ib_pb2.DiagnoseGatewayResponse,
+    ]
+    """Tries everything that a load needs of the gateway, and says of each thing how it stands and what to do.
+    Errors: INVALID_ARGUMENT with reason INVALID_REQUEST. A gateway that is away is a finding, not an error.
     """
 
 class IbHostServiceServicer(metaclass=abc.ABCMeta):
@@ -158,6 +206,36 @@ class IbHostServiceServicer(metaclass=abc.ABCMeta):
         """Streams stored bars in time order as one Arrow IPC stream cut into messages.
         Errors: NOT_FOUND with reason DATASET_NOT_FOUND (the message has the command that loads it); INVALID_ARGUMENT with reason DATASET_AMBIGUOUS or INVALID_REQUEST;
         DATA_LOSS with reason STORE_CORRUPT.
+        """
+
+    @abc.abstractmethod
+    def CheckDataset(
+        self,
+        request: ktrdr.ib.v1.ib_pb2.CheckDatasetRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.ib.v1.ib_pb2.CheckDatasetResponse, collections.abc.Awaitable[ktrdr.ib.v1.ib_pb2.CheckDatasetResponse]]:
+        """Compares a dataset with the sessions of its exchange and with what was asked of the gateway. Answers without asking the gateway.
+        Errors: as StreamBars.
+        """
+
+    @abc.abstractmethod
+    def ImportBars(
+        self,
+        request_iterator: _MaybeAsyncIterator[ktrdr.ib.v1.ib_pb2.ImportBarsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.ib.v1.ib_pb2.ImportBarsResponse, collections.abc.Awaitable[ktrdr.ib.v1.ib_pb2.ImportBarsResponse]]:
+        """Stores bars from elsewhere, in a dataset of their own: source SOURCE_IMPORTED. All of them are stored, or none.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST; ABORTED with reason DATASET_BUSY; RESOURCE_EXHAUSTED with reason STORAGE_FULL.
+        """
+
+    @abc.abstractmethod
+    def DiagnoseGateway(
+        self,
+        request: ktrdr.ib.v1.ib_pb2.DiagnoseGatewayRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ktrdr.ib.v1.ib_pb2.DiagnoseGatewayResponse, collections.abc.Awaitable[ktrdr.ib.v1.ib_pb2.DiagnoseGatewayResponse]]:
+        """Tries everything that a load needs of the gateway, and says of each thing how it stands and what to do.
+        Errors: INVALID_ARGUMENT with reason INVALID_REQUEST. A gateway that is away is a finding, not an error.
         """
 
 def add_IbHostServiceServicer_to_server(servicer: IbHostServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
