@@ -10,8 +10,9 @@ import importlib
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from services.ib_host.store.columns import ReceivedBar
 
@@ -135,13 +136,57 @@ class LibrarySession:
             table.pop(key or request_id, None)
 
     def send_history(
-        self, request_id: int, contract: Any, *, end: datetime, duration: str, setting: str, what: str, use_rth: bool
+        self,
+        request_id: int,
+        contract: Any,
+        *,
+        end: datetime | None,
+        duration: str,
+        setting: str,
+        what: str,
+        use_rth: bool,
     ) -> None:
-        """Ask for bars. Times come back in UTC (date format 2); bars of a day or longer have dates in any case."""
+        """Ask for bars. Times come back in UTC (date format 2); bars of a day or longer have dates in any case.
+
+        Args:
+            request_id: of `begin`.
+            contract: what it is about.
+            end: aware; None asks up to now, which is the only end that adjusted bars can have.
+            duration: in IB's notation, such as "1 M".
+            setting: the bars' size in IB's notation, such as "1 day".
+            what: such as "TRADES".
+            use_rth: of regular trading hours only.
+        """
         end_text = _LIBRARY.util.formatIBDatetime(end)
         self._ib.client.reqHistoricalData(
             request_id, contract, end_text, duration, setting, what, use_rth, 2, False, []
         )  # fmt: skip
+
+    def send_schedule(
+        self, request_id: int, contract: Any, *, end: datetime | None, duration: str, use_rth: bool
+    ) -> None:
+        """Ask for an instrument's sessions: a request for history, and taken back like one.
+
+        Read the answer with `received_sessions`.
+
+        Args:
+            request_id: of `begin`.
+            contract: what it is about.
+            end: aware; None asks up to now.
+            duration: in IB's notation, in days or longer.
+            use_rth: regular trading hours only.
+        """
+        self.send_history(
+            request_id, contract, end=end, duration=duration, setting="1 day", what="SCHEDULE", use_rth=use_rth
+        )
+
+    def send_head_timestamp(self, request_id: int, contract: Any, *, what: str, use_rth: bool) -> None:
+        """Ask when an instrument's history begins. Read the answer with `received_head`."""
+        self._ib.client.reqHeadTimeStamp(request_id, contract, what, use_rth, 2)
+
+    def cancel_head_timestamp(self, request_id: int) -> None:
+        """Take a request for the begin of a history back."""
+        self._ib.client.cancelHeadTimeStamp(request_id)
 
     def cancel_history(self, request_id: int) -> None:
         """Take a request for bars back."""
@@ -178,6 +223,57 @@ def received_bars(answer: Any) -> Sequence[ReceivedBar]:
     """Return the bars of an answer to a request for history."""
     bars: Sequence[ReceivedBar] = answer
     return bars
+
+
+class ReceivedSession(NamedTuple):
+    """A session of an instrument.
+
+    Attributes:
+        start: its opening, UTC.
+        end: its closing, UTC.
+        date: which it counts for, at the exchange.
+    """
+
+    start: datetime
+    end: datetime
+    date: date
+
+
+def received_sessions(answer: Any) -> Sequence[ReceivedSession]:
+    """Return the sessions of an answer to a request for a schedule, in its order.
+
+    Raises:
+        ValueError: they can't be read, or are told in a zone that this machine does not know.
+    """
+    try:
+        zone = ZoneInfo(answer.timeZone)
+        return [
+            ReceivedSession(
+                _local(session.startDateTime, zone),
+                _local(session.endDateTime, zone),
+                datetime.strptime(session.refDate, "%Y%m%d").replace(tzinfo=UTC).date(),
+            )
+            for session in answer.sessions
+        ]
+    except (AttributeError, KeyError, OSError, TypeError) as error:
+        message = f"the schedule can't be read: {error}"
+        raise ValueError(message) from error
+
+
+def received_head(answer: Any) -> datetime:
+    """Return the instant (UTC) of an answer to a request for the begin of a history.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    if not isinstance(answer, datetime):
+        message = f"{answer!r} is no time at which a history begins"
+        raise ValueError(message)  # noqa: TRY004 -- what a gateway sends is a value; its type is the library's choice
+    return answer.replace(tzinfo=UTC) if answer.tzinfo is None else answer.astimezone(UTC)
+
+
+def _local(text: str, zone: ZoneInfo) -> datetime:
+    return datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
 
 
 def _decoder(wrapper: Any, report: Callable[[Sequence[str]], None]) -> Any:
