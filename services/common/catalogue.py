@@ -171,12 +171,13 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_GATEWAY_QUERY_LOST: ErrorSpec(
             _CODE.ABORTED,
-            "The gateway lost the query while it was under way. {detail} Try again; see how it stands with: ktrdr gateway",
+            "The gateway lost the query while it was under way. {detail} Try again; see how it stands with: "
+            "ktrdr gateway",
         ),
         _REASON.ERROR_REASON_GATEWAY_SERVICE_TROUBLE: ErrorSpec(
             _CODE.UNAVAILABLE,
-            "IB's data service has trouble of its own. {detail} Try again in a minute; see how its data farms stand with: "
-            "ktrdr gateway",
+            "IB's data service has trouble of its own. {detail} Try again in a minute; see how its data farms stand "
+            "with: ktrdr gateway",
         ),
         # Bars.
         _REASON.ERROR_REASON_DATASET_NOT_FOUND: ErrorSpec(
@@ -184,7 +185,7 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_DATASET_AMBIGUOUS: ErrorSpec(
             _CODE.INVALID_ARGUMENT,
-            "Both recorded and real bars of {dataset} are stored. {detail} Set source to SOURCE_REPLAY or SOURCE_IB.",
+            "More than one stored dataset fits {dataset}. {detail}",
         ),
         _REASON.ERROR_REASON_DATASET_BUSY: ErrorSpec(
             _CODE.ABORTED, "Another process is writing {dataset}. {detail} Try again when it is done."

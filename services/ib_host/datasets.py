@@ -86,9 +86,9 @@ def _checked(request: ib_pb2.StreamBarsRequest) -> _BarsQuery:
     if request.key.bar_size not in BAR_LENGTHS:
         faults.append(FieldViolation("key.bar_size", "is missing or none of IB's"))
     if request.key.what_to_show and request.key.what_to_show not in WHAT_TO_SHOW:
-        faults.append(FieldViolation("key.what_to_show", "is none of TRADES, MIDPOINT, BID, ASK"))
+        faults.append(FieldViolation("key.what_to_show", f"is none of {', '.join(WHAT_TO_SHOW.values())}"))
     if request.key.source not in bars_pb2.Source.values():
-        faults.append(FieldViolation("key.source", "is none of SOURCE_IB and SOURCE_REPLAY"))
+        faults.append(FieldViolation("key.source", "is none of SOURCE_IB, SOURCE_REPLAY and SOURCE_IMPORTED"))
     if request.batch_rows and not FEWEST_BATCH_ROWS <= request.batch_rows <= MOST_BATCH_ROWS:
         text = f"is 0 (for {DEFAULT_BATCH_ROWS}), or from {FEWEST_BATCH_ROWS} to {MOST_BATCH_ROWS}"
         faults.append(FieldViolation("batch_rows", text))

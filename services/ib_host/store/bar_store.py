@@ -75,11 +75,29 @@ class BarStore:
         Raises:
             ServiceError: DATASET_BUSY, STORE_CORRUPT, STORAGE_FULL.
         """
-        folder = self._root / folder_of(key)
-        with self._storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with self._locked(folder, key):
-                return self._merge_locked(folder, key, bars)
+        return self._write(key, bars, keep=True)
+
+    def replace(self, key: bars_pb2.DatasetKey, bars: pa.Table) -> MergeOutcome:
+        """Make these all the bars of a dataset: what else it has is dropped, in the same instant for every reader.
+
+        For bars that are only right together, such as those adjusted for dividends. The same bars make no new version.
+
+        Args:
+            key: complete.
+            bars: ascending, one for each time, at least one.
+
+        Raises:
+            ServiceError: as `merge`.
+        """
+        return self._write(key, bars, keep=False)
+
+    def folder(self, key: bars_pb2.DatasetKey) -> Path:
+        """Return the folder of a dataset, whether or not it is there: other records about it lie beside its bars.
+
+        Args:
+            key: complete.
+        """
+        return self._root / folder_of(key)
 
     def open(self, key: bars_pb2.DatasetKey) -> Snapshot | None:
         """Open the current version of a dataset; None where there is none.
@@ -90,7 +108,7 @@ class BarStore:
         Raises:
             ServiceError: STORE_CORRUPT.
         """
-        folder = self._root / folder_of(key)
+        folder = self.folder(key)
         return Snapshot.open(folder, public_path=self._public(folder))
 
     def list_all(self) -> Listing:
@@ -107,19 +125,27 @@ class BarStore:
                     datasets.append(manifest.describe())
         return Listing(sorted(datasets, key=place_of), sorted(damaged))
 
-    def _merge_locked(self, folder: Path, key: bars_pb2.DatasetKey, bars: pa.Table) -> MergeOutcome:
+    def _write(self, key: bars_pb2.DatasetKey, bars: pa.Table, *, keep: bool) -> MergeOutcome:
+        folder = self.folder(key)
+        with self._storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._locked(folder, key):
+                return self._write_locked(folder, key, bars, keep=keep)
+
+    def _write_locked(self, folder: Path, key: bars_pb2.DatasetKey, bars: pa.Table, *, keep: bool) -> MergeOutcome:
         public_path = self._public(folder)
         old = Manifest.load(folder, public_path=public_path)
         version = old.version + 1 if old else 1
-        parts = {part.period: part for part in old.parts} if old else {}
+        before = {part.period: part for part in old.parts} if old else {}
+        parts = dict(before) if keep else {}
         new_rows = 0
         for period, table in by_period(bars, bar_length(key)):
-            stored = self._stored(folder, parts.get(period))
+            stored = self._stored(folder, before.get(period))
             merged = merge(stored, table)
             new_rows += merged.new_rows
-            if merged.table.equals(stored):
-                continue
-            parts[period] = write_part(folder, period, version, merged.table)
+            content = merged.table if keep else table
+            known = before.get(period)
+            parts[period] = known if known and content.equals(stored) else write_part(folder, period, version, content)
         kept = tuple(parts[period] for period in sorted(parts))
         if old is not None and kept == old.parts:
             return MergeOutcome(old.describe(), new_rows)

@@ -25,6 +25,8 @@ def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
         (instrument.exchange, stored.instrument.exchange),
         (instrument.primary_exchange, stored.instrument.primary_exchange),
         (instrument.currency, stored.instrument.currency),
+        (instrument.local_symbol, stored.instrument.local_symbol),
+        (instrument.last_trade_date, stored.instrument.last_trade_date[: len(instrument.last_trade_date)]),
     )
     return (
         all(not asked or asked == has for asked, has in pairs)
@@ -64,8 +66,10 @@ def choose(
         reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
         raise ServiceError(reason, dataset=title_of(wanted), command=load_command(wanted, start, end, now))
     if len({dataset.key.source for dataset in found}) > 1:
-        violation = FieldViolation("key.source", "Set SOURCE_IB for real bars or SOURCE_REPLAY for recorded ones.")
-        raise _ambiguous(wanted, violation)
+        sources = " or ".join(sorted({bars_pb2.Source.Name(dataset.key.source) for dataset in found}))
+        raise _ambiguous(wanted, FieldViolation("key.source", f"Several sources have it: set source to {sources}."))
+    # Imported bars may belong to no contract of IB: without a number, a request means those.
+    found = [dataset for dataset in found if not dataset.key.instrument.contract_id] or found
     if len(found) > 1:
         ids = ", ".join(str(dataset.key.instrument.contract_id) for dataset in found)
         raise _ambiguous(

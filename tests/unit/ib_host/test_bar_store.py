@@ -102,6 +102,54 @@ def test_the_same_bars_make_no_new_version(tmp_path: Path) -> None:
     assert store.merge(daily_key(), days(2, 7)).dataset == before
 
 
+def test_replaced_bars_are_all_that_is_left_in_one_step(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    key = daily_key(what_to_show=bars_pb2.WHAT_TO_SHOW_ADJUSTED_LAST)
+    store.replace(key, days(0, 800))
+    snapshot = store.open(key)
+    assert snapshot is not None
+    with snapshot:
+        outcome = store.replace(key, days(400, 900, close=20.0))
+        assert pa.concat_tables(snapshot.tables()).equals(days(0, 800))
+    assert (outcome.new_rows, outcome.dataset.rows, outcome.dataset.version) == (100, 500, 2)
+    assert stored(store, key).equals(days(400, 900, close=20.0))
+    assert store.replace(key, days(400, 900, close=20.0)).dataset == outcome.dataset
+
+
+def test_the_folder_of_a_dataset_is_known_before_there_is_one(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    assert not store.folder(daily_key()).exists()
+    store.merge(daily_key(), days(0, 1))
+    assert (store.folder(daily_key()) / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("instrument", "name"),
+    [
+        (bars_pb2.Instrument(symbol="AAPL", currency="USD"), "AAPL-0"),
+        (bars_pb2.Instrument(symbol="AAPL", currency="EUR"), "AAPL-0-stock-EUR"),
+        (
+            bars_pb2.Instrument(symbol="ES", security_type=bars_pb2.SECURITY_TYPE_FUTURE, local_symbol="ESH5"),
+            "ES-0-future-ESH5",
+        ),
+        (
+            bars_pb2.Instrument(symbol="ES", security_type=bars_pb2.SECURITY_TYPE_FUTURE, last_trade_date="202506"),
+            "ES-0-future-202506",
+        ),
+        (bars_pb2.Instrument(symbol="EUR", security_type=bars_pb2.SECURITY_TYPE_FOREX), "EUR-0-forex-USD"),
+    ],
+)
+def test_imported_instruments_without_a_number_of_ib_are_told_apart(instrument: bars_pb2.Instrument, name: str) -> None:
+    key = bars_pb2.DatasetKey(
+        source=bars_pb2.SOURCE_IMPORTED,
+        instrument=instrument,
+        what_to_show=bars_pb2.WHAT_TO_SHOW_ADJUSTED_LAST,
+        use_rth=True,
+        bar_size=bars_pb2.BAR_SIZE_1_DAY,
+    )
+    assert folder_of(key) == Path("imported") / name / "1d-adjusted_last-rth"
+
+
 def test_recorded_and_real_bars_lie_apart(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.merge(daily_key(), days(0, 3))
@@ -333,6 +381,7 @@ def test_a_key_without_source_takes_what_is_stored_and_asks_when_both_are(tmp_pa
         choose(wanted, store.list_all(), start=None, end=None, now=NOW)
     assert reason_of(error) == "DATASET_AMBIGUOUS"
     assert error.value.fields[0].field == "key.source"
+    assert "SOURCE_IB or SOURCE_REPLAY" in error.value.message
 
 
 def test_two_instruments_of_one_symbol_are_told_apart_by_contract(tmp_path: Path) -> None:
