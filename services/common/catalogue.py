@@ -185,7 +185,7 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_DATASET_AMBIGUOUS: ErrorSpec(
             _CODE.INVALID_ARGUMENT,
-            "More than one stored dataset fits {dataset}. {detail}",
+            "More than one stored dataset fits {dataset}. {detail} Say which one is meant.",
         ),
         _REASON.ERROR_REASON_DATASET_BUSY: ErrorSpec(
             _CODE.ABORTED, "Another process is writing {dataset}. {detail} Try again when it is done."
