@@ -44,7 +44,7 @@ class HostRequests:
     async def week(self, symbol: str = "AAPL") -> list[ReceivedBar] | FailureKind:
         """Ask for five daily bars; return them, or as what the failure was classified."""
         ask = Ask(WEEK_ENDS, Duration(5, "D"))
-        query = HistoryQuery(_stock(symbol), BAR_LENGTHS[bars_pb2.BAR_SIZE_1_DAY], "TRADES", use_rth=True, ask=ask)
+        query = HistoryQuery(stock(symbol), BAR_LENGTHS[bars_pb2.BAR_SIZE_1_DAY], "TRADES", use_rth=True, ask=ask)
         try:
             return list((await self.requests.history(query)).bars)
         except GatewayFailure as failure:
@@ -53,7 +53,7 @@ class HostRequests:
     async def contract(self, symbol: str = "AAPL") -> str | FailureKind:
         """Ask for a contract; return its symbol, or as what the failure was classified."""
         try:
-            return ",".join(found.symbol for found in await self.requests.contracts(_stock(symbol)))
+            return ",".join(found.instrument.symbol for found in await self.requests.contracts(stock(symbol)))
         except GatewayFailure as failure:
             return failure.kind
 
@@ -69,7 +69,8 @@ class HostRequests:
         await eventually(lambda: self.connection.link is Link.UP)
 
 
-def _stock(symbol: str) -> bars_pb2.Instrument:
+def stock(symbol: str) -> bars_pb2.Instrument:
+    """Describe an American stock."""
     return bars_pb2.Instrument(
         symbol=symbol, exchange="SMART", currency="USD", security_type=bars_pb2.SECURITY_TYPE_STOCK
     )

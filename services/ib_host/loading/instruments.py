@@ -48,8 +48,8 @@ async def qualify(
     if not found:
         raise ServiceError(ErrorReason.ERROR_REASON_INSTRUMENT_NOT_FOUND, instrument=title_of(wanted))
     if len(found) > 1:
-        named = "; ".join(difference(instrument) for instrument in found[:_MOST_NAMED])
+        named = "; ".join(difference(details.instrument) for details in found[:_MOST_NAMED])
         more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
         reason = ErrorReason.ERROR_REASON_INSTRUMENT_AMBIGUOUS
         raise ServiceError(reason, instrument=title_of(wanted), detail=f"It may be: {named}{more}")
-    return found[0]
+    return found[0].instrument

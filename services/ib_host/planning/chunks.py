@@ -22,11 +22,11 @@ class Ask:
     """What one request asks for.
 
     Attributes:
-        end: the request's end, UTC.
+        end: the request's end, UTC; None for now, the only end that adjusted bars can have.
         duration: how far it reaches back.
     """
 
-    end: datetime
+    end: datetime | None
     duration: Duration
 
 

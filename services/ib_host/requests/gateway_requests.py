@@ -2,55 +2,36 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.clock import Clock
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.library import LibrarySession, received_bars
-from services.ib_host.connection.picture import Link
-from services.ib_host.contracts.instruments import from_description, from_details, to_contract
+from services.ib_host.connection.library import (
+    LibrarySession,
+    ReceivedSession,
+    received_bars,
+    received_head,
+    received_sessions,
+)
+from services.ib_host.contracts.instruments import from_description, to_contract
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.rules import PacingRules, Urgency, Wish
-from services.ib_host.pacing.turn import Turn
 from services.ib_host.pacing.waiting import PacingWait
+from services.ib_host.requests.answers import HistoryAnswer, InstrumentDetails, RequestTimeouts
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.history_query import HistoryQuery
 from services.ib_host.requests.open_requests import OpenRequests
-from services.ib_host.store.columns import ReceivedBar
+from services.ib_host.requests.round_trip import RoundTrips
+
+__all__ = ["GatewayRequests", "HistoryAnswer", "RequestTimeouts"]
+
+T = TypeVar("T")
 
 _CURRENT_TIME: Final = "currentTime"
-_SILENCES_BEFORE_RECONNECT: Final = 3
-_LOOK_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True)
-class RequestTimeouts:
-    """How long to wait for answers.
-
-    Attributes:
-        history_seconds: for bars; stands still while the gateway is cut off from IB.
-        other_seconds: for anything else.
-    """
-
-    history_seconds: float
-    other_seconds: float
-
-
-@dataclass(frozen=True)
-class HistoryAnswer:
-    """Bars, as the gateway sent them.
-
-    Attributes:
-        bars: not necessarily within what was asked for.
-        source: recorded or real, as the connection they came over says.
-    """
-
-    bars: Sequence[ReceivedBar]
-    source: bars_pb2.Source.ValueType
 
 
 class GatewayRequests:
@@ -76,21 +57,24 @@ class GatewayRequests:
         clock: Clock,
     ) -> None:
         self._connection = connection
-        self._open = open_requests
         self._budget = budget
         self._rules = rules
         self._timeouts = timeouts
-        self._clock = clock
-        self._silences = 0
+        self._round_trips = RoundTrips(connection, open_requests=open_requests, budget=budget, clock=clock)
         self._asking_time = asyncio.Lock()
 
     async def history(
-        self, query: HistoryQuery, *, waiting: Callable[[PacingWait], None] = lambda _: None
+        self,
+        query: HistoryQuery,
+        *,
+        urgency: Urgency = Urgency.LOAD,
+        waiting: Callable[[PacingWait], None] = lambda _: None,
     ) -> HistoryAnswer:
         """Ask for bars.
 
         Args:
             query: what is asked.
+            urgency: who waits for the answer.
             waiting: called each second while pacing holds the request back.
 
         Raises:
@@ -98,8 +82,8 @@ class GatewayRequests:
         """
         contract = to_contract(query.instrument)
         wish = self._rules.history(short_bars=query.short_bars, series=query.series, identity=query.identity)
-        async with self._budget.turn(wish, waiting) as turn:
-            answer = await self._ask(
+        async with self._budget.turn(replace(wish, urgency=urgency), waiting) as turn:
+            answer = await self._round_trips.make(
                 lambda session, request_id: session.send_history(
                     request_id,
                     contract,
@@ -114,7 +98,80 @@ class GatewayRequests:
                 timeout_seconds=self._timeouts.history_seconds,
                 cancel=LibrarySession.cancel_history,
             )
-            return HistoryAnswer(received_bars(answer), self._connection.source)
+            return HistoryAnswer(received_bars(answer.content), self._connection.source, answer.seconds)
+
+    async def schedule(
+        self,
+        instrument: bars_pb2.Instrument,
+        use_rth: bool,  # noqa: FBT001 -- as everywhere beside an instrument
+        *,
+        end: datetime,
+        duration: str,
+        waiting: Callable[[PacingWait], None] = lambda _: None,
+    ) -> Sequence[ReceivedSession]:
+        """Ask for the sessions of an instrument, holidays left out.
+
+        Args:
+            instrument: as the gateway described it.
+            use_rth: regular trading hours only.
+            end: end of the stretch, aware.
+            duration: how far it reaches back, in IB's words: "30 D", "1 Y".
+            waiting: called each second while pacing holds the request back.
+
+        Returns:
+            Opening and closing (aware, UTC) and date of each session, as the gateway orders them.
+
+        Raises:
+            GatewayFailure: there is no answer; NO_DATA where there are no sessions.
+        """
+        contract = to_contract(instrument)
+        series = (instrument.contract_id, instrument.exchange, "SCHEDULE")
+        wish = self._rules.history(short_bars=False, series=series, identity=(*series, use_rth, end, duration))
+        async with self._budget.turn(wish, waiting) as turn:
+            answer = await self._round_trips.make(
+                lambda session, request_id: session.send_schedule(
+                    request_id, contract, end=end, duration=duration, use_rth=use_rth
+                ),
+                turn,
+                contract=contract,
+                timeout_seconds=self._timeouts.history_seconds,
+                cancel=LibrarySession.cancel_history,
+            )
+        return _read(received_sessions, answer.content)
+
+    async def head_timestamp(
+        self,
+        instrument: bars_pb2.Instrument,
+        what: str,
+        use_rth: bool,  # noqa: FBT001 -- as everywhere beside an instrument
+        *,
+        waiting: Callable[[PacingWait], None] = lambda _: None,
+    ) -> datetime:
+        """Ask when an instrument's history begins; aware, UTC.
+
+        Args:
+            instrument: as the gateway described it.
+            what: kind of bars, in IB's words.
+            use_rth: regular trading hours only.
+            waiting: called each second while pacing holds the request back.
+
+        Raises:
+            GatewayFailure: there is no answer; NO_DATA where there is no history.
+        """
+        contract = to_contract(instrument)
+        series = (instrument.contract_id, instrument.exchange, what)
+        wish = self._rules.history(short_bars=False, series=series, identity=(*series, "head", use_rth))
+        async with self._budget.turn(wish, waiting) as turn:
+            answer = await self._round_trips.make(
+                lambda session, request_id: session.send_head_timestamp(
+                    request_id, contract, what=what, use_rth=use_rth
+                ),
+                turn,
+                contract=contract,
+                timeout_seconds=self._timeouts.history_seconds,
+                cancel=LibrarySession.cancel_head_timestamp,
+            )
+        return _read(received_head, answer.content)
 
     async def contracts(
         self,
@@ -122,7 +179,7 @@ class GatewayRequests:
         *,
         urgency: Urgency = Urgency.PERSON,
         waiting: Callable[[PacingWait], None] = lambda _: None,
-    ) -> Sequence[bars_pb2.Instrument]:
+    ) -> Sequence[InstrumentDetails]:
         """Ask which instruments fit a description; each is named once, whatever exchanges it trades at.
 
         Args:
@@ -135,15 +192,15 @@ class GatewayRequests:
         """
         contract = to_contract(instrument)
         async with self._budget.turn(Wish(urgency), waiting) as turn:
-            answer = await self._ask(
+            answer = await self._round_trips.make(
                 lambda session, request_id: session.send_contract_details(request_id, contract),
                 turn,
                 contract=contract,
                 timeout_seconds=self._timeouts.other_seconds,
             )
-        found: dict[int, bars_pb2.Instrument] = {}
-        for details in answer:
-            found.setdefault(details.contract.conId, from_details(details))
+        found: dict[int, InstrumentDetails] = {}
+        for details in answer.content:
+            found.setdefault(details.contract.conId, InstrumentDetails.read(details))
         return list(found.values())
 
     async def matching_symbols(self, pattern: str) -> Sequence[bars_pb2.Instrument]:
@@ -153,12 +210,12 @@ class GatewayRequests:
             GatewayFailure: there is no answer.
         """
         async with self._budget.turn(Wish(Urgency.PERSON)) as turn:
-            answer = await self._ask(
+            answer = await self._round_trips.make(
                 lambda session, request_id: session.send_matching_symbols(request_id, pattern),
                 turn,
                 timeout_seconds=self._timeouts.other_seconds,
             )
-        return [from_description(description) for description in answer]
+        return [from_description(description) for description in answer.content]
 
     async def current_time(self) -> datetime:
         """Ask what time it is for the gateway, UTC.
@@ -168,76 +225,19 @@ class GatewayRequests:
         """
         # Such requests have no id: one at a time, and the lock last, as nobody may wait for a turn while he holds it.
         async with self._budget.turn(Wish(Urgency.PERSON)) as turn, self._asking_time:
-            time: datetime = await self._ask(
+            answer = await self._round_trips.make(
                 lambda session, _: session.send_current_time(),
                 turn,
                 timeout_seconds=self._timeouts.other_seconds,
                 key=_CURRENT_TIME,
             )
+        time: datetime = answer.content
         self._connection.gateway_time = time
         return time
 
-    async def _ask(
-        self,
-        send: Callable[[LibrarySession, int], None],
-        turn: Turn,
-        *,
-        timeout_seconds: float,
-        contract: Any = None,
-        key: str = "",
-        cancel: Callable[[LibrarySession, int], None] | None = None,
-    ) -> Any:
-        session = self._connection.session
-        if session is None:
-            picture = self._connection.picture
-            raise GatewayFailure(FailureKind.DISCONNECTED, picture.problem or picture.waiting_text)
-        request_id, answer = session.begin(contract, key=key)
-        failure = self._open.add(key or request_id)
-        try:
-            turn.sends()
-            send(session, request_id)
-            await self._wait({answer, failure}, timeout_seconds)
-            return self._outcome(answer, failure, timeout_seconds)
-        except GatewayFailure as error:
-            if error.kind is FailureKind.PACING:
-                self._budget.violated(sent_at=turn.sent_at)
-            raise
-        finally:
-            if cancel is not None and not answer.done() and session.ready:
-                cancel(session, request_id)
-                self._budget.charge()
-            self._open.remove(key or request_id)
-            session.forget(request_id, key=key)
-            for future in (answer, failure):
-                if future.done() and not future.cancelled():
-                    future.exception()  # looked at: otherwise asyncio reports it as forgotten
 
-    async def _wait(self, futures: "set[asyncio.Future[Any]]", timeout_seconds: float) -> None:
-        left = timeout_seconds
-        while left > 0:
-            began = self._clock.monotonic()
-            done, _ = await asyncio.wait(futures, timeout=min(left, _LOOK_SECONDS), return_when=asyncio.FIRST_COMPLETED)
-            if done:
-                return
-            if self._connection.link is Link.UP:  # nobody can answer while the gateway is cut off
-                left -= self._clock.monotonic() - began
-
-    def _outcome(self, answer: "asyncio.Future[Any]", failure: "asyncio.Future[None]", timeout_seconds: float) -> Any:
-        if not answer.done() and not failure.done():
-            self._count_silence()
-            raise GatewayFailure(FailureKind.TIMEOUT, f"No answer within {timeout_seconds:g} s")
-        self._silences = 0
-        if failure.done():
-            failure.result()
-        error = answer.exception()
-        if isinstance(error, ConnectionError):
-            raise GatewayFailure(FailureKind.DISCONNECTED, "The connection was lost")
-        if error is not None:
-            raise GatewayFailure(FailureKind.STREAM_BROKEN, "The answer could not be decoded")
-        return answer.result()
-
-    def _count_silence(self) -> None:
-        self._silences += 1
-        if self._silences >= _SILENCES_BEFORE_RECONNECT:
-            self._silences = 0
-            self._connection.drop(f"The gateway did not answer {_SILENCES_BEFORE_RECONNECT} requests in a row.")
+def _read(reading: Callable[[Any], T], content: Any) -> T:
+    try:
+        return reading(content)
+    except ValueError as error:
+        raise GatewayFailure(FailureKind.STREAM_BROKEN, f"The answer could not be read: {error}") from error
