@@ -1,48 +1,22 @@
-"""The one place that imports ib_insync, and the part of it that is used, typed.
+"""One life of a connection, over the client library.
 
-ib_insync has no request that tells why it failed, and none that can be given up cleanly: errors, timeouts and missing
-data all come back as an empty list. So requests are sent through its client and awaited on futures of our own beside
-those it keeps (see requests/). What is touched of its inner state for that is touched here.
+The libraries have no request that tells why it failed, and none that can be given up cleanly: errors, timeouts and
+missing data all come back as an empty list. So requests are sent through the library's client and awaited on futures of
+our own beside those it keeps (see requests/). What is touched of its inner state for that is touched here.
 """
 
 import asyncio
-import importlib
-import logging
-import warnings
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
-from services.ib_host.store.columns import ReceivedBar
+from services.ib_host.connection.library.decoding import StrictDecoder
+from services.ib_host.connection.library.installed import IS_IB_ASYNC, LIBRARY
 
-
-def _import_library() -> Any:
-    """Import ib_insync, which asks for the event loop when it is imported.
-
-    Asking outside a running loop is deprecated from Python 3.12 on (a warning, and so an error in tests), and would
-    leave a loop open for nobody. It gets a loop that is closed again: only its thread-safe emit keeps it, and nobody
-    calls that. Its log repeats what its events tell, at the level of errors where there are none, so it is not shown.
-    """
-    logger = logging.getLogger("ib_insync")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(loop)
-            try:
-                return importlib.import_module("ib_insync")
-            finally:
-                asyncio.set_event_loop(None)
-                loop.close()
-        return importlib.import_module("ib_insync")
-
-
-_LIBRARY: Any = _import_library()
+_INVALID_REQUEST: Final = 321
+_STARTUP: Final = {"fetchFields": LIBRARY.StartupFetchNONE} if IS_IB_ASYNC else {}
+"""What is asked for while connecting: with ib_async positions only, with ib_insync executions and the account's values,
+too. Nobody needs them, and each is one more that a gateway may fail to answer."""
 
 
 class LibraryEvents(Protocol):
@@ -67,13 +41,13 @@ class LibrarySession:
 
     def __init__(self, events: LibraryEvents) -> None:
         self._events = events
-        self._ib: Any = _LIBRARY.IB()
+        self._ib: Any = LIBRARY.IB()
         # The library's own reaction to a restored link (1102) is a request without an end, for values nobody needs.
         self._ib.errorEvent -= self._ib._onError  # noqa: SLF001 -- no other way to leave it out
         self._ib.errorEvent += self._on_error
         self._ib.disconnectedEvent += self._on_disconnected
         self._ib.client.conn.disconnected += self._on_socket_closed
-        self._ib.client.decoder = _decoder(self._ib.wrapper, events.undecodable)
+        self._ib.client.decoder = StrictDecoder(self._ib.wrapper, events.undecodable)
 
     async def connect(self, host: str, port: int, client_id: int, *, timeout_seconds: float) -> None:
         """Connect, readonly: orders are neither read nor sent.
@@ -88,8 +62,10 @@ class LibrarySession:
             OSError: nobody listens, or the connection broke.
             TimeoutError: a stage had no answer; also what the library makes of a refusal.
         """
-        _bind_loop()
-        await self._ib.connectAsync(host, port, client_id, timeout_seconds, readonly=True)
+        if not IS_IB_ASYNC:
+            # ib_insync asks the policy for its loop, and some ways to run a loop don't tell the policy.
+            asyncio.set_event_loop(asyncio.get_running_loop())
+        await self._ib.connectAsync(host, port, client_id, timeout_seconds, readonly=True, **_STARTUP)
 
     def disconnect(self) -> None:
         """Close the connection; nothing is told about that."""
@@ -124,7 +100,8 @@ class LibrarySession:
             key: the library's name for requests that have no id; the id returned is 0 then.
 
         Returns:
-            The request's id, and the library's future of its answer: never an exception but a ConnectionError.
+            The request's id, and the library's future of its answer, which may fail with a ConnectionError, or with a
+            ValueError where the answer can't be read; refusals are told to the events only.
         """
         request_id = 0 if key else int(self._ib.client.getReqId())
         return request_id, self._ib.wrapper.startReq(key or request_id, contract)
@@ -157,7 +134,7 @@ class LibrarySession:
             what: such as "TRADES".
             use_rth: of regular trading hours only.
         """
-        end_text = _LIBRARY.util.formatIBDatetime(end)
+        end_text = f"{end.astimezone(UTC):%Y%m%d %H:%M:%S} UTC" if end else ""
         self._ib.client.reqHistoricalData(
             request_id, contract, end_text, duration, setting, what, use_rth, 2, False, []
         )  # fmt: skip
@@ -206,97 +183,12 @@ class LibrarySession:
 
     def _on_error(self, request_id: int, code: int, text: str, _contract: Any) -> None:
         self._events.told(request_id, code, text)
+        if code == _INVALID_REQUEST:
+            # For ib_async a warning, after which it waits on: the code is also said of orders that stay alive.
+            self._ib.wrapper._endReq(request_id)  # noqa: SLF001 -- see the module
 
     def _on_disconnected(self) -> None:
         self._events.lost()
 
     def _on_socket_closed(self, _message: str) -> None:
         self._events.lost()
-
-
-def new_contract(**fields: str | int) -> Any:
-    """Return a contract of the library with these fields."""
-    return _LIBRARY.Contract(**fields)
-
-
-def received_bars(answer: Any) -> Sequence[ReceivedBar]:
-    """Return the bars of an answer to a request for history."""
-    bars: Sequence[ReceivedBar] = answer
-    return bars
-
-
-class ReceivedSession(NamedTuple):
-    """A session of an instrument.
-
-    Attributes:
-        start: its opening, UTC.
-        end: its closing, UTC.
-        date: which it counts for, at the exchange.
-    """
-
-    start: datetime
-    end: datetime
-    date: date
-
-
-def received_sessions(answer: Any) -> Sequence[ReceivedSession]:
-    """Return the sessions of an answer to a request for a schedule, in its order.
-
-    Raises:
-        ValueError: they can't be read, or are told in a zone that this machine does not know.
-    """
-    try:
-        zone = ZoneInfo(answer.timeZone)
-        return [
-            ReceivedSession(
-                _local(session.startDateTime, zone),
-                _local(session.endDateTime, zone),
-                datetime.strptime(session.refDate, "%Y%m%d").replace(tzinfo=UTC).date(),
-            )
-            for session in answer.sessions
-        ]
-    except (AttributeError, KeyError, OSError, TypeError) as error:
-        message = f"the schedule can't be read: {error}"
-        raise ValueError(message) from error
-
-
-def received_head(answer: Any) -> datetime:
-    """Return the instant (UTC) of an answer to a request for the begin of a history.
-
-    Raises:
-        ValueError: it can't be read.
-    """
-    if not isinstance(answer, datetime):
-        message = f"{answer!r} is no time at which a history begins"
-        raise ValueError(message)  # noqa: TRY004 -- what a gateway sends is a value; its type is the library's choice
-    return answer.replace(tzinfo=UTC) if answer.tzinfo is None else answer.astimezone(UTC)
-
-
-def _local(text: str, zone: ZoneInfo) -> datetime:
-    return datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
-
-
-def _decoder(wrapper: Any, report: Callable[[Sequence[str]], None]) -> Any:
-    """Return a decoder that reports what it can't decode, instead of only logging it."""
-    decoder = _LIBRARY.client.Decoder(wrapper, 0)
-
-    def interpret(fields: Sequence[str]) -> None:
-        try:
-            handler = decoder.handlers[int(fields[0])]
-            handler(fields)
-        except Exception:
-            report(fields)
-
-    decoder.interpret = interpret
-    return decoder
-
-
-def _bind_loop() -> None:
-    """Make the running loop the policy's: the library asks the policy, and some ways to run a loop don't tell it."""
-    running = asyncio.get_running_loop()
-    try:
-        known = asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
-        known = None
-    if known is not running:
-        asyncio.set_event_loop(running)
