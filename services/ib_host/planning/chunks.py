@@ -79,9 +79,16 @@ def ask_for(start: datetime, end: datetime, bar: BarLength) -> Ask:
     """
     if bar.dated:
         return Ask(end + _AFTER_THE_SESSION, covering(end + _DAY - start, bar))
-    # Bars shorter than an hour start on a grid that midnight, and every border of a chunk, is part of.
-    ask_end = end + bar.length if bar.length >= _HOUR else end
+    ask_end = end + bar.length if bar.length >= _HOUR else grid_end(end, bar)
     return Ask(ask_end, covering(ask_end - start, bar))
+
+
+def grid_end(instant: datetime, bar: BarLength) -> datetime:
+    """Return the end of the bar, shorter than an hour, that an instant is in, or the instant where it begins one.
+
+    Such bars start on a grid that midnight UTC is part of.
+    """
+    return instant + (_EPOCH - instant) % bar.length
 
 
 def period_start(instant: datetime, bar: BarLength) -> datetime:

@@ -97,7 +97,7 @@ def test_durations_are_rounded_up(bar: BarLength, stretch: timedelta) -> None:
 
 @pytest.mark.parametrize(
     ("stretch", "words"),
-    [(DAY, "1 D"), (30 * DAY, "30 D"), (31 * DAY, "1 Y"), (365 * DAY, "1 Y"), (366 * DAY, "2 Y"), (700 * DAY, "2 Y")],
+    [(DAY, "1 D"), (30 * DAY, "30 D"), (31 * DAY, "2 M"), (365 * DAY, "1 Y"), (366 * DAY, "2 Y"), (700 * DAY, "2 Y")],
 )
 def test_words_for_daily_bars(stretch: timedelta, words: str) -> None:
     assert str(covering(stretch, DAILY)) == words
