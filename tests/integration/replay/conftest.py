@@ -6,25 +6,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.framing import encode_frame
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.support.eventually import eventually
+from tests.support.gateway_library import library
 
 
 @dataclass
 class Client:
-    """An ib_insync client and what it was told.
+    """A client and what it was told.
 
     Attributes:
         ib: the unmodified library.
         errors: (request id, code, text) of everything that came as message 4.
     """
 
-    ib: Any = field(default_factory=ib_insync.IB)
+    ib: Any = field(default_factory=library.IB)
     errors: list[tuple[int, int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class Client:
         return [(code, text) for request_id, code, text in self.errors if request_id != -1]
 
     async def bars(
-        self, contract: ib_insync.Contract, duration: str, size: str = "1 day", what: str = "TRADES", end: str = ""
+        self, contract: Any, duration: str, size: str = "1 day", what: str = "TRADES", end: str = ""
     ) -> list[Any]:
         """Ask for bars; an empty list when the request was refused."""
         bars = await self.ib.reqHistoricalDataAsync(

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.bars import Bar, BarSize
@@ -11,9 +10,10 @@ from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Client, Connect, RawClient
+from tests.support.gateway_library import library
 from tests.support.recorded_bars import DailyBar, recorded_bars
 
-APPLE = ib_insync.Stock("AAPL", "SMART", "USD")
+APPLE = library.Stock("AAPL", "SMART", "USD")
 
 
 def as_served(bars: list[Any]) -> list[Bar]:
@@ -28,7 +28,7 @@ async def test_every_recorded_bar_arrives_adjusted_for_splits(
     gateway: ReplayServer, connect: Connect, symbol: str
 ) -> None:
     client = await connect(gateway)
-    bars = await client.bars(ib_insync.Stock(symbol, "SMART", "USD"), "20 Y")
+    bars = await client.bars(library.Stock(symbol, "SMART", "USD"), "20 Y")
     received = [
         DailyBar(
             datetime(bar.date.year, bar.date.month, bar.date.day, tzinfo=UTC),
@@ -60,7 +60,7 @@ async def test_longer_bars_and_other_prices_arrive_as_they_are_computed(
     gateway: ReplayServer, connect: Connect, asked: str, size: BarSize, what: str
 ) -> None:
     client = await connect(gateway)
-    bars = await client.bars(ib_insync.Stock("FB", "SMART", "USD"), "2 Y", asked, what)
+    bars = await client.bars(library.Stock("FB", "SMART", "USD"), "2 Y", asked, what)
     assert as_served(bars) == list(gateway.history.bars("FB", size, what))
 
 
@@ -150,12 +150,12 @@ REFUSED = [
         "Historical Market Data Service error message:HMDS query returned no data: AAPL@SMART Trades",
     ),
     (
-        {"contract": ib_insync.Stock("TSLA", "SMART", "USD")},
+        {"contract": library.Stock("TSLA", "SMART", "USD")},
         200,
         "No security definition has been found for the request",
     ),
-    ({"contract": ib_insync.Contract(conId=265598)}, 321, "cause - Please enter exchange"),
-    ({"contract": ib_insync.Contract(secType="BAG", symbol="AAPL", exchange="SMART")}, 200, "No security definition"),
+    ({"contract": library.Contract(conId=265598)}, 321, "cause - Please enter exchange"),
+    ({"contract": library.Contract(secType="BAG", symbol="AAPL", exchange="SMART")}, 200, "No security definition"),
 ]
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.messages import Inbound
@@ -10,6 +9,7 @@ from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Client, Connect, RawClient
 from tests.support.eventually import eventually
+from tests.support.gateway_library import library
 
 
 @pytest.mark.parametrize("readonly", [True, False])
@@ -34,7 +34,7 @@ async def test_each_version_is_understood_by_the_client(
 ) -> None:
     client = await connect(gateway, max_version=version)
     assert client.ib.client.serverVersion() == version
-    contract = ib_insync.Stock("IBM", "SMART", "USD")
+    contract = library.Stock("IBM", "SMART", "USD")
     [details] = await client.ib.reqContractDetailsAsync(contract)
     assert (details.contract.conId, details.longName, details.stockType) == (
         8314,
@@ -79,7 +79,7 @@ async def test_leaving_frees_the_client_id_also_without_a_goodbye(gateway: Repla
 async def test_clients_notice_when_the_gateway_goes_away(connect: Connect) -> None:
     async with ReplayServer(ReplaySettings(port=0, latency_ms=60_000)) as gateway:
         client = await connect(gateway)
-        pending = asyncio.create_task(client.bars(ib_insync.Stock("AAPL", "SMART", "USD"), "1 Y"))
+        pending = asyncio.create_task(client.bars(library.Stock("AAPL", "SMART", "USD"), "1 Y"))
         await eventually(lambda: gateway.open_queries)
     with pytest.raises(ConnectionError):
         await pending

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.bars import INTRADAY_BAR_SIZES, RECORDED_BAR_SIZES, Bar
@@ -16,10 +15,11 @@ from services.ib_host.replay.settings import ReplaySettings
 from services.ib_host.replay.sources.choice import open_history
 from services.ib_host.replay.sources.intraday import IntradayHistory
 from tests.integration.replay.conftest import Client, Connect
+from tests.support.gateway_library import library
 
 DATA = "generated:XYZ,AAPL?seed=7&days=6&start=2024-03-07&gaps=0.03&split=AAPL:2024-03-12:2"
-XYZ = ib_insync.Stock("XYZ", "SMART", "USD")
-APPLE = ib_insync.Stock("AAPL", "SMART", "USD")
+XYZ = library.Stock("XYZ", "SMART", "USD")
+APPLE = library.Stock("AAPL", "SMART", "USD")
 MINUTES = {text: size for text, size in INTRADAY_BAR_SIZES.items() if size.seconds >= 60}
 
 
@@ -195,7 +195,7 @@ async def test_a_folder_is_served_with_its_contracts_and_their_local_clock(tmp_p
     )
     async with ReplayServer(ReplaySettings(port=0, data=str(tmp_path))) as gateway:
         client = await connect(gateway)
-        euro = ib_insync.Forex("EURUSD")
+        euro = library.Forex("EURUSD")
         [details] = await client.ib.reqContractDetailsAsync(euro)
         first, second = await ask(client, "2 D", "5 mins", contract=euro, date_format=1)
         [day] = await ask(client, "1 W", "1 day", contract=euro)

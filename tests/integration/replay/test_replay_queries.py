@@ -5,16 +5,16 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Connect
 from tests.support.eventually import eventually
+from tests.support.gateway_library import library
 from tests.support.recorded_bars import recorded_bars
 
-APPLE = ib_insync.Stock("AAPL", "SMART", "USD")
+APPLE = library.Stock("AAPL", "SMART", "USD")
 YEAR = sum(bar.time > datetime(2012, 3, 1, tzinfo=UTC) for bar in recorded_bars("AAPL"))
 
 

@@ -1,15 +1,16 @@
 """Contracts, times and the account, asked for with the real client library."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-import ib_insync
 import pytest
 
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Connect, RawClient
+from tests.support.gateway_library import library
 
-APPLE = ib_insync.Stock("AAPL", "SMART", "USD")
+APPLE = library.Stock("AAPL", "SMART", "USD")
 READ_ONLY = "Error validating request.-'bH' : cause - The API interface is currently in Read-Only mode."
 
 
@@ -17,14 +18,14 @@ READ_ONLY = "Error validating request.-'bH' : cause - The API interface is curre
     "contract",
     [
         APPLE,
-        ib_insync.Contract(conId=265598),
-        ib_insync.Stock("AAPL", "NASDAQ", "USD"),
-        ib_insync.Stock("AAPL", "SMART", "USD", primaryExchange="NASDAQ"),
-        ib_insync.Contract(secType="STK", localSymbol="AAPL", exchange="SMART", currency="USD"),
+        library.Contract(conId=265598),
+        library.Stock("AAPL", "NASDAQ", "USD"),
+        library.Stock("AAPL", "SMART", "USD", primaryExchange="NASDAQ"),
+        library.Contract(secType="STK", localSymbol="AAPL", exchange="SMART", currency="USD"),
     ],
 )
 async def test_a_contract_is_found_by_what_is_known_of_it(
-    gateway: ReplayServer, connect: Connect, contract: ib_insync.Contract
+    gateway: ReplayServer, connect: Connect, contract: Any
 ) -> None:
     client = await connect(gateway)
     [found] = await client.ib.qualifyContractsAsync(contract)
@@ -35,29 +36,29 @@ async def test_a_contract_is_found_by_what_is_known_of_it(
 
 async def test_without_an_exchange_a_stock_is_found_once_for_each(gateway: ReplayServer, connect: Connect) -> None:
     client = await connect(gateway)
-    found = await client.ib.reqContractDetailsAsync(ib_insync.Stock("IBM", "", "USD"))
+    found = await client.ib.reqContractDetailsAsync(library.Stock("IBM", "", "USD"))
     assert [details.contract.exchange for details in found] == ["SMART", "NYSE"]
 
 
 @pytest.mark.parametrize(
     ("contract", "refusal"),
     [
-        (ib_insync.Stock("TSLA", "SMART", "USD"), (200, "No security definition has been found for the request")),
-        (ib_insync.Stock("AAPL", "SMART", "EUR"), (200, "No security definition has been found for the request")),
-        (ib_insync.Forex("EURUSD"), (200, "No security definition has been found for the request")),
-        (ib_insync.Contract(conId=1), (200, "No security definition has been found for the request")),
+        (library.Stock("TSLA", "SMART", "USD"), (200, "No security definition has been found for the request")),
+        (library.Stock("AAPL", "SMART", "EUR"), (200, "No security definition has been found for the request")),
+        (library.Forex("EURUSD"), (200, "No security definition has been found for the request")),
+        (library.Contract(conId=1), (200, "No security definition has been found for the request")),
         (
-            ib_insync.Contract(symbol="AAPL", secType="SHARE"),
+            library.Contract(symbol="AAPL", secType="SHARE"),
             (321, "Error validating request.-'bH' : cause - Please enter a valid security type"),
         ),
         (
-            ib_insync.Contract(secType="STK"),
+            library.Contract(secType="STK"),
             (321, "Error validating request.-'bH' : cause - Please enter a local symbol or a symbol"),
         ),
     ],
 )
 async def test_a_contract_that_does_not_exist_is_refused(
-    gateway: ReplayServer, connect: Connect, contract: ib_insync.Contract, refusal: tuple[int, str]
+    gateway: ReplayServer, connect: Connect, contract: Any, refusal: tuple[int, str]
 ) -> None:
     client = await connect(gateway)
     assert await client.ib.reqContractDetailsAsync(contract) == []
@@ -93,7 +94,7 @@ async def test_the_head_timestamp_is_the_opening_of_the_first_session(
     gateway: ReplayServer, connect: Connect, symbol: str, first: datetime
 ) -> None:
     client = await connect(gateway)
-    contract = ib_insync.Stock(symbol, "SMART", "USD")
+    contract = library.Stock(symbol, "SMART", "USD")
     assert await client.ib.reqHeadTimeStampAsync(contract, "TRADES", useRTH=True, formatDate=2) == first
     assert await client.ib.reqHeadTimeStampAsync(contract, "TRADES", useRTH=True, formatDate=1) == first.replace(
         tzinfo=None
@@ -103,7 +104,7 @@ async def test_the_head_timestamp_is_the_opening_of_the_first_session(
 async def test_a_stock_has_no_head_timestamp_before_it_was_listed(connect: Connect) -> None:
     async with ReplayServer(ReplaySettings(port=0, now=datetime(2012, 1, 1, tzinfo=UTC))) as gateway:
         client = await connect(gateway)
-        facebook = ib_insync.Stock("FB", "SMART", "USD")
+        facebook = library.Stock("FB", "SMART", "USD")
         assert await client.ib.reqHeadTimeStampAsync(facebook, "TRADES", useRTH=True, formatDate=2) == []
         assert [code for code, _ in client.refusals] == [162]
 
@@ -134,7 +135,7 @@ async def test_the_account_summary_has_what_was_asked_for(gateway: ReplayServer,
 
 async def test_an_order_is_refused(gateway: ReplayServer, connect: Connect) -> None:
     client = await connect(gateway)
-    trade = client.ib.placeOrder(APPLE, ib_insync.MarketOrder("BUY", 1))
+    trade = client.ib.placeOrder(APPLE, library.MarketOrder("BUY", 1))
     await client.ib.reqCurrentTimeAsync()
     assert client.refusals == [(321, READ_ONLY)]
     assert trade.orderStatus.status == "Cancelled"

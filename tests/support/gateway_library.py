@@ -1,0 +1,7 @@
+"""The unmodified client library that is installed: ib_insync, or ib_async in an environment of its own."""
+
+from typing import Any
+
+from services.ib_host.connection.library.installed import LIBRARY
+
+library: Any = LIBRARY
