@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,16 @@ def sync_folder(folder: Path) -> None:
 
 
 class FolderInUseError(CannotStartError):
-    """Another process, or another part of this one, uses the folder."""
+    """Another process, or another part of this one, uses the folder.
+
+    Args:
+        message: For people, with what to do.
+        owner: Who uses it: "ib-host (pid 4711 on box-7, since 2026-01-15T09:30:00+00:00)".
+    """
+
+    def __init__(self, message: str, *, owner: str) -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class FolderLock:
@@ -89,11 +99,16 @@ class FolderLock:
             owner = _described(os.pread(descriptor, 4096, 0))
             os.close(descriptor)
             advice = "Stop it, or choose another folder with --home or KTRDR_HOME."
-            raise FolderInUseError(f"{self._path.parent} is in use by {owner}. {advice}") from None
+            raise FolderInUseError(f"{self._path.parent} is in use by {owner}. {advice}", owner=owner) from None
         except BaseException:
             os.close(descriptor)
             raise
-        record = {"pid": os.getpid(), "owner": self._owner, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        record = {
+            "pid": os.getpid(),
+            "machine": socket.gethostname(),
+            "owner": self._owner,
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(record).encode(), 0)
         self._descriptor = descriptor
@@ -119,6 +134,8 @@ def _described(content: bytes) -> str:
     """Return who wrote the lock file. Its owner may be writing right now, so anything may be there."""
     try:
         record = json.loads(content)
-        return f"{record['owner'] or 'a process'} (pid {int(record['pid'])}, since {record['since']})"
+        # Locks of earlier releases do not name the machine.
+        machine = f" on {record['machine']}" if "machine" in record else ""
+        return f"{record['owner'] or 'a process'} (pid {int(record['pid'])}{machine}, since {record['since']})"
     except (ValueError, KeyError, TypeError):
         return "another process"

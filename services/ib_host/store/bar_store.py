@@ -1,25 +1,25 @@
 """All datasets of a home."""
 
 import errno
+import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
-from services.common.files import sync_folder
-from services.ib_host.store.columns import SCHEMA, merge
-from services.ib_host.store.identity import bar_length, folder_of, title_of
+from services.ib_host.store.damage import LostSpan, set_aside
+from services.ib_host.store.identity import folder_of, symbol_folder, title_of
 from services.ib_host.store.listing import place_of
-from services.ib_host.store.manifest import NAME, Manifest, Part, key_as_json
-from services.ib_host.store.parts import by_period, read_part, write_part
+from services.ib_host.store.lock import dataset_lock
+from services.ib_host.store.manifest import NAME, Manifest
 from services.ib_host.store.snapshot import Snapshot
+from services.ib_host.store.writing import VersionWriter
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG})
 
@@ -111,11 +111,49 @@ class BarStore:
         folder = self.folder(key)
         return Snapshot.open(folder, public_path=self._public(folder))
 
+    def set_aside_damaged(self, key: bars_pb2.DatasetKey) -> Sequence[LostSpan]:
+        """Go on without the files of a dataset that are damaged, so that what they held can be loaded again.
+
+        All files are read. The damaged ones stay beside the others, as *.damaged.
+
+        Args:
+            key: complete.
+
+        Returns:
+            What is lost, ascending: whoever knows these spans as loaded has to forget that.
+
+        Raises:
+            ServiceError: DATASET_BUSY, STORAGE_FULL.
+        """
+        folder = self.folder(key)
+        if not folder.exists():
+            return []
+        with (
+            self._storage_errors(folder),
+            dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout),
+        ):
+            return set_aside(folder, self._writer(key), public_path=self._public(folder))
+
     def list_all(self) -> Listing:
         """Return all datasets; one that is damaged does not hide the others."""
+        return self._listing("*")
+
+    def find(self, instrument: bars_pb2.Instrument) -> Listing:
+        """Return at least the datasets of an instrument, without looking at the others where its symbol says enough.
+
+        Args:
+            instrument: as it came in a request.
+        """
+        if instrument.symbol:
+            found = self._listing(glob.escape(symbol_folder(instrument.symbol.upper())) + "*")
+            if found.datasets or found.damaged:
+                return found
+        return self.list_all()
+
+    def _listing(self, instruments: str) -> Listing:
         datasets: list[bars_pb2.Dataset] = []
         damaged: list[PurePath] = []
-        for path in self._root.glob(f"*/*/*/{NAME}"):
+        for path in self._root.glob(f"*/{instruments}/*/{NAME}"):
             try:
                 manifest = Manifest.load(path.parent, public_path=self._public(path.parent))
             except ServiceError:
@@ -129,58 +167,13 @@ class BarStore:
         folder = self.folder(key)
         with self._storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with self._locked(folder, key):
-                return self._write_locked(folder, key, bars, keep=keep)
+            with dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout):
+                written = self._writer(key).write(bars, keep=keep)
+        return MergeOutcome(written.manifest.describe(), written.new_rows)
 
-    def _write_locked(self, folder: Path, key: bars_pb2.DatasetKey, bars: pa.Table, *, keep: bool) -> MergeOutcome:
-        public_path = self._public(folder)
-        old = Manifest.load(folder, public_path=public_path)
-        version = old.version + 1 if old else 1
-        before = {part.period: part for part in old.parts} if old else {}
-        parts = dict(before) if keep else {}
-        new_rows = 0
-        for period, table in by_period(bars, bar_length(key)):
-            stored = self._stored(folder, before.get(period))
-            merged = merge(stored, table)
-            new_rows += merged.new_rows
-            content = merged.table if keep else table
-            known = before.get(period)
-            parts[period] = known if known and content.equals(stored) else write_part(folder, period, version, content)
-        kept = tuple(parts[period] for period in sorted(parts))
-        if old is not None and kept == old.parts:
-            return MergeOutcome(old.describe(), new_rows)
-        current = {part.file for part in kept}
-        manifest = Manifest(
-            version=version,
-            key=key_as_json(key),
-            parts=kept,
-            retired=tuple(part.file for part in old.parts if part.file not in current) if old else (),
-            update_time=datetime.now(UTC),
-        )
-        sync_folder(folder)
-        manifest.save(folder)
-        _remove_unused(folder, current.union(manifest.retired))
-        return MergeOutcome(manifest.describe(), new_rows)
-
-    def _stored(self, folder: Path, part: Part | None) -> pa.Table:
-        if part is None:
-            return SCHEMA.empty_table()
-        with (folder / part.file).open("rb") as file:
-            return read_part(file, part, public_path=f"{self._public(folder)}/{part.file}")
-
-    @contextmanager
-    def _locked(self, folder: Path, key: bars_pb2.DatasetKey) -> Iterator[None]:
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(timeout=self._lock_timeout.total_seconds())
-        except Timeout as error:
-            raise ServiceError(
-                ErrorReason.ERROR_REASON_DATASET_BUSY, dataset=title_of(key), retry_after=timedelta(seconds=5)
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _writer(self, key: bars_pb2.DatasetKey) -> VersionWriter:
+        folder = self.folder(key)
+        return VersionWriter(folder, key, public_path=self._public(folder))
 
     @contextmanager
     def _storage_errors(self, folder: Path) -> Iterator[None]:
@@ -194,10 +187,3 @@ class BarStore:
 
     def _public(self, folder: Path) -> str:
         return folder.relative_to(self._home).as_posix()
-
-
-def _remove_unused(folder: Path, used: set[str]) -> None:
-    """Remove what no version needs: retired files of older versions, and what a crash left behind."""
-    for path in folder.iterdir():
-        if path.name not in used and (path.suffix == ".parquet" or path.name.endswith(".parquet.new")):
-            path.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ SCHEMA: Final = pa.schema(
 """`time` is the start of the bar; of dated bars the session's date at midnight. Volume, wap and count are -1 where the
 kind of bar has none, as IB sends them."""
 
+COLUMNS: Final = tuple(field.name for field in SCHEMA)
+"""Their names, in order."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DATE: Final = _EPOCH.date()
 _MICROSECOND: Final = timedelta(microseconds=1)

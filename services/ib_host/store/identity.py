@@ -58,6 +58,11 @@ def symbol_folder(symbol: str) -> str:
     return _in_file_name(symbol) + "-"
 
 
+def kind_of(instrument: bars_pb2.Instrument) -> str:
+    """Return the kind of an instrument: "stock", "forex", "future" or "index"."""
+    return _KINDS.get(instrument.security_type, "stock")
+
+
 def title_of(key: bars_pb2.DatasetKey) -> str:
     """Return a dataset's name for people: "AAPL 1d TRADES"; recorded bars are called REPLAY, others' imported.
 
@@ -73,7 +78,7 @@ def title_of(key: bars_pb2.DatasetKey) -> str:
 
 def _description(instrument: bars_pb2.Instrument) -> str:
     """Return what tells imported instruments without IB's number apart: "0" for a stock in dollars, "0-future-ESH5"."""
-    kind = _KINDS.get(instrument.security_type, "stock")
+    kind = kind_of(instrument)
     expiry = instrument.local_symbol or instrument.last_trade_date
     if kind == "stock" and instrument.currency in {"", "USD"} and not expiry:
         return "0"

@@ -46,6 +46,7 @@ class Manifest(BaseModel):
         layout: of this file and of the columns.
         version: counts from 1.
         key: the complete DatasetKey as protobuf JSON.
+        time_zone: of the exchange, an IANA name; empty where it is not known. Times themselves are UTC.
         parts: the files, ascending.
         retired: files of the version before, kept until the next one for readers that are about to open them.
         update_time: when this version was made.
@@ -56,17 +57,19 @@ class Manifest(BaseModel):
     layout: Literal[1] = 1
     version: int
     key: dict[str, Any]
+    time_zone: str = ""
     parts: tuple[Part, ...]
     retired: tuple[str, ...] = ()
     update_time: AwareDatetime
 
     @classmethod
-    def load(cls, folder: Path, *, public_path: str) -> Self | None:
+    def load(cls, folder: Path, *, public_path: str, advice: str = "") -> Self | None:
         """Read the manifest of a folder; None where there is none.
 
         Args:
             folder: the dataset's folder.
             public_path: how to name it in an error.
+            advice: how to get the dataset again, for an error.
 
         Raises:
             ServiceError: STORE_CORRUPT.
@@ -77,7 +80,7 @@ class Manifest(BaseModel):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValidationError, json_format.ParseError) as error:
-            raise corrupt(f"{public_path}/{NAME}") from error
+            raise corrupt(f"{public_path}/{NAME}", advice) from error
         return manifest
 
     def save(self, folder: Path) -> None:

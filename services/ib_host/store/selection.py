@@ -1,17 +1,15 @@
 """Finding the one dataset that a request means."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import FieldViolation, ServiceError
-from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.store.bar_store import Listing
+from services.ib_host.store.commands import load_command, recovery
 from services.ib_host.store.identity import symbol_folder, title_of
 from services.ib_host.store.manifest import corrupt
-
-_TEN_YEARS = timedelta(days=3652)
 
 
 def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
@@ -20,7 +18,6 @@ def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
     pairs = (
         (wanted.source, stored.source),
         (instrument.contract_id, stored.instrument.contract_id),
-        (instrument.symbol.upper(), stored.instrument.symbol.upper()),
         (instrument.security_type, stored.instrument.security_type),
         (instrument.exchange, stored.instrument.exchange),
         (instrument.primary_exchange, stored.instrument.primary_exchange),
@@ -28,8 +25,10 @@ def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
         (instrument.local_symbol, stored.instrument.local_symbol),
         (instrument.last_trade_date, stored.instrument.last_trade_date[: len(instrument.last_trade_date)]),
     )
+    symbols = {"", stored.instrument.symbol.upper(), stored.instrument.local_symbol.upper()}
     return (
-        all(not asked or asked == has for asked, has in pairs)
+        instrument.symbol.upper() in symbols
+        and all(not asked or asked == has for asked, has in pairs)
         and (wanted.what_to_show or bars_pb2.WHAT_TO_SHOW_TRADES) == stored.what_to_show
         and (wanted.use_rth if wanted.HasField("use_rth") else True) == stored.use_rth
         and wanted.bar_size == stored.bar_size
@@ -48,7 +47,7 @@ def choose(
 
     Args:
         wanted: the key of the request, with bar size and instrument.
-        listing: all there are.
+        listing: at least all that may be meant.
         start: begin of the range of the request, for the command in the error.
         end: its end, exclusive.
         now: UTC; the command's end where the request has none.
@@ -62,7 +61,7 @@ def choose(
         symbol = wanted.instrument.symbol
         for path in listing.damaged:
             if symbol and path.parent.name.startswith(symbol_folder(symbol)):
-                raise corrupt(path.as_posix())
+                raise corrupt(path.as_posix(), recovery(wanted, start, end, now))
         reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
         raise ServiceError(reason, dataset=title_of(wanted), command=load_command(wanted, start, end, now))
     if len({dataset.key.source for dataset in found}) > 1:
@@ -76,19 +75,6 @@ def choose(
             wanted, FieldViolation("key.instrument.contract_id", f"Several instruments fit: set one of {ids}.")
         )
     return found[0]
-
-
-def load_command(wanted: bars_pb2.DatasetKey, start: datetime | None, end: datetime | None, now: datetime) -> str:
-    """Return the command that loads a dataset: its last day is inclusive, while `end` is exclusive."""
-    last = (end - timedelta(microseconds=1) if end else now).date()
-    first = start.date() if start else last - _TEN_YEARS
-    symbol = wanted.instrument.symbol or "SYMBOL"
-    words = ["ktrdr data load", symbol, BAR_LENGTHS[wanted.bar_size].name, f"--start {first}", f"--end {last}"]
-    if wanted.what_to_show not in {bars_pb2.WHAT_TO_SHOW_UNSPECIFIED, bars_pb2.WHAT_TO_SHOW_TRADES}:
-        words.append(f"--what {bars_pb2.WhatToShow.Name(wanted.what_to_show).removeprefix('WHAT_TO_SHOW_')}")
-    if wanted.HasField("use_rth") and not wanted.use_rth:
-        words.append("--no-rth")
-    return " ".join(words)
 
 
 def _ambiguous(wanted: bars_pb2.DatasetKey, violation: FieldViolation) -> ServiceError:

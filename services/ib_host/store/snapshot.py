@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 from ktrdr.ib.v1 import bars_pb2
 
-from services.ib_host.store.columns import between, instant, times_of
+from services.ib_host.store.columns import COLUMNS, instant, times_of
+from services.ib_host.store.commands import recovery
 from services.ib_host.store.manifest import Manifest, Part, corrupt
-from services.ib_host.store.parts import read_part
+from services.ib_host.store.parts import open_part, read_part
 
 _TRIES = 5
 
@@ -39,7 +40,7 @@ class Snapshot:
         public_path: name of the folder in errors.
     """
 
-    def __init__(self, manifest: Manifest, files: Sequence[BinaryIO], public_path: str) -> None:
+    def __init__(self, manifest: Manifest, files: Sequence[pa.NativeFile], public_path: str) -> None:
         self._manifest = manifest
         self._files = files
         self._public_path = public_path
@@ -51,35 +52,50 @@ class Snapshot:
         Raises:
             ServiceError: STORE_CORRUPT: the manifest is damaged, or a file it names is missing.
         """
+        advice = ""
         for _ in range(_TRIES):
             manifest = Manifest.load(folder, public_path=public_path)
             if manifest is None:
                 return None
+            advice = recovery(manifest.dataset_key, manifest.parts[0].first, None, manifest.update_time)
             with ExitStack() as opened:
                 try:
-                    files = [opened.enter_context((folder / part.file).open("rb")) for part in manifest.parts]
+                    files = [opened.enter_context(open_part(folder / part.file)) for part in manifest.parts]
                 except FileNotFoundError:
                     continue  # two merges since the manifest was read: look again
                 opened.pop_all()
                 return cls(manifest, files, public_path)
-        raise corrupt(public_path, "A file that its manifest names is missing")
+        raise corrupt(public_path, f"A file that its manifest names is missing. {advice}")
 
     @property
     def dataset(self) -> bars_pb2.Dataset:
         """The version as the contract has it."""
         return self._manifest.describe()
 
-    def tables(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[pa.Table]:
-        """Yield the bars with start <= time < end, ascending, part by part.
+    def tables(
+        self, start: datetime | None = None, end: datetime | None = None, *, columns: Sequence[str] = COLUMNS
+    ) -> Iterator[pa.Table]:
+        """Yield the bars with start <= time < end, ascending, at most 131,072 in a table; others are not read.
+
+        Args:
+            start: first instant, UTC; None from the beginning.
+            end: UTC, exclusive; None to the end.
+            columns: to read, in this order.
 
         Raises:
             ServiceError: STORE_CORRUPT.
         """
         for part, file in zip(self._manifest.parts, self._files, strict=True):
             if (start is None or part.last >= start) and (end is None or part.first < end):
-                table = between(self._read(part, file), start, end)
-                if table.num_rows:
-                    yield table
+                yield from read_part(
+                    file,
+                    part,
+                    public_path=f"{self._public_path}/{part.file}",
+                    advice=self._advice(part),
+                    columns=columns,
+                    start=start,
+                    end=end,
+                )
 
     def summary(self, start: datetime, end: datetime) -> RangeSummary:
         """Return what lies in [start, end).
@@ -88,7 +104,7 @@ class Snapshot:
             ServiceError: STORE_CORRUPT.
         """
         rows, first, last = 0, None, None
-        for table in self.tables(start, end):
+        for table in self.tables(start, end, columns=("time",)):
             times = times_of(table)
             rows += len(times)
             first = first or instant(int(times[0]))
@@ -108,6 +124,6 @@ class Snapshot:
     ) -> None:
         self.close()
 
-    def _read(self, part: Part, file: BinaryIO) -> pa.Table:
-        file.seek(0)
-        return read_part(file, part, public_path=f"{self._public_path}/{part.file}")
+    def _advice(self, part: Part) -> str:
+        end = part.last + timedelta(microseconds=1)
+        return recovery(self._manifest.dataset_key, part.first, end, self._manifest.update_time)

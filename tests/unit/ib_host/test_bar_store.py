@@ -1,6 +1,8 @@
 """Bars on disk: nothing is lost, nothing is seen half-done, damage is told."""
 
+import os
 import shutil
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +11,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
+from services.common.files import FolderLock
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import between, digest, instant, merge, microseconds, table_of, times_of
+from services.ib_host.store.commands import load_command
 from services.ib_host.store.identity import folder_of, title_of
-from services.ib_host.store.selection import choose, load_command
+from services.ib_host.store.selection import choose
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 FIRST_DAY = date(2012, 1, 2)
@@ -252,20 +255,24 @@ def test_writers_take_turns(tmp_path: Path) -> None:
 def test_a_dataset_that_stays_locked_is_busy(tmp_path: Path) -> None:
     store = BarStore(tmp_path, lock_timeout=timedelta(seconds=0.05))
     store.merge(daily_key(), days(0, 1))
-    with FileLock(tmp_path / "data/bars" / folder_of(daily_key()) / "lock"), pytest.raises(ServiceError) as error:
+    with (
+        FolderLock(store.folder(daily_key()) / "lock", owner="another host"),
+        pytest.raises(ServiceError) as error,
+    ):
         store.merge(daily_key(), days(1, 2))
     assert reason_of(error) == "DATASET_BUSY"
+    assert f"held by another host (pid {os.getpid()} on {socket.gethostname()}, since " in error.value.message
 
 
 def test_what_a_crash_left_behind_is_removed_and_harms_nobody(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.merge(daily_key(), days(0, 3))
     folder = tmp_path / "data/bars" / folder_of(daily_key())
-    (folder / "all-v2.parquet").write_bytes(b"half")
-    (folder / ".all-v3.parquet.new").write_bytes(b"half")
+    (folder / "2012-v2.parquet").write_bytes(b"half")
+    (folder / ".2012-v3.parquet.new").write_bytes(b"half")
     assert stored(store, daily_key()).equals(days(0, 3))
     store.merge(daily_key(), days(3, 4))
-    assert sorted(path.name for path in folder.glob("*.parquet*")) == ["all-v1.parquet", "all-v2.parquet"]
+    assert sorted(path.name for path in folder.glob("*.parquet*")) == ["2012-v1.parquet", "2012-v2.parquet"]
     assert stored(store, daily_key()).equals(days(0, 4))
     assert not list(folder.glob(".*.new"))
 
@@ -294,7 +301,7 @@ def _flip_a_byte(path: Path) -> None:
 def test_a_damaged_file_is_told_and_not_served(tmp_path: Path, damage: object) -> None:
     store = BarStore(tmp_path)
     other = daily_key(instrument=bars_pb2.Instrument(symbol="MSFT", contract_id=1))
-    store.merge(other, days(0, 500))
+    store.merge(other, days(0, 500, close=20.0))
     store.merge(daily_key(), days(0, 1000))
     path = next((tmp_path / "data/bars/replay/AAPL-265598").rglob("*.parquet"))
     assert callable(damage)
