@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.ib_host.bar_sizes import BarLength
-from services.ib_host.planning.steps import Duration, covering, longest_stretch
+from services.ib_host.planning.steps import Duration, covering, longest_in_seconds, longest_stretch
 
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
@@ -79,8 +79,13 @@ def ask_for(start: datetime, end: datetime, bar: BarLength) -> Ask:
     """
     if bar.dated:
         return Ask(end + _AFTER_THE_SESSION, covering(end + _DAY - start, bar))
-    ask_end = end + bar.length if bar.length >= _HOUR else grid_end(end, bar)
-    return Ask(ask_end, covering(ask_end - start, bar))
+    if bar.length >= _HOUR:
+        return Ask(end + bar.length, covering(end + bar.length - start, bar))
+    ask_end = grid_end(end, bar)
+    stretch = ask_end - start
+    # One bar more where it costs nothing: where it differs from the one that is stored, prices were revised.
+    more = bar.length if stretch + bar.length <= longest_in_seconds(bar) else timedelta()
+    return Ask(ask_end, covering(stretch + more, bar))
 
 
 def grid_end(instant: datetime, bar: BarLength) -> datetime:

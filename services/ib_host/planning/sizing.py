@@ -173,7 +173,7 @@ class ChunkSizer:
         covers = self._ladder.rungs[rung].surely_covers
         if self._bar.dated:
             return covers - _DAY
-        return covers - self._bar.length if self._bar.length >= _HOUR else covers
+        return covers - self._bar.length if self._bar.length >= _HOUR or covers < _DAY else covers
 
     def _whole_days(self, span: Span) -> Span:
         if not self._bar.dated:

@@ -80,6 +80,11 @@ def longest_stretch(bar: BarLength) -> timedelta:
     return next((stretch for longest_bar, stretch in limits if bar.length <= longest_bar), 365 * _DAY)
 
 
+def longest_in_seconds(bar: BarLength) -> timedelta:
+    """Return the largest stretch that is asked for in seconds, of bars shorter than an hour."""
+    return longest_stretch(bar) if bar.length <= _LAST_SHORT else _MOST_SECONDS_OF_MINUTES
+
+
 def ladder(bar: BarLength) -> Ladder:
     """Return the durations for bars of a length; those of 30 seconds or less have none beyond IB's table."""
     if bar.length <= _LAST_SHORT:
@@ -116,7 +121,7 @@ def covering(stretch: timedelta, bar: BarLength) -> Duration:
     seconds = math.ceil(stretch / _SECOND)
     if bar.length <= _LAST_SHORT:
         return Duration(max(_SHORTEST_SECONDS, seconds), "S")
-    if bar.length < _HOUR and stretch <= _MOST_SECONDS_OF_MINUTES:
+    if bar.length < _HOUR and stretch <= longest_in_seconds(bar):
         return Duration(max(_SHORTEST_SECONDS_OF_MINUTES, seconds), "S")
     days = math.ceil(stretch / _DAY)
     if bar.dated:
