@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ktrdr_client.market_data import AsyncMarketData
+from ktrdr_client.market_data.calls import AsyncMarketData
 from ktrdr_client.models.calls import AsyncModels
 from ktrdr_client.topics.creating import CreatingCalls
 from ktrdr_client.topics.following import FollowingCalls

@@ -1,6 +1,7 @@
 """Bars that arrive as an Arrow stream."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from ktrdr_client.errors import DataLoss, MissingLibrary
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Bars:
     dataset: Dataset
     """What they are taken from."""
     table: Any
-    """A `pyarrow.Table` with the columns time, open, high, low, close, volume, wap and count. `time` is the start of a
-    bar, UTC; for daily and longer bars the session's date at midnight."""
+    """A `pyarrow.Table` with the columns time, open, high, low, close, volume, wap and count, or those that were asked
+    for. `time` is the start of a bar, UTC; for daily and longer bars the session's date at midnight."""
 
     def __len__(self) -> int:
         rows: int = self.table.num_rows
@@ -33,12 +35,23 @@ class Bars:
         return self.dataset.key.source == SOURCE_REPLAY
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Return a DataFrame with `time` as index.
+        """Return a pandas DataFrame with `time` as index, aware and in UTC.
 
         Raises:
             MissingLibrary: pandas is not installed.
         """
+        _import("pandas", "bars as a DataFrame need pandas: pip install pandas")
         frame: pd.DataFrame = self.table.to_pandas().set_index("time")
+        return frame
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return a polars DataFrame with the columns of the table; `time` is aware and in UTC.
+
+        Raises:
+            MissingLibrary: polars is not installed.
+        """
+        polars = _import("polars", "bars as a polars DataFrame need polars: pip install polars")
+        frame: pl.DataFrame = polars.from_arrow(self.table)
         return frame
 
 
@@ -50,7 +63,7 @@ class BarsDecoder:
     """
 
     def __init__(self) -> None:
-        self._pyarrow = _import_pyarrow()
+        self._pyarrow = import_pyarrow()
         self._dataset = Dataset()
         self._pieces: list[bytes] = []
 
@@ -75,12 +88,20 @@ class BarsDecoder:
         return Bars(self._dataset, table)
 
 
-def _import_pyarrow() -> ModuleType:
+def import_pyarrow() -> ModuleType:
+    """Return the module `pyarrow`: optional, and slow to import, so only those who read or write bars pay for it.
+
+    Raises:
+        MissingLibrary: It is not installed.
+    """
+    message = "bars travel as Arrow; reading and writing them needs pyarrow: pip install pyarrow"
+    pyarrow = _import("pyarrow", message)
+    _import("pyarrow.ipc", message)
+    return pyarrow
+
+
+def _import(name: str, message: str) -> ModuleType:
     try:
-        import pyarrow as pa  # noqa: PLC0415 - optional, and slow to import: only those who read bars need it
-        import pyarrow.ipc  # noqa: PLC0415 - likewise
+        return import_module(name)
     except ImportError as error:
-        message = "bars travel as Arrow; reading them needs pyarrow: pip install pyarrow"
         raise MissingLibrary(message) from error
-    module: ModuleType = pa
-    return module

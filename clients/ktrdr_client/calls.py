@@ -41,6 +41,24 @@ async def call_unary(
         raise error_from_call(error, service=endpoint.service, address=endpoint.address) from None
 
 
+async def call_with_stream(
+    method: "grpc.aio.StreamUnaryMultiCallable[Request, Response]",
+    requests: AsyncIterator[Request],
+    *,
+    endpoint: Endpoint,
+    timeout_seconds: float,
+) -> Response:
+    """Send a stream of requests and return the answer.
+
+    Raises:
+        KtrdrError: The service refused, or does not answer.
+    """
+    try:
+        return await method(requests, timeout=timeout_seconds)
+    except grpc.aio.AioRpcError as error:
+        raise error_from_call(error, service=endpoint.service, address=endpoint.address) from None
+
+
 @asynccontextmanager
 async def open_stream(
     method: "grpc.aio.UnaryStreamMultiCallable[Request, Response]",

@@ -13,7 +13,7 @@ from ktrdr_client.async_client import DEFAULT_ADDRESS, AsyncClient
 from ktrdr_client.backoff import Interruption
 from ktrdr_client.logs import LogEntry
 from ktrdr_client.loop_thread import LoopThread
-from ktrdr_client.market_data_sync import MarketData
+from ktrdr_client.market_data.sync import MarketData
 from ktrdr_client.metrics import Metrics
 from ktrdr_client.models.sync import Models
 from ktrdr_client.specs import Moment
@@ -104,10 +104,12 @@ class Client:
         instruments: Sequence[str | Instrument] | str | Instrument,
         bar_size: str,
         *,
-        start: Moment,
-        end: Moment,
-        what_to_show: str = "trades",
+        mode: str = "",
+        start: Moment | None = None,
+        end: Moment | None = None,
+        what_to_show: str = "",
         use_rth: bool = True,
+        reload: bool = False,
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
@@ -119,10 +121,12 @@ class Client:
             self._client.create_data_load(
                 instruments,
                 bar_size,
+                mode=mode,
                 start=start,
                 end=end,
                 what_to_show=what_to_show,
                 use_rth=use_rth,
+                reload=reload,
                 name=name,
                 labels=labels,
                 host=host,

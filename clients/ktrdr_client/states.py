@@ -4,6 +4,7 @@ from typing import Final
 
 from ktrdr.host.v1.session_pb2 import HostKind
 from ktrdr.ib.v1 import bars_pb2
+from ktrdr.ib.v1.ib_pb2 import DataLoadSpec
 from ktrdr.operations.v1 import operations_pb2
 from ktrdr.operations.v1.operations_pb2 import HostRecord, Operation
 
@@ -46,7 +47,7 @@ def host_kind_name(kind: "HostKind.ValueType") -> str:
 
 
 def source_name(source: "bars_pb2.Source.ValueType") -> str:
-    """Return where bars come from: "IB" or "REPLAY"; "" where it is not said."""
+    """Return where bars come from: "IB", "REPLAY" or "IMPORTED"; "" where it is not said."""
     return "" if not source else bars_pb2.Source.Name(source).removeprefix("SOURCE_")
 
 
@@ -56,23 +57,34 @@ def what_to_show_name(what: "bars_pb2.WhatToShow.ValueType") -> str:
 
 
 def parse_source(text: str) -> "bars_pb2.Source.ValueType":
-    """Return the source that "ib" or "replay" names; unspecified for "".
-
-    Raises:
-        ValueError: It is neither.
-    """
-    if not text:
-        return bars_pb2.SOURCE_UNSPECIFIED
-    return bars_pb2.Source.Value(f"SOURCE_{_word(text, ('IB', 'REPLAY'), 'source')}")
-
-
-def parse_what_to_show(text: str) -> "bars_pb2.WhatToShow.ValueType":
-    """Return what "trades", "midpoint", "bid" or "ask" names.
+    """Return the source that "ib", "replay" or "imported" names; unspecified for "".
 
     Raises:
         ValueError: It is none of them.
     """
-    return bars_pb2.WhatToShow.Value(f"WHAT_TO_SHOW_{_word(text, ('TRADES', 'MIDPOINT', 'BID', 'ASK'), 'prices')}")
+    if not text:
+        return bars_pb2.SOURCE_UNSPECIFIED
+    return bars_pb2.Source.Value(f"SOURCE_{_word(text, ('IB', 'REPLAY', 'IMPORTED'), 'source')}")
+
+
+def parse_what_to_show(text: str) -> "bars_pb2.WhatToShow.ValueType":
+    """Return what "trades", "midpoint", "bid", "ask" or "adjusted_last" names.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    allowed = ("TRADES", "MIDPOINT", "BID", "ASK", "ADJUSTED_LAST")
+    return bars_pb2.WhatToShow.Value(f"WHAT_TO_SHOW_{_word(text, allowed, 'prices')}")
+
+
+def parse_load_mode(text: str) -> "DataLoadSpec.Mode.ValueType":
+    """Return what "range", "tail", "backfill", "full" or "local" names.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    allowed = ("RANGE", "TAIL", "BACKFILL", "FULL", "LOCAL")
+    return DataLoadSpec.Mode.Value(f"MODE_{_word(text, allowed, 'mode')}")
 
 
 def parse_security_type(text: str) -> "bars_pb2.SecurityType.ValueType":
@@ -88,7 +100,7 @@ def parse_security_type(text: str) -> "bars_pb2.SecurityType.ValueType":
 
 
 def _word(text: str, allowed: tuple[str, ...], what: str) -> str:
-    word = text.strip().upper()
+    word = text.strip().upper().replace("-", "_")
     if word not in allowed:
         message = f"{text!r} is no {what}; choose from {', '.join(each.lower() for each in allowed)}"
         raise ValueError(message)

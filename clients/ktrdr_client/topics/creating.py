@@ -40,7 +40,7 @@ class CreatingCalls(Connection):
             strategy_text: The YAML of the strategy; it travels as text, so that the host needs no file.
             overrides: Dotted paths of keys to their new values as YAML: {"training.epochs": "20"}.
             bars_path: Parquet or CSV file on the training host's machine, instead of the IB host's bars.
-            source: "ib" or "replay", where bars of both are stored.
+            source: "ib", "replay" or "imported", where bars of several are stored.
             name: Name for people.
             labels: Labels to keep with it.
             host: Host to run on; empty lets the service choose.
@@ -80,10 +80,12 @@ class CreatingCalls(Connection):
         instruments: Sequence[str | Instrument] | str | Instrument,
         bar_size: str,
         *,
-        start: Moment,
-        end: Moment,
-        what_to_show: str = "trades",
+        mode: str = "",
+        start: Moment | None = None,
+        end: Moment | None = None,
+        what_to_show: str = "",
         use_rth: bool = True,
+        reload: bool = False,
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
@@ -93,12 +95,17 @@ class CreatingCalls(Connection):
         """Load bars into the IB host's store.
 
         Args:
-            instruments: Symbols of US stocks, or instruments where more has to be said.
+            instruments: Symbols of US stocks or currency pairs ("EUR.USD"), or instruments where more has to be said.
             bar_size: "1d", "1h", "5min", …
-            start: First day or instant, UTC.
-            end: Last day (counted in full) or end instant (exclusive), UTC.
-            what_to_show: "trades", "midpoint", "bid" or "ask".
+            mode: "range" for the bars from start to end; "tail" for those from the last stored one on, "backfill" for
+                those from the first stored one back, "full" for all that there are; "local" asks the gateway for
+                nothing and checks what is stored. Empty: a range.
+            start: First day or instant, UTC. A range needs it, and so does a tail of what is not stored yet.
+            end: Last day (counted in full) or end instant (exclusive), UTC; None for now.
+            what_to_show: "trades", "midpoint", "bid", "ask" or "adjusted_last"; empty: midpoint for forex, which has
+                no trades, and trades for everything else.
             use_rth: Regular trading hours only.
+            reload: Ask also for what earlier loads have, or know that the gateway does not have.
             name: Name for people.
             labels: Labels to keep with it.
             host: Host to run on; empty lets the service choose.
@@ -108,9 +115,18 @@ class CreatingCalls(Connection):
         Raises:
             InvalidArgument: A field is wrong, such as an end before the start.
             FailedPrecondition: There is no host for it.
-            ValueError: A text cannot be understood.
+            ValueError: A text cannot be understood, or a range has no start.
         """
-        spec = data_load_spec(instruments, bar_size, start=start, end=end, what_to_show=what_to_show, use_rth=use_rth)
+        spec = data_load_spec(
+            instruments,
+            bar_size,
+            mode=mode,
+            start=start,
+            end=end,
+            what_to_show=what_to_show,
+            use_rth=use_rth,
+            reload=reload,
+        )
         return await self.create(
             pb.CreateOperationRequest(
                 request_id=request_id or "",

@@ -617,19 +617,25 @@ class ListDatasetsResponse(google.protobuf.message.Message):
 
     DATASETS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    DAMAGED_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Token of the next page. Empty on the last."""
     @property
     def datasets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[ktrdr.ib.v1.bars_pb2.Dataset]:
         """The datasets, by symbol."""
 
+    @property
+    def damaged(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Folders of datasets that cannot be read, relative to the host's home; all of them, on the first page only."""
+
     def __init__(
         self,
         *,
         datasets: collections.abc.Iterable[ktrdr.ib.v1.bars_pb2.Dataset] | None = ...,
         next_page_token: builtins.str = ...,
+        damaged: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["datasets", b"datasets", "next_page_token", b"next_page_token"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["damaged", b"damaged", "datasets", b"datasets", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListDatasetsResponse = ListDatasetsResponse
 

@@ -1,0 +1,1 @@
+"""Market data: what the IB host has, and what it gets."""
