@@ -5,6 +5,7 @@ Nothing is held while it waits.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,7 +14,22 @@ import structlog
 
 from services.common.clock import Clock
 from services.ib_host.pacing.memory import PacingMemory
-from services.ib_host.pacing.rules import MESSAGES_PER_SECOND, MOST_OPEN, MOST_OPEN_FOR_LOADS, Urgency, Use, Wish
+from services.ib_host.pacing.picture import PacingPicture, WindowPicture
+from services.ib_host.pacing.rules import (
+    ALL,
+    IDENTICAL,
+    LIMIT_OPEN,
+    MESSAGES_PER_SECOND,
+    MOST_MESSAGES_PER_SECOND,
+    MOST_OPEN,
+    MOST_OPEN_FOR_LOADS,
+    PAUSE_MESSAGE_SECONDS,
+    SERIES,
+    Rule,
+    Urgency,
+    Use,
+    Wish,
+)
 from services.ib_host.pacing.turn import Turn
 from services.ib_host.pacing.violations import Violations
 from services.ib_host.pacing.waiting import PacingWait, Waiter, WaitingLine
@@ -25,6 +41,11 @@ _REMEMBER_SECONDS: Final = 1.0
 """Between two notes of what no hard rule counts."""
 _LEAST_SLEEP_SECONDS: Final = 0.001
 """Below this a clock may not move at all, and the wait would not end."""
+_WINDOWS: Final = (
+    ("all", ALL, "short bars in 10 min"),
+    ("series", SERIES, "short bars of one contract in 2 s"),
+    ("identical", IDENTICAL, "the same request in 15 s"),
+)
 
 
 class RequestBudget:
@@ -34,15 +55,23 @@ class RequestBudget:
         clock: for distances, windows and pauses.
         memory: where it is kept what was used; None to forget it with the host.
         messages_per_second: highest rate.
+        long_bars: the rule for bars longer than 30 seconds, to be told in the picture; None where there is none.
     """
 
     def __init__(
-        self, clock: Clock, *, memory: PacingMemory | None = None, messages_per_second: float = MESSAGES_PER_SECOND
+        self,
+        clock: Clock,
+        *,
+        memory: PacingMemory | None = None,
+        messages_per_second: float = MESSAGES_PER_SECOND,
+        long_bars: Rule | None = None,
     ) -> None:
         self._clock = clock
         self._memory = memory
+        self._long_bars = long_bars
         self._usual_distance = 1.0 / messages_per_second
         self._next_message = clock.monotonic()
+        self._messages: deque[float] = deque(maxlen=2 * MOST_MESSAGES_PER_SECOND)
         self._windows = Windows()
         self._violations = Violations()
         self._open = dict.fromkeys(Urgency, 0)
@@ -102,6 +131,26 @@ class RequestBudget:
             self._serve()
             self._saving = asyncio.get_running_loop().create_task(self._remember(), name="pacing-memory")
 
+    def picture(self) -> PacingPicture:
+        """Return how much of IB's limits is used now; limits are IB's own."""
+        now = self._clock.monotonic()
+        rules = [*_WINDOWS, ("long", self._long_bars, "longer bars in 10 min")]
+        windows = [
+            WindowPicture(name, self._windows.fullest(now, kind), rule.most, rule.seconds)
+            for kind, rule, name in rules
+            if rule is not None
+        ]
+        messages = sum(now - 1.0 < at <= now for at in self._messages)
+        windows.append(WindowPicture("messages in 1 s", messages, MOST_MESSAGES_PER_SECOND, 1.0))
+        windows.append(WindowPicture("open requests", sum(self._open.values()), LIMIT_OPEN, None))
+        return PacingPicture(
+            windows=windows,
+            pause_seconds=self._violations.pause_seconds(now),
+            slowdown=self._violations.slowdown(now),
+            waiting=len(self._line),
+            violations=self._violations.counted(now),
+        )
+
     async def _wait(self, wish: Wish, waiting: Callable[[PacingWait], None]) -> Turn:
         waiter, told = Waiter(wish), False
         self._line.join(waiter)
@@ -128,26 +177,35 @@ class RequestBudget:
     def _serve(self) -> None:
         """Give all turns that can be given now, and look again when the next can be."""
         now = self._clock.monotonic()
-        waits = self._load_waits(now)
+        waits = self._waits(now)
         while self._line and self._next_message <= now:
-            chosen = self._line.choose(self._first_person(), next((who for who, wait in waits if wait <= 0.0), None))
+            ready = [waiter for waiter, wait in waits if wait <= 0.0]
+            chosen = self._line.choose(
+                next((waiter for waiter in ready if waiter.wish.urgency is Urgency.PERSON), None),
+                next((waiter for waiter in ready if waiter.wish.urgency is Urgency.LOAD), None),
+            )
             if chosen is None:
                 break
             self._give(chosen, now)
-            waits = self._load_waits(now)
+            waits = self._waits(now)
         self._tell(now, waits)
         self._arm(now, waits)
 
-    def _first_person(self) -> Waiter | None:
-        return next(self._line.of(Urgency.PERSON), None) if sum(self._open.values()) < MOST_OPEN else None
-
-    def _load_waits(self, now: float) -> Sequence[tuple[Waiter, float]]:
-        """Return the seconds for which rules and pauses hold each load back, infinite while no place is free."""
-        if self._open[Urgency.LOAD] >= MOST_OPEN_FOR_LOADS or sum(self._open.values()) >= MOST_OPEN:
-            return [(waiter, float("inf")) for waiter in self._line.of(Urgency.LOAD)]
+    def _waits(self, now: float) -> Sequence[tuple[Waiter, float]]:
+        """Return the seconds for which rules and pauses hold each back, infinite while no place is free."""
         pause, slowdown = self._violations.pause_seconds(now), self._violations.slowdown(now)
-        waits = self._line.window_waits(lambda use: self._windows.wait_seconds(now, use, slowdown=slowdown))
-        return [(waiter, max(wait, pause)) for waiter, wait in waits]
+        free = {urgency: self._has_place(urgency) for urgency in Urgency}
+        return [
+            (waiter, max(wait, pause if waiter.wish.pauses else 0.0) if free[waiter.wish.urgency] else float("inf"))
+            for waiter, wait in self._line.window_waits(
+                lambda use: self._windows.wait_seconds(now, use, slowdown=slowdown)
+            )
+        ]
+
+    def _has_place(self, urgency: Urgency) -> bool:
+        if urgency is Urgency.LOAD and self._open[urgency] >= MOST_OPEN_FOR_LOADS:
+            return False
+        return sum(self._open.values()) < MOST_OPEN
 
     def _give(self, waiter: Waiter, now: float) -> None:
         self._line.leave(waiter)
@@ -164,12 +222,16 @@ class RequestBudget:
 
     def _take_message(self, now: float) -> None:
         distance = self._usual_distance * self._violations.slowdown(now)
+        if self._violations.pause_seconds(now):
+            distance = max(distance, PAUSE_MESSAGE_SECONDS)
         self._next_message = max(self._next_message, now) + distance
+        self._messages.append(now)
 
     def _tell(self, now: float, waits: Sequence[tuple[Waiter, float]]) -> None:
+        loads = sum(waiter.wish.urgency is Urgency.LOAD for waiter, _ in waits)
         for waiter, seconds in waits:
             if _TELL_SECONDS <= seconds < float("inf"):
-                waiter.news = PacingWait(seconds, self._estimate(now, waiter.wish.uses, loads=len(waits)))
+                waiter.news = PacingWait(seconds, self._estimate(now, waiter.wish.uses, loads=loads))
                 waiter.rouse()
 
     def _estimate(self, now: float, uses: Sequence[Use], *, loads: int) -> Callable[[int], float]:
@@ -191,8 +253,6 @@ class RequestBudget:
             self._disarm()
             return
         nearest = min((wait for _, wait in waits), default=float("inf"))
-        if self._first_person() is not None:
-            nearest = 0.0
         delay = max(_LEAST_SLEEP_SECONDS, min(_TELL_SECONDS, max(nearest, self._next_message - now)))
         if self._timer is None or now + delay < self._timer_at:
             self._disarm()

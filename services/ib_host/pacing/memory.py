@@ -41,6 +41,7 @@ class _ViolationsRecord(Record):
     noticed_age_seconds: float
     pause_seconds: float
     """What was left of the pause; negative after its end."""
+    count: int = 0
 
 
 class _PacingRecord(Record):
@@ -96,6 +97,7 @@ class PacingMemory:
             noticed_at=written - known.noticed_age_seconds,
             paused_until=written + known.pause_seconds,
             peak_slowdown=known.peak_slowdown,
+            count=known.count,
         )
         return sent, violations
 
@@ -145,6 +147,7 @@ def _violations_record(violations: Violations, now: float) -> _ViolationsRecord 
         peak_slowdown=violations.peak_slowdown,
         noticed_age_seconds=now - violations.noticed_at,
         pause_seconds=violations.paused_until - now,
+        count=violations.count,
     )
 
 

@@ -33,8 +33,12 @@ ALL: Final = Rule(60, 600.0, 1.0)
 """So are more than sixty within ten minutes."""
 MESSAGES_PER_SECOND: Final = 44
 """IB takes 50; the client library holds messages back, and sends them in bursts, from 45 on."""
+MOST_MESSAGES_PER_SECOND: Final = 50
+PAUSE_MESSAGE_SECONDS: Final = 1.0
+"""Between two messages of people while loads pause after a violation."""
 MOST_OPEN: Final = 49
 """Requests that wait for an answer; IB takes 50 for history."""
+LIMIT_OPEN: Final = 50
 MOST_OPEN_FOR_LOADS: Final = 45
 """The other places are kept for people, who never wait behind long loads."""
 
@@ -77,6 +81,11 @@ class Wish:
     urgency: Urgency
     uses: Sequence[Use] = ()
     hard: bool = False
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it waits for the end of a pause after a violation: loads, and what is counted, whoever asks."""
+        return self.urgency is Urgency.LOAD or bool(self.uses)
 
 
 class PacingRules:

@@ -8,6 +8,8 @@ PAUSES_SECONDS: Final = (15.0, 60.0, 600.0)
 CALM_SECONDS: Final = 600.0
 """Time without violation after which the rate doubles again, and violations are no longer in a row."""
 MOST_SLOWDOWN: Final = 8
+QUIET_SECONDS: Final = 3600.0
+"""Time without violation after which they are no longer counted."""
 
 
 @dataclass
@@ -19,15 +21,17 @@ class Violations:
         noticed_at: when the last one was told.
         paused_until: end of its pause.
         peak_slowdown: what the rate was divided by at that time.
+        count: violations since the last quiet hour before the last one.
     """
 
     in_a_row: int = 0
     noticed_at: float = float("-inf")
     paused_until: float = float("-inf")
     peak_slowdown: int = 1
+    count: int = 0
 
     def violated(self, now: float, *, sent_at: float) -> bool:
-        """Take the news of a violation: everybody pauses, longer each time, and the rate is halved.
+        """Take the news of a violation: loads pause, longer each time, and the rate is halved.
 
         Args:
             now: of the news.
@@ -42,9 +46,14 @@ class Violations:
         row = self.in_a_row if now - self.paused_until < CALM_SECONDS else 0
         self.peak_slowdown = min(MOST_SLOWDOWN, slowdown * 2)
         self.in_a_row = row + 1
+        self.count = self.counted(now) + 1
         self.noticed_at = now
         self.paused_until = max(self.paused_until, now + PAUSES_SECONDS[min(row, len(PAUSES_SECONDS) - 1)])
         return True
+
+    def counted(self, now: float) -> int:
+        """Return the violations since the last quiet hour."""
+        return self.count if now - self.noticed_at < QUIET_SECONDS else 0
 
     def pause_seconds(self, now: float) -> float:
         """Return how long the pause still lasts; 0 for none."""

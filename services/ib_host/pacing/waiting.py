@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from services.ib_host.pacing.rules import Urgency, Use, Wish
 from services.ib_host.pacing.turn import Turn
@@ -68,10 +69,10 @@ class WaitingLine:
         self._waiting[waiter.wish.urgency].pop(waiter, None)
 
     def window_waits(self, wait: Callable[[Use], float]) -> Sequence[tuple[Waiter, float]]:
-        """Return for each load how many seconds the windows hold it back; 0 where they don't.
+        """Return for each that waits how many seconds the windows hold it back; 0 where they don't.
 
-        A load that waits for a window is passed by others only if they take nothing from that window. So nobody waits
-        for more than those who came before, and for the rules.
+        Who waits for a window is passed by others only if they take nothing from that window. So nobody waits for more
+        than those who came before, people who did, and the rules.
 
         Args:
             wait: tells how long a window holds a request back.
@@ -79,7 +80,7 @@ class WaitingLine:
         claimed: dict[str, float] = {}
         known: dict[Use, float] = {}
         waits = []
-        for waiter in self._waiting[Urgency.LOAD]:
+        for waiter in chain(self.of(Urgency.PERSON), self.of(Urgency.LOAD)):
             longest = 0.0
             for use in waiter.wish.uses:
                 if use not in known:  # the same for all that wait for one window

@@ -77,6 +77,15 @@ class Windows:
             # By identity: requests at the same time are equal.
             self._sent[entry.key] = [other for other in known if other is not entry]
 
+    def fullest(self, now: float, kind: str) -> int:
+        """Return what is used of the fullest window of a kind, which is the first word of its key."""
+        used = (
+            sum(entry.weight for entry in entries if entry.until > now)
+            for key, entries in self._sent.items()
+            if key.split(" ", 1)[0] == kind
+        )
+        return max(used, default=0)
+
     def counted(self, now: float) -> Sequence[Sent]:
         """Return everything that still counts."""
         self._expire(now)
