@@ -10,6 +10,7 @@ from services.ib_host.bar_sizes import BarLength
 from services.ib_host.contracts.instruments import title_of
 from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.planning.chunks import Chunk
+from services.ib_host.planning.span import Span
 
 
 class LoadProgress:
@@ -112,8 +113,8 @@ def duration_text(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def title_of_chunk(chunk: Chunk, bar: BarLength) -> str:
-    """Return the stretch of a chunk for people: dates, the last one inclusive, or times."""
+def title_of_chunk(chunk: Chunk | Span, bar: BarLength) -> str:
+    """Return the stretch of a chunk, or a span, for people: dates, the last one inclusive, or times."""
     if bar.dated:
         return f"{chunk.start:%Y-%m-%d} … {chunk.end - timedelta(days=1):%Y-%m-%d}"
     return f"{chunk.start:%Y-%m-%d %H:%M} … {chunk.end:%Y-%m-%d %H:%M}"
