@@ -21,7 +21,7 @@ def table(rows: int, first: int = 0) -> pa.Table:
 @given(st.lists(st.integers(0, 5_000), max_size=5), st.integers(1_024, 4_096))
 def test_joined_pieces_are_the_bars(sizes: list[int], batch_rows: int) -> None:
     tables = [table(rows, first=sum(sizes[:n])) for n, rows in enumerate(sizes)]
-    stream = list(pieces(tables, batch_rows))
+    stream = list(pieces(tables, SCHEMA, batch_rows))
     read = pa.ipc.open_stream(b"".join(piece.content for piece in stream)).read_all()
     assert read.equals(table(sum(sizes)))
     assert sum(piece.rows for piece in stream) == sum(sizes)
@@ -29,11 +29,11 @@ def test_joined_pieces_are_the_bars(sizes: list[int], batch_rows: int) -> None:
 
 
 def test_the_schema_comes_first() -> None:
-    first = next(pieces([table(10)], 1_024))
+    first = next(pieces([table(10)], SCHEMA, 1_024))
     assert first.rows == 10
     assert pa.ipc.open_stream(first.content).schema == SCHEMA
 
 
 @pytest.mark.parametrize("rows", [0, 100_000])
 def test_every_piece_stays_below_what_stock_clients_take(rows: int) -> None:
-    assert max(len(piece.content) for piece in pieces([table(rows)], MOST_BATCH_ROWS)) < 4 * 2**20 - 65_536
+    assert max(len(piece.content) for piece in pieces([table(rows)], SCHEMA, MOST_BATCH_ROWS)) < 4 * 2**20 - 65_536
