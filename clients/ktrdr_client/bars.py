@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY, Dataset
 from ktrdr.ib.v1.ib_pb2 import StreamBarsResponse
 
+from ktrdr_client.arrow_pieces import ArrowPieces
 from ktrdr_client.errors import DataLoss, MissingLibrary
 
 if TYPE_CHECKING:
@@ -80,9 +81,10 @@ class BarsDecoder:
             DataLoss: The bytes are not the Arrow stream that they should be.
         """
         try:
-            with self._pyarrow.ipc.open_stream(b"".join(self._pieces)) as reader:
+            file = self._pyarrow.PythonFile(ArrowPieces(self._pieces), mode="r")
+            with self._pyarrow.ipc.open_stream(file) as reader:
                 table = reader.read_all()
-        except self._pyarrow.ArrowInvalid as error:
+        except (self._pyarrow.ArrowInvalid, OSError) as error:
             message = f"the bars that arrived cannot be decoded: {error}"
             raise DataLoss(message) from error
         return Bars(self._dataset, table)
