@@ -180,6 +180,23 @@ class Bridge:
             start = {"start_ns": now, "start_completed": float(completed)} if first else {}
             self._publish(mark=next_seq, completed=float(completed), step=step, **start)
 
+    def expect(self, total: int, *, rest_seconds: float | None = None) -> None:
+        """Correct what is said of the rest of the phase, whose end may come into sight only on the way.
+
+        Args:
+            total: How many units there are to do, with those that are done.
+            rest_seconds: How long those that are left take, where the pace so far would mislead: it counts as if all so
+                far had gone at the pace that this means. None leaves it to the pace.
+        """
+        with self._turn():
+            completed = self._tape.completed
+            changes: dict[str, object] = {"total": total}
+            if rest_seconds is not None and total > completed:
+                units = max(completed, 1)
+                spent_ns = int(units * rest_seconds / (total - completed) * 1e9)
+                changes |= {"start_ns": time.time_ns() - spent_ns, "start_completed": float(completed - units)}
+            self._publish(**changes)
+
     def wait_reason(self, text: str) -> None:
         """Say what the session waits for ("IB pacing: 41 s"); an empty text ends the wait."""
         with self._turn():

@@ -107,6 +107,11 @@ class RaisingSessionBridge(SessionBridge):
         super().advance(completed, step=step)
         self.raise_if_cancelled()
 
+    def expect(self, total: int, *, rest_seconds: float | None = None) -> None:
+        """See `Bridge`."""
+        super().expect(total, rest_seconds=rest_seconds)
+        self.raise_if_cancelled()
+
     def wait_reason(self, text: str) -> None:
         """See `Bridge`."""
         super().wait_reason(text)

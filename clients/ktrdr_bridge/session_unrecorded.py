@@ -42,6 +42,9 @@ class UnrecordedSession(SessionBridge):
     def advance(self, completed: int, *, step: str = "") -> None:
         """Do nothing."""
 
+    def expect(self, total: int, *, rest_seconds: float | None = None) -> None:
+        """Do nothing."""
+
     def wait_reason(self, text: str) -> None:
         """Do nothing."""
 

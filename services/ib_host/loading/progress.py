@@ -1,6 +1,7 @@
 """What a load tells of itself."""
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 
 from ktrdr.ib.v1 import bars_pb2
@@ -8,6 +9,7 @@ from ktrdr_bridge import Bridge
 
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.contracts.instruments import title_of
+from services.ib_host.loading.pace import LoadPace
 from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.span import Span
@@ -28,6 +30,7 @@ class LoadProgress:
         self._completed = 0
         self._total = 0
         self._rows = 0
+        self._pace = LoadPace()
 
     def begin_contracts(self, total: int) -> None:
         """The instruments are looked up at the gateway."""
@@ -49,17 +52,20 @@ class LoadProgress:
         self._completed, self._total, self._rows = completed, total, rows
         self._bridge.set_phase("bars", total=total, unit="chunk")
         self._waiting = ""
+        self._pace = LoadPace()
         if completed:
             self._bridge.advance(completed, step=f"going on after {completed} of {total} chunks")
 
     def chunk_over(
         self,
         instrument: bars_pb2.Instrument,
-        chunk: Chunk,
+        chunk: Chunk | Span,
         *,
         rows: int,
         seconds: float,
         source: bars_pb2.Source.ValueType,
+        total: int | None = None,
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         """A chunk is stored, or known to be empty.
 
@@ -67,28 +73,35 @@ class LoadProgress:
             instrument: whose.
             chunk: which.
             rows: bars that it brought.
-            seconds: how long it took.
+            seconds: how long it took, with all waiting.
             source: recorded or real.
+            total: chunks of the whole load, as far as is known now; None for as many as before.
+            metrics: further values to record.
         """
         self._completed += 1
+        self._total = max(self._completed, self._total if total is None else total)
         self._rows += rows
+        self._pace.chunk_over(seconds)
         replay = " (REPLAY)" if source == bars_pb2.SOURCE_REPLAY else ""
         stretch = title_of_chunk(chunk, self._bar)
         step = f"{title_of(instrument)} {self._bar.name} {stretch}, {self._rows:,} bars{replay}"
-        metrics = {"rows": float(self._rows), "chunk_seconds": seconds}
-        self._bridge.on_rows(self._completed, rows=self._rows, step=step, metrics=metrics)
+        values = {"rows": float(self._rows), "chunk_seconds": seconds, **(metrics or {})}
+        self._bridge.on_rows(self._completed, rows=self._rows, step=step, metrics=values)
+        self._expect()
 
     def waits_for(self, text: str) -> None:
         """The load waits; an empty text: it goes on."""
         if text != self._waiting:
             self._bridge.wait_reason(text)
             self._waiting = text
+            self._expect()
 
     def waits_for_pacing(self, wait: PacingWait) -> None:
         """IB's limits hold the next request back: until when, and how long they make the rest of the load.
 
         No seconds: they do no more.
         """
+        self._pace.paced(wait)
         if wait.seconds <= 0.0:
             self.waits_for("")
             return
@@ -100,9 +113,14 @@ class LoadProgress:
     def _rest(self, wait: PacingWait) -> str:
         left = self._total - self._completed
         chunks = f", {left:,} chunk{'' if left == 1 else 's'} left"
-        rest = wait.until_sent(left)
+        rest = self._pace.rest_seconds(left) or 0.0
         # What is left beyond this wait is worth telling only where it is longer.
         return f"{chunks}, about {duration_text(rest)}" if rest > wait.seconds + 1.0 else chunks
+
+    def _expect(self) -> None:
+        """Tell how much is left, and how long it takes: the pace of what is over knows nothing of limits to come."""
+        if self._total:
+            self._bridge.expect(self._total, rest_seconds=self._pace.rest_seconds(self._total - self._completed))
 
 
 def duration_text(seconds: float) -> str:

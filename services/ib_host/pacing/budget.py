@@ -27,7 +27,6 @@ from services.ib_host.pacing.rules import (
     SERIES,
     Rule,
     Urgency,
-    Use,
     Wish,
 )
 from services.ib_host.pacing.turn import Turn
@@ -74,7 +73,7 @@ class RequestBudget:
         self._messages: deque[float] = deque(maxlen=2 * MOST_MESSAGES_PER_SECOND)
         self._windows = Windows()
         self._violations = Violations()
-        self._open = dict.fromkeys(Urgency, 0)
+        self._open: dict[Turn, None] = {}
         self._line = WaitingLine()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = 0.0
@@ -101,7 +100,8 @@ class RequestBudget:
 
         Args:
             wish: what it takes.
-            waiting: called each second with how long pacing still holds it back, and with 0 s when that is over.
+            waiting: called each second with how long pacing still holds it back, and with 0 s when that is over; for a
+                request that windows count, also when it did not have to wait.
         """
         turn = await self._wait(wish, waiting)
         try:
@@ -142,7 +142,7 @@ class RequestBudget:
         ]
         messages = sum(now - 1.0 < at <= now for at in self._messages)
         windows.append(WindowPicture("messages in 1 s", messages, MOST_MESSAGES_PER_SECOND, 1.0))
-        windows.append(WindowPicture("open requests", sum(self._open.values()), LIMIT_OPEN, None))
+        windows.append(WindowPicture("open requests", len(self._open), LIMIT_OPEN, None))
         return PacingPicture(
             windows=windows,
             pause_seconds=self._violations.pause_seconds(now),
@@ -152,7 +152,7 @@ class RequestBudget:
         )
 
     async def _wait(self, wish: Wish, waiting: Callable[[PacingWait], None]) -> Turn:
-        waiter, told = Waiter(wish), False
+        waiter, told = Waiter(wish, self._clock.monotonic()), bool(wish.uses)
         self._line.join(waiter)
         self._serve()
         try:
@@ -164,7 +164,8 @@ class RequestBudget:
                 waiter.wake = asyncio.get_running_loop().create_future()
                 await waiter.wake
             if told:
-                waiting(PacingWait(0.0, lambda _: 0.0))
+                waited = self._clock.monotonic() - waiter.since
+                waiting(PacingWait(0.0, self._forecast(waiter), waited))
         except BaseException:
             self._line.leave(waiter)
             if waiter.turn is not None:
@@ -203,19 +204,19 @@ class RequestBudget:
         ]
 
     def _has_place(self, urgency: Urgency) -> bool:
-        if urgency is Urgency.LOAD and self._open[urgency] >= MOST_OPEN_FOR_LOADS:
-            return False
-        return sum(self._open.values()) < MOST_OPEN
+        loads = sum(turn.urgency is Urgency.LOAD for turn in self._open)
+        return len(self._open) < MOST_OPEN and (urgency is Urgency.PERSON or loads < MOST_OPEN_FOR_LOADS)
 
     def _give(self, waiter: Waiter, now: float) -> None:
         self._line.leave(waiter)
-        self._open[waiter.wish.urgency] += 1
         self._take_message(now)
         waiter.turn = Turn(waiter.wish.urgency, self._windows.record(now, waiter.wish.uses), self._clock)
+        self._open[waiter.turn] = None
         waiter.rouse()
 
     def _end(self, turn: Turn) -> None:
-        self._open[turn.urgency] -= 1
+        del self._open[turn]
+        turn.ended = True
         if turn.sent_at is None:
             self._windows.forget(turn.entries)
         self._serve()
@@ -228,25 +229,38 @@ class RequestBudget:
         self._messages.append(now)
 
     def _tell(self, now: float, waits: Sequence[tuple[Waiter, float]]) -> None:
-        loads = sum(waiter.wish.urgency is Urgency.LOAD for waiter, _ in waits)
         for waiter, seconds in waits:
             if _TELL_SECONDS <= seconds < float("inf"):
-                waiter.news = PacingWait(seconds, self._estimate(now, waiter.wish.uses, loads=loads))
+                waiter.news = PacingWait(seconds, self._forecast(waiter), now - waiter.since)
                 waiter.rouse()
 
-    def _estimate(self, now: float, uses: Sequence[Use], *, loads: int) -> Callable[[int], float]:
-        """Tell when a load will have sent all that is left, if those that wait now go on taking turns with it."""
+    def _forecast(self, waiter: Waiter) -> Callable[[int], float]:
+        """Tell when a load will have sent all that is left, if those that use the same windows go on taking turns."""
 
         def seconds(requests: int) -> float:
-            slowdown, most = self._violations.slowdown(now), max(1, requests * loads)
+            now = self._clock.monotonic()
+            slowdown, most = self._violations.slowdown(now), max(1, requests * self._sharing(waiter))
             windows = (
                 self._windows.wait_seconds(now, use, slowdown=slowdown, requests=most if use.repeats else 1)
-                for use in uses
+                for use in waiter.wish.uses
             )
             messages = most * self._usual_distance * slowdown
             return max(messages, self._violations.pause_seconds(now), *windows)
 
         return seconds
+
+    def _sharing(self, waiter: Waiter) -> int:
+        """Return how many loads take from the same windows, this one included."""
+        keys = {use.key for use in waiter.wish.uses}
+        waiting = sum(
+            not keys.isdisjoint(use.key for use in other.wish.uses)
+            for other in self._line.of(Urgency.LOAD)
+            if other is not waiter
+        )
+        answered = sum(
+            not keys.isdisjoint(entry.key for entry in turn.entries) for turn in self._open if turn is not waiter.turn
+        )
+        return 1 + waiting + answered
 
     def _arm(self, now: float, waits: Sequence[tuple[Waiter, float]]) -> None:
         if not self._line:

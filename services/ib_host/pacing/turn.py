@@ -17,12 +17,14 @@ class Turn:
         entries: what it counts in the windows.
         clock: for the time of sending.
         sent_at: when the request was sent, monotonic seconds; None while it was not.
+        ended: it takes its place no more.
     """
 
     urgency: Urgency
     entries: Sequence[Sent]
     clock: Clock
     sent_at: float | None = None
+    ended: bool = False
 
     def sends(self) -> None:
         """Take note that the request is sent now. A turn without that counts for nothing in the end."""

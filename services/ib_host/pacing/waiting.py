@@ -16,12 +16,15 @@ class PacingWait:
     """How long pacing holds a request back.
 
     Attributes:
-        seconds: until its turn, as far as is known now.
-        until_sent: given a number of requests like this one, the seconds until the last of them may be sent.
+        seconds: until its turn, as far as is known now; 0 once it has it.
+        until_sent: given a number of requests like this one, the seconds until the last of them may be sent, from
+            whenever it is called.
+        waited_seconds: for which it has waited already.
     """
 
     seconds: float
     until_sent: Callable[[int], float]
+    waited_seconds: float = 0.0
 
 
 @dataclass(eq=False)
@@ -30,12 +33,14 @@ class Waiter:
 
     Attributes:
         wish: for what.
+        since: when it came, monotonic seconds.
         turn: the turn, once it is given.
         news: what to tell about the wait, and has not been told yet.
         wake: done when there is something new.
     """
 
     wish: Wish
+    since: float
     turn: Turn | None = None
     news: PacingWait | None = None
     wake: "asyncio.Future[None] | None" = None

@@ -6,6 +6,7 @@ nothing else goes on meanwhile. Answers that are slow, refused or missing make t
 again for a while, longer each time.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -127,16 +128,29 @@ class ChunkSizer:
         return True
 
     def estimate(self, spans: Sequence[Span]) -> int:
-        """Return how many chunks spans take, if sizes stay as they are."""
-        chunks = 0
-        room = self._room(min(self._rung, self._most()))
-        step = max(self._usual_step(room), timedelta(seconds=1))
+        """Return how many chunks spans take, if sizes stay as they are.
+
+        Sizes that trouble has made smaller than IB's table are expected to grow back, as they do.
+        """
+        rung = min(self._rung, self._most())
+        usual = max(rung, self._ladder.safe)
+        chunks, stretches = 0, timedelta()
         for span in spans:
             start, end = self._whole_days(span)
-            stretch = self._ask_end(end) - period_start(start, self._bar)
             if start < end:
-                chunks += 1 if stretch <= room else -(-stretch // step)
-        return chunks
+                stretch = self._ask_end(end) - period_start(start, self._bar)
+                room = self._room(usual)
+                chunks += 1 if stretch <= room else -(-stretch // self._usual_step(room))
+                stretches += stretch
+        step = self._usual_step(self._room(usual))
+        climb = [(self._answers_to_wait, rung)] + [(_QUICK_ANSWERS, lower) for lower in range(rung, usual)]
+        more = 0.0
+        for answers, lower in climb if rung < usual else []:
+            smaller = self._usual_step(self._room(lower))
+            fitting = min(answers, stretches / smaller)
+            more += fitting * (1.0 - smaller / step)
+            stretches -= fitting * smaller
+        return chunks + math.ceil(more)
 
     def _lower(self, rung: int, *, failed: int) -> None:
         """Go down, and stay below what failed until so many answers have come; longer each time."""

@@ -135,6 +135,34 @@ def test_what_a_resumed_run_found_done_says_nothing_about_its_pace(watched: Watc
     assert now.fraction == 0.9
 
 
+def test_what_is_expected_of_the_rest_counts_until_the_pace_shows_another(watched: Watched) -> None:
+    watched.bridge.set_phase("bars", total=300, unit="chunk")
+    watched.bridge.expect(400, rest_seconds=2_400.0)
+    now = watched.now
+    assert (now.total, now.fraction, now.completed) == (400, 0.0, 0.0)
+    assert now.eta_seconds == pytest.approx(2_400.0, abs=1.0)
+    for chunk in range(1, 61):
+        watched.bridge.on_rows(chunk, rows=chunk, step=f"chunk {chunk}", metrics={"rows": 1.0})
+    assert (watched.now.eta_seconds or 0.0) < 60.0
+    watched.bridge.expect(240, rest_seconds=1_800.0)
+    now = watched.now
+    assert (now.completed, now.fraction, now.step) == (60.0, 0.25, "chunk 60")
+    assert now.eta_seconds == pytest.approx(1_800.0, abs=1.0)
+    watched.bridge.on_rows(61, rows=61)
+    assert watched.now.eta_seconds == pytest.approx(1_800.0 * 60 / 61, rel=0.02)
+    watched.bridge.expect(61, rest_seconds=5.0)
+    assert (watched.now.fraction, watched.now.eta_seconds) == (1.0, 0.0)
+
+
+def test_a_total_may_be_corrected_alone(watched: Watched) -> None:
+    watched.bridge.set_phase("train", total=10)
+    watched.bridge.on_epoch(5, {"a": 1})
+    watched.bridge.expect(8)
+    now = watched.now
+    assert (now.completed, now.total, now.step) == (5.0, 8, "epoch 5/8")
+    assert now.eta_seconds == pytest.approx(0.6 * (now.updated_ns - watched.bridge._file.state.start_ns) / 1e9)
+
+
 def test_a_fraction_stays_between_nothing_and_everything(watched: Watched) -> None:
     watched.bridge.set_phase("train", total=2)
     watched.bridge.on_epoch(3, {"a": 1})

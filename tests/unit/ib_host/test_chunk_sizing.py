@@ -245,6 +245,23 @@ def test_slowness_alone_never_goes_below_the_table_and_silence_does() -> None:
     assert asked.index("1 D") < 30
 
 
+def test_sizes_that_will_grow_back_do_not_multiply_what_is_left() -> None:
+    sizer, span = _sizer(bars_pb2.BAR_SIZE_1_MINUTE), Span(_at(2020, 1, 1), _at(2021, 1, 1))
+    before = sizer.estimate([span])
+    for _ in range(3):
+        assert sizer.failed(sizer.next_chunk(span, newest_first=False), FailureKind.TIMEOUT)
+    after = sizer.estimate([span])
+    assert before == 366
+    assert 15 <= after - before <= 25
+    assert abs(len(_tile(sizer, span, seconds=4.0)) - after) <= 3
+
+
+def test_nothing_left_is_no_chunk() -> None:
+    sizer, now = _sizer(bars_pb2.BAR_SIZE_1_DAY), _at(2020, 1, 1)
+    assert sizer.estimate([]) == 0
+    assert sizer.estimate([Span(now, now)]) == 0
+
+
 def test_a_size_that_is_refused_beyond_the_table_is_never_asked_for_again() -> None:
     sizer, span = _sizer(bars_pb2.BAR_SIZE_1_DAY), Span(_at(1970, 1, 1), _at(2024, 1, 1))
     for _ in range(2):
