@@ -5,7 +5,7 @@ from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.errors import FieldViolation, ServiceError
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.loading.spec import invalid_request
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.requests.gateway_requests import GatewayRequests

@@ -1,6 +1,7 @@
 """The IB host, put together."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import grpc
@@ -16,7 +17,9 @@ from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.datasets import Datasets
-from services.ib_host.gateway_view import gateway_summary
+from services.ib_host.diagnosis.diagnosis import Diagnosis
+from services.ib_host.gateway_view import GatewayView, gateway_summary
+from services.ib_host.imports import BarImports
 from services.ib_host.instrument_search import InstrumentSearch
 from services.ib_host.load_start import KIND, LoadStart
 from services.ib_host.loading.data_load import DataLoader
@@ -24,7 +27,8 @@ from services.ib_host.loading.persistence import RetryPolicy
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.memory import PacingMemory, boot_id
 from services.ib_host.pacing.rules import PacingRules, Rule
-from services.ib_host.requests.gateway_requests import GatewayRequests, RequestTimeouts
+from services.ib_host.requests.answers import RequestTimeouts
+from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.requests.heartbeat import Heartbeat
 from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.servicer import IbHostServicer
@@ -47,7 +51,7 @@ class IbHostService:
 
     def __init__(self, settings: IbHostSettings, *, retries: RetryPolicy | None = None) -> None:
         self._settings = settings
-        self._retries = retries or RetryPolicy()
+        self._retries = retries or RetryPolicy(competing_patience=timedelta(minutes=settings.competing_session_minutes))
         self._connection: GatewayConnection | None = None
         self._budget: RequestBudget | None = None
         self._heartbeat: Heartbeat | None = None
@@ -62,7 +66,8 @@ class IbHostService:
         """
         settings, clock = self._settings, context.clock
         memory = PacingMemory(settings.folder, gateway=settings.gateway, clock=clock, boot=boot_id())
-        budget = RequestBudget(clock, memory=memory)
+        long_bars = _long_bars_rule(settings)
+        budget = RequestBudget(clock, memory=memory, long_bars=long_bars)
         open_requests = OpenRequests(budget.violated)
         connection = GatewayConnection(
             GatewayAddress.parse(settings.gateway),
@@ -77,7 +82,7 @@ class IbHostService:
             connection,
             open_requests=open_requests,
             budget=budget,
-            rules=_pacing_rules(settings),
+            rules=PacingRules(long_bars=long_bars),
             timeouts=timeouts,
             clock=clock,
         )
@@ -97,12 +102,23 @@ class IbHostService:
             describe_more=describe_gateway,
         )
         servicer = IbHostServicer(
-            LoadStart(host.sessions), connection, InstrumentSearch(connection, requests), Datasets(store, clock)
+            LoadStart(host.sessions),
+            GatewayView(connection, budget),
+            Diagnosis(connection, requests, budget),
+            InstrumentSearch(connection, requests),
+            Datasets(store, clock),
+            BarImports(store, settings.home / "data" / "imports"),
         )
         ib_pb2_grpc.add_IbHostServiceServicer_to_server(servicer, server)
         names = [FULL_NAME, host.register(server)]
         self._connection, self._budget, self._host = connection, budget, host
-        self._heartbeat = Heartbeat(connection, requests, clock=clock, interval_seconds=settings.heartbeat_seconds)
+        self._heartbeat = Heartbeat(
+            connection,
+            requests,
+            clock=clock,
+            interval_seconds=settings.heartbeat_seconds,
+            timeout_seconds=settings.request_timeout_seconds,
+        )
         # The folder first: a second host on it must be refused before it has taken a client id of the gateway.
         await host.start()
         await budget.recall()
@@ -128,6 +144,6 @@ class IbHostService:
             await self._budget.close()
 
 
-def _pacing_rules(settings: IbHostSettings) -> PacingRules:
+def _long_bars_rule(settings: IbHostSettings) -> Rule | None:
     most = settings.long_bar_requests
-    return PacingRules(long_bars=Rule(most, _LONG_BARS_SECONDS) if most else None)
+    return Rule(most, _LONG_BARS_SECONDS) if most else None

@@ -8,9 +8,10 @@ from typing import Any
 import grpc
 from ktrdr.ib.v1 import ib_pb2, ib_pb2_grpc
 
-from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.datasets import Datasets
-from services.ib_host.gateway_view import gateway_response
+from services.ib_host.diagnosis.diagnosis import Diagnosis
+from services.ib_host.gateway_view import GatewayView
+from services.ib_host.imports import BarImports
 from services.ib_host.instrument_search import InstrumentSearch
 from services.ib_host.load_start import LoadStart
 
@@ -22,18 +23,28 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
 
     Args:
         loads: accepts loads.
-        connection: to the gateway.
+        gateway: what there is to see of it.
+        diagnosis: tries what loads need of it.
         search: finds instruments.
         datasets: what is stored.
+        imports: stores what others bring.
     """
 
     def __init__(
-        self, loads: LoadStart, connection: GatewayConnection, search: InstrumentSearch, datasets: Datasets
+        self,
+        loads: LoadStart,
+        gateway: GatewayView,
+        diagnosis: Diagnosis,
+        search: InstrumentSearch,
+        datasets: Datasets,
+        imports: BarImports,
     ) -> None:
         self._loads = loads
-        self._connection = connection
+        self._gateway = gateway
+        self._diagnosis = diagnosis
         self._search = search
         self._datasets = datasets
+        self._imports = imports
 
     async def StartDataLoad(
         self, request: ib_pb2.StartDataLoadRequest, context: Context
@@ -43,7 +54,13 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
 
     async def GetGateway(self, request: ib_pb2.GetGatewayRequest, context: Context) -> ib_pb2.GetGatewayResponse:
         """Tell how the host stands with its gateway."""
-        return gateway_response(self._connection.picture)
+        return self._gateway.response()
+
+    async def DiagnoseGateway(
+        self, request: ib_pb2.DiagnoseGatewayRequest, context: Context
+    ) -> ib_pb2.DiagnoseGatewayResponse:
+        """Try what loads need of the gateway."""
+        return await self._diagnosis.make(request)
 
     async def FindInstruments(
         self, request: ib_pb2.FindInstrumentsRequest, context: Context
@@ -62,3 +79,9 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
         async with aclosing(self._datasets.stream(request)) as responses:
             async for response in responses:
                 yield response
+
+    async def ImportBars(
+        self, request_iterator: AsyncIterator[ib_pb2.ImportBarsRequest], context: Context
+    ) -> ib_pb2.ImportBarsResponse:
+        """Store bars from elsewhere."""
+        return await self._imports.run(request_iterator)

@@ -41,6 +41,12 @@ class IbHostSettings(HostSettings):
     heartbeat_seconds: float = Field(
         default=30.0, gt=0, le=3_600, description="Interval at which the gateway is asked for its time."
     )
+    competing_session_minutes: float = Field(
+        default=60.0,
+        ge=0,
+        le=10_080,
+        description="How long loads go on asking while another login of the account takes IB's data, before they fail.",
+    )
     long_bar_requests: int = Field(
         default=0,
         ge=0,

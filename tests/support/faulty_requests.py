@@ -12,14 +12,15 @@ from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.rules import PacingRules
 from services.ib_host.planning.chunks import Ask
 from services.ib_host.planning.steps import Duration
 from services.ib_host.replay.server import ReplayServer
+from services.ib_host.requests.answers import RequestTimeouts
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
-from services.ib_host.requests.gateway_requests import GatewayRequests, RequestTimeouts
+from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.requests.history_query import HistoryQuery
 from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.store.columns import ReceivedBar

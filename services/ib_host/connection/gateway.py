@@ -12,14 +12,20 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.clock import Clock
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
+from services.ib_host.connection.client_ids import ClientIds
 from services.ib_host.connection.library import LibrarySession
 from services.ib_host.connection.life import CannotConnectError, ConnectionLife
-from services.ib_host.connection.picture import GatewayPicture, Link
+from services.ib_host.connection.notices import Link
+from services.ib_host.connection.picture import ClockReading, GatewayPicture
 from services.ib_host.requests.open_requests import OpenRequests
+from services.ib_host.resets.texts import login_text, reset_text
 
 _LOG = structlog.get_logger(__name__)
-_CLIENT_IDS: Final = 8
 _COUNTDOWN_SECONDS: Final = 1.0
+_STEADY_SECONDS: Final = 30.0
+"""A connection that lasted less is a failed try, too: a gateway that closes each at once is not asked each second."""
+_WHOLE_SECONDS: Final = timedelta(seconds=0.5)
+"""A gateway tells its time in whole seconds, half a second less than it is on average."""
 
 
 class GatewayConnection:
@@ -47,7 +53,7 @@ class GatewayConnection:
         connect_timeout_seconds: float,
     ) -> None:
         self._address = address
-        self._first_client_id = client_id
+        self._client_ids = ClientIds(client_id, clock)
         self._client_id = client_id
         self._open_requests = open_requests
         self._clock = clock
@@ -57,11 +63,13 @@ class GatewayConnection:
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
         self._failures = 0
+        self._tries = 0
         self._problem = ""
+        self._client_ids_taken = False
         self._retry_at: float | None = None
         self._connected_at: float | None = None
         self._source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
-        self.gateway_time: datetime | None = None
+        self._clock_reading: ClockReading | None = None
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -99,28 +107,31 @@ class GatewayConnection:
             return None
         return self._life.session
 
-    def farm_is_down(self, kind: str) -> bool:
-        """Tell whether IB has said that a farm of a kind ("history", "contracts") is broken."""
-        return self._life is not None and any(farm.kind == kind and not farm.ok for farm in self._life.farms)
-
     @property
     def picture(self) -> GatewayPicture:
         """How the host stands with its gateway."""
         now = self._clock.monotonic()
-        session = self.session
+        session, life, wall = self.session, self._life, self._clock.now()
         return GatewayPicture(
             address=self.address,
             link=self.link,
             source=self._source,
             server_version=session.server_version if session else 0,
             client_id=self._client_id,
-            farms=self._life.farms if self._life else (),
+            first_client_id=self._client_ids.first,
+            farms=life.farms if life else (),
             failures=self._failures,
             retry_in=None if self._retry_at is None else timedelta(seconds=max(0.0, self._retry_at - now)),
             problem=self._problem,
-            gateway_time=self.gateway_time,
+            clock=self._clock_reading,
             open_requests=len(self._open_requests),
             connected_for=None if self._connected_at is None else timedelta(seconds=now - self._connected_at),
+            client_ids_taken=self._client_ids_taken,
+            english=life.english if life else None,
+            foreign_text=life.foreign_text if life else "",
+            undecodable=life.undecodable_messages if life else 0,
+            reset=reset_text(wall),
+            login=login_text(wall),
         )
 
     async def wait_until_up(self, told: Callable[[str], None]) -> None:
@@ -131,10 +142,23 @@ class GatewayConnection:
         """
         while text := self.picture.waiting_text:
             told(text)
-            # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets the change.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_COUNTDOWN_SECONDS):
-                    await self._change.wait()
+            await self._next_change()
+
+    async def wait_until_open(self) -> None:
+        """Wait until there is a connection to the gateway, however it stands with IB."""
+        while self.session is None:
+            await self._next_change()
+
+    def take_clock(self, gateway_time: datetime, *, seconds: float) -> None:
+        """Take note of the gateway's time.
+
+        Args:
+            gateway_time: as it was told, UTC.
+            seconds: from asking to the answer.
+        """
+        now = self._clock.now()
+        difference = gateway_time + _WHOLE_SECONDS - (now - timedelta(seconds=seconds / 2))
+        self._clock_reading = ClockReading(gateway_time, now, difference)
 
     def drop(self, problem: str) -> None:
         """Close the connection and connect again.
@@ -143,6 +167,7 @@ class GatewayConnection:
             problem: why, for people.
         """
         if self._life is not None and self._connected_at is not None:
+            _LOG.warning("gateway_dropped", gateway=self.address, problem=problem)
             self._life.drop(problem)
 
     async def _keep_connected(self) -> None:
@@ -150,7 +175,8 @@ class GatewayConnection:
             while True:
                 self._problem = await self._live_once()
                 self._failures += 1
-                delay = self._backoff.delay_seconds(self._failures)
+                self._tries += 1
+                delay = self._backoff.delay_seconds(self._tries)
                 self._retry_at = self._clock.monotonic() + delay
                 self._announce()
                 _LOG.warning("gateway_away", gateway=self.address, problem=self._problem, retry_seconds=round(delay, 1))
@@ -164,17 +190,22 @@ class GatewayConnection:
         try:
             life = await self._connect()
         except CannotConnectError as error:
+            self._client_ids_taken = error.client_id_taken
             return str(error)
+        self._client_ids_taken = False
         self._connected_at = self._clock.monotonic()
         self._source, self._failures, self._problem = life.source, 0, ""
         self._announce()
         _LOG.info("gateway_connected", gateway=self.address, source=bars_pb2.Source.Name(life.source))
+        began = self._clock.monotonic()
         problem = await life.wait_until_lost()
+        if self._clock.monotonic() - began >= _STEADY_SECONDS:
+            self._tries = 0
         self._down(problem)
         return problem
 
     async def _connect(self) -> ConnectionLife:
-        for client_id in range(self._first_client_id, self._first_client_id + _CLIENT_IDS):
+        for client_id in self._client_ids.candidates():
             self._client_id = client_id
             self._life = ConnectionLife(self._address, self._open_requests, self._announce)
             self._announce()
@@ -184,12 +215,14 @@ class GatewayConnection:
                 self._life = None
                 if not error.client_id_taken:
                     raise
+                self._client_ids.refused(client_id)
                 _LOG.warning("client_id_taken", gateway=self.address, client_id=client_id)
             else:
+                self._client_ids.taken(client_id)
                 return self._life
-        last = self._first_client_id + _CLIENT_IDS - 1
-        message = f"Client ids {self._first_client_id} to {last} are in use at {self.address}. Choose with --client-id."
-        raise CannotConnectError(message)
+        ids = f"{self._client_ids.first} to {self._client_ids.last}"
+        message = f"Client ids {ids} are in use at {self.address}. Choose others with --client-id."
+        raise CannotConnectError(message, client_id_taken=True)
 
     def _down(self, problem: str) -> None:
         if self._life is not None:
@@ -197,6 +230,12 @@ class GatewayConnection:
         self._life = None
         self._connected_at = None
         self._announce()
+
+    async def _next_change(self) -> None:
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets the change.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COUNTDOWN_SECONDS):
+                await self._change.wait()
 
     def _announce(self) -> None:
         change, self._change = self._change, asyncio.Event()

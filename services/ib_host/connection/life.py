@@ -5,16 +5,23 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import structlog
 from ktrdr.ib.v1 import bars_pb2
 
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.library import LibrarySession
-from services.ib_host.connection.picture import Farm, Link, farm_told, link_told, source_of
+from services.ib_host.connection.notices import Farm, Link, end_told, farm_told, link_told
+from services.ib_host.connection.picture import source_of
 from services.ib_host.requests.failures import FailureKind, printable
+from services.ib_host.requests.language import is_english
 from services.ib_host.requests.open_requests import OpenRequests
+from services.ib_host.requests.undecodable import is_out_of_step
 
+_LOG = structlog.get_logger(__name__)
 CLIENT_ID_TAKEN: Final = 326
+_NO_REQUEST: Final = -1
 _REQUESTS_LOST: Final = 1101
+_NEEDED_FARMS: Final = frozenset({"history", "contracts"})
 
 
 class CannotConnectError(Exception):
@@ -43,6 +50,9 @@ class ConnectionLife:
         self._client_id_taken = False
         self._problem = ""
         self._ended = asyncio.Event()
+        self.english: bool | None = None
+        self.foreign_text = ""
+        self.undecodable_messages = 0
         self.link = Link.CONNECTING
         self.source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
 
@@ -94,12 +104,23 @@ class ConnectionLife:
         await self._ended.wait()
         return self._problem or f"The gateway at {self._address} closed the connection."
 
-    def drop(self, problem: str) -> None:
-        """Close the connection from this side."""
+    @property
+    def outage(self) -> bool:
+        """Whether IB is known to be down for the gateway, or one of the farms that requests need."""
+        broken = any(farm.kind in _NEEDED_FARMS and not farm.ok for farm in self._farms.values())
+        return broken or self.link is Link.IB_DOWN
+
+    def drop(self, problem: str, kind: FailureKind = FailureKind.DISCONNECTED) -> None:
+        """Close the connection from this side.
+
+        Args:
+            problem: why, for people.
+            kind: what becomes of open requests.
+        """
         if not self._ended.is_set():
             self._problem = problem
             self._session.disconnect()
-            self.lost()
+            self._end(kind, problem)
 
     def told(self, request_id: int, code: int, text: str) -> None:
         """Take an error or notice of the gateway."""
@@ -107,6 +128,7 @@ class ConnectionLife:
             self._client_id_taken = True
             self._ended.set()
             return
+        self._take_language(code, text)
         farm, link = farm_told(code, printable(text)), link_told(code)
         if farm is not None:
             self._farms[farm.kind, farm.name] = farm
@@ -114,22 +136,49 @@ class ConnectionLife:
             self.link = link
         if farm is not None or link is not None:
             self._changed()
-        if code == _REQUESTS_LOST:
+        end = end_told(code) if request_id == _NO_REQUEST else None
+        if end is not None:
+            self._drop_soon(f"The gateway says: {printable(text)} (code {code})", end)
+        elif code == _REQUESTS_LOST:
             self._open_requests.fail_all(FailureKind.LINK_LOST, "The gateway was cut off from IB and lost the request")
         else:
-            self._open_requests.told(request_id, code, text)
+            self._open_requests.told(request_id, code, text, outage=self.outage)
 
     def undecodable(self, fields: Sequence[str]) -> None:
         """Take a message that can't be decoded."""
-        self._open_requests.undecodable(fields)
+        self.undecodable_messages += 1
+        if is_out_of_step(fields):
+            self._drop_soon("What the gateway sends makes no sense any more.", FailureKind.STREAM_BROKEN)
+        else:
+            self._open_requests.undecodable(fields, server_version=self._session.server_version)
+
+    def out_of_step(self, length: int) -> None:
+        """Take the news that a message of an impossible length was announced: nothing after it can be decoded."""
+        self.undecodable_messages += 1
+        problem = f"The gateway announced a message of {length:,} bytes, which none has: its stream is broken."
+        self._drop_soon(problem, FailureKind.STREAM_BROKEN)
 
     def lost(self) -> None:
         """Take the news that the connection is gone."""
-        if self._ended.is_set():
-            return
-        self._ended.set()
-        self.link = Link.DISCONNECTED
-        self._open_requests.fail_all(FailureKind.DISCONNECTED, f"The connection to {self._address} was lost")
+        self._end(FailureKind.DISCONNECTED, f"The connection to {self._address} was lost")
+
+    def _end(self, kind: FailureKind, text: str) -> None:
+        if not self._ended.is_set():
+            self._ended.set()
+            self.link = Link.DISCONNECTED
+            self._open_requests.fail_all(kind, text)
+
+    def _drop_soon(self, problem: str, kind: FailureKind) -> None:
+        """End all requests now, and close the connection once the library is through with what it has read."""
+        _LOG.warning("gateway_useless", gateway=str(self._address), problem=problem)
+        self._open_requests.fail_all(kind, problem)
+        asyncio.get_running_loop().call_soon(self.drop, problem, kind)
+
+    def _take_language(self, code: int, text: str) -> None:
+        english = is_english(code, text)
+        if english is not None:
+            self.english = english
+            self.foreign_text = "" if english else printable(text)
 
     def _check(self, connecting: "asyncio.Task[None]", client_id: int, timeout_seconds: float) -> None:
         if not connecting.done():

@@ -1,7 +1,8 @@
 """Asking again, as long as it makes sense."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, TypeVar
 
 import structlog
@@ -15,7 +16,17 @@ T = TypeVar("T")
 _LOG = structlog.get_logger(__name__)
 _GATEWAY_AWAY: Final = frozenset({FailureKind.DISCONNECTED, FailureKind.LINK_LOST})
 _MAY_HELP: Final = frozenset(
-    {FailureKind.PACING, FailureKind.SERVICE_TROUBLE, FailureKind.TIMEOUT, FailureKind.STREAM_BROKEN}
+    {
+        FailureKind.PACING,
+        FailureKind.SERVICE_TROUBLE,
+        FailureKind.QUERY_LOST,
+        FailureKind.TIMEOUT,
+        FailureKind.STREAM_BROKEN,
+    }
+)
+_PASSES_WITH_AN_OUTAGE: Final = _MAY_HELP - {FailureKind.PACING}
+_COMPETING_TEXT: Final = (
+    "another login of the same account takes IB's data: log out there (IB mobile, Client Portal, another TWS)"
 )
 
 
@@ -25,18 +36,25 @@ class RetryPolicy:
 
     Attributes:
         pauses_seconds: before the second and each further try; as many tries more as there are pauses.
-        away_seconds: after the gateway went away in a request, or while a farm of IB is down.
+        away_seconds: after the gateway went away in a request; while a farm of IB is down, or its servers reset, it
+            doubles with each try.
+        longest_seconds: that the doubled pause grows to.
+        competing_seconds: between two tries while another login of the account takes the data.
+        competing_patience: how long that goes on before the request fails.
     """
 
     pauses_seconds: tuple[float, ...] = (2.0, 10.0, 30.0)
     away_seconds: float = 1.0
+    longest_seconds: float = 30.0
+    competing_seconds: float = 30.0
+    competing_patience: timedelta = timedelta(hours=1)
 
 
 class Persistence:
     """Sends a request again after failures that pass.
 
-    A gateway that is away is waited for, however long it takes. What IB has trouble with is tried a few times. Anything
-    else is final.
+    A gateway that is away is waited for, however long it takes, and so are IB's farms and the end of its resets. What
+    IB has trouble with is tried a few times. Anything else is final.
 
     Args:
         connection: to the gateway.
@@ -49,42 +67,92 @@ class Persistence:
         self._clock = clock
         self._policy = policy
 
-    async def ask(self, request: Callable[[], Awaitable[T]], *, farm: str, told: Callable[[str], None]) -> T:
+    async def ask(
+        self,
+        request: Callable[[], Awaitable[T]],
+        *,
+        farm: str,
+        told: Callable[[str], None],
+        leave: Collection[FailureKind] = (),
+    ) -> T:
         """Return the answer to a request.
 
         Args:
             request: sends it.
             farm: the kind of IB's farms that answers it: while one is down, failures don't count.
             told: called with what it waits for, and with "" when it goes on.
+            leave: kinds of failures that are raised at once unless an outage explains them: the caller has an answer.
 
         Raises:
-            GatewayFailure: the request failed for good, or too often.
+            GatewayFailure: the request failed for good, too often, or in a way that is left to the caller.
         """
-        failures = 0
+        tries = _Tries(self._connection, self._policy, farm=farm, now=self._clock.monotonic)
         while True:
             await self._connection.wait_until_up(told)
             told("")
             try:
                 return await request()
             except GatewayFailure as failure:
-                pause = self._pause(failure, failures, farm)
+                pause = tries.failed(failure, leave)
                 if pause is None:
                     raise
-                _LOG.info("request_failed", kind=failure.kind.value, text=failure.sentence, retry_seconds=pause)
-                failures += self._counts(failure, farm)
-                told(f"{failure.sentence}; trying again in {pause:g} s")
-                await self._clock.sleep(pause)
+                _LOG.info("request_failed", kind=failure.kind.value, text=failure.sentence, retry_seconds=pause.seconds)
+                told(pause.reason)
+                await self._clock.sleep(pause.seconds)
 
-    def _pause(self, failure: GatewayFailure, failures: int, farm: str) -> float | None:
-        if not self._counts(failure, farm):
-            return self._policy.away_seconds
-        if failure.kind not in _MAY_HELP or failures >= len(self._policy.pauses_seconds):
-            return None
-        return self._policy.pauses_seconds[failures]
 
-    def _counts(self, failure: GatewayFailure, farm: str) -> bool:
+@dataclass(frozen=True)
+class _Pause:
+    """What comes before the next try.
+
+    Attributes:
+        seconds: how long.
+        reason: why, for people.
+    """
+
+    seconds: float
+    reason: str
+
+
+class _Tries:
+    """Counts the failures of one request."""
+
+    def __init__(
+        self, connection: GatewayConnection, policy: RetryPolicy, *, farm: str, now: Callable[[], float]
+    ) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._farm = farm
+        self._now = now
+        self._counted = 0
+        self._excused = 0
+        self._competing_since: float | None = None
+
+    def failed(self, failure: GatewayFailure, leave: Collection[FailureKind]) -> _Pause | None:
+        """Return the pause before the next try; None when there is none."""
+        again = f"{failure.sentence}; trying again in"
         if failure.kind in _GATEWAY_AWAY:
-            return False
-        # While its services are down IB also says, wrongly, that it does not know a contract.
-        passing = failure.kind in _MAY_HELP or failure.kind is FailureKind.UNKNOWN_INSTRUMENT
-        return not (passing and self._connection.farm_is_down(farm))
+            return _Pause(self._policy.away_seconds, f"{again} {self._policy.away_seconds:g} s")
+        if failure.kind is FailureKind.COMPETING_SESSION:
+            return self._competing(failure)
+        outage = self._connection.picture.outage(self._farm) if failure.kind in _PASSES_WITH_AN_OUTAGE else ""
+        if outage:
+            pause = min(self._policy.longest_seconds, self._policy.away_seconds * 2.0 ** min(self._excused, 20))
+            self._excused += 1
+            return _Pause(pause, outage)
+        if failure.kind in leave or failure.kind not in _MAY_HELP:
+            return None
+        if self._counted >= len(self._policy.pauses_seconds):
+            return None
+        pause = self._policy.pauses_seconds[self._counted]
+        self._counted += 1
+        return _Pause(pause, f"{again} {pause:g} s")
+
+    def _competing(self, failure: GatewayFailure) -> _Pause | None:
+        """Wait slowly: a person has to do something. The patience begins with the first such failure in a row."""
+        now = self._now()
+        self._competing_since = now if self._competing_since is None else self._competing_since
+        if now - self._competing_since >= self._policy.competing_patience.total_seconds():
+            return None
+        seconds = self._policy.competing_seconds
+        return _Pause(seconds, f"{_COMPETING_TEXT}; trying again in {seconds:g} s. {failure.sentence}")

@@ -4,34 +4,33 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.clock import Clock
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.library import (
-    LibrarySession,
-    ReceivedSession,
-    received_bars,
-    received_head,
-    received_sessions,
-)
-from services.ib_host.contracts.instruments import from_description, to_contract
+from services.ib_host.connection.library import ReceivedSession, received_bars, received_head, received_sessions
+from services.ib_host.contracts.instruments import from_description
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.rules import PacingRules, Urgency, Wish
 from services.ib_host.pacing.waiting import PacingWait
+from services.ib_host.requests import questions
 from services.ib_host.requests.answers import HistoryAnswer, InstrumentDetails, RequestTimeouts
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.history_query import HistoryQuery
 from services.ib_host.requests.open_requests import OpenRequests
-from services.ib_host.requests.round_trip import RoundTrips
+from services.ib_host.requests.round_trip import Answer, RoundTrips
 
 __all__ = ["GatewayRequests", "HistoryAnswer", "RequestTimeouts"]
 
 T = TypeVar("T")
+Waiting = Callable[[PacingWait], None]
+"""Called each second while pacing holds a request back."""
 
-_CURRENT_TIME: Final = "currentTime"
+
+def _nobody_is_told(_: PacingWait) -> None:
+    """Take a wait that interests nobody."""
 
 
 class GatewayRequests:
@@ -63,51 +62,37 @@ class GatewayRequests:
         self._round_trips = RoundTrips(connection, open_requests=open_requests, budget=budget, clock=clock)
         self._asking_time = asyncio.Lock()
 
+    @property
+    def doubt(self) -> asyncio.Event:
+        """Set when a request has no answer; whoever looks whether the gateway is there clears it."""
+        return self._round_trips.doubt
+
     async def history(
-        self,
-        query: HistoryQuery,
-        *,
-        urgency: Urgency = Urgency.LOAD,
-        waiting: Callable[[PacingWait], None] = lambda _: None,
+        self, query: HistoryQuery, *, urgency: Urgency = Urgency.LOAD, waiting: Waiting = _nobody_is_told
     ) -> HistoryAnswer:
         """Ask for bars.
 
         Args:
             query: what is asked.
             urgency: who waits for the answer.
-            waiting: called each second while pacing holds the request back.
+            waiting: told of pacing.
 
         Raises:
             GatewayFailure: there is no answer; NO_DATA where the gateway has no bars.
         """
-        contract = to_contract(query.instrument)
         wish = self._rules.history(short_bars=query.short_bars, series=query.series, identity=query.identity)
-        async with self._budget.turn(replace(wish, urgency=urgency), waiting) as turn:
-            answer = await self._round_trips.make(
-                lambda session, request_id: session.send_history(
-                    request_id,
-                    contract,
-                    end=query.ask.end,
-                    duration=str(query.ask.duration),
-                    setting=query.bar.setting,
-                    what=query.what,
-                    use_rth=query.use_rth,
-                ),
-                turn,
-                contract=contract,
-                timeout_seconds=self._timeouts.history_seconds,
-                cancel=LibrarySession.cancel_history,
-            )
-            return HistoryAnswer(received_bars(answer.content), self._connection.source, answer.seconds)
+        question = questions.for_history(query, timeout_seconds=self._timeouts.history_seconds)
+        answer = await self._ask(question, replace(wish, urgency=urgency), waiting)
+        return HistoryAnswer(received_bars(answer.content), self._connection.source, answer.seconds)
 
     async def schedule(
         self,
         instrument: bars_pb2.Instrument,
-        use_rth: bool,  # noqa: FBT001 -- as everywhere beside an instrument
+        use_rth: bool,
         *,
         end: datetime,
         duration: str,
-        waiting: Callable[[PacingWait], None] = lambda _: None,
+        waiting: Waiting = _nobody_is_told,
     ) -> Sequence[ReceivedSession]:
         """Ask for the sessions of an instrument, holidays left out.
 
@@ -116,7 +101,7 @@ class GatewayRequests:
             use_rth: regular trading hours only.
             end: end of the stretch, aware.
             duration: how far it reaches back, in IB's words: "30 D", "1 Y".
-            waiting: called each second while pacing holds the request back.
+            waiting: told of pacing.
 
         Returns:
             Opening and closing (aware, UTC) and date of each session, as the gateway orders them.
@@ -124,28 +109,19 @@ class GatewayRequests:
         Raises:
             GatewayFailure: there is no answer; NO_DATA where there are no sessions.
         """
-        contract = to_contract(instrument)
         series = (instrument.contract_id, instrument.exchange, "SCHEDULE")
         wish = self._rules.history(short_bars=False, series=series, identity=(*series, use_rth, end, duration))
-        async with self._budget.turn(wish, waiting) as turn:
-            answer = await self._round_trips.make(
-                lambda session, request_id: session.send_schedule(
-                    request_id, contract, end=end, duration=duration, use_rth=use_rth
-                ),
-                turn,
-                contract=contract,
-                timeout_seconds=self._timeouts.history_seconds,
-                cancel=LibrarySession.cancel_history,
-            )
-        return _read(received_sessions, answer.content)
+        question = questions.for_schedule(
+            instrument,
+            end=end,
+            duration=duration,
+            use_rth=use_rth,
+            timeout_seconds=self._timeouts.history_seconds,
+        )
+        return _read(received_sessions, await self._ask(question, wish, waiting))
 
     async def head_timestamp(
-        self,
-        instrument: bars_pb2.Instrument,
-        what: str,
-        use_rth: bool,  # noqa: FBT001 -- as everywhere beside an instrument
-        *,
-        waiting: Callable[[PacingWait], None] = lambda _: None,
+        self, instrument: bars_pb2.Instrument, what: str, use_rth: bool, *, waiting: Waiting = _nobody_is_told
     ) -> datetime:
         """Ask when an instrument's history begins; aware, UTC.
 
@@ -153,51 +129,37 @@ class GatewayRequests:
             instrument: as the gateway described it.
             what: kind of bars, in IB's words.
             use_rth: regular trading hours only.
-            waiting: called each second while pacing holds the request back.
+            waiting: told of pacing.
 
         Raises:
             GatewayFailure: there is no answer; NO_DATA where there is no history.
         """
-        contract = to_contract(instrument)
         series = (instrument.contract_id, instrument.exchange, what)
         wish = self._rules.history(short_bars=False, series=series, identity=(*series, "head", use_rth))
-        async with self._budget.turn(wish, waiting) as turn:
-            answer = await self._round_trips.make(
-                lambda session, request_id: session.send_head_timestamp(
-                    request_id, contract, what=what, use_rth=use_rth
-                ),
-                turn,
-                contract=contract,
-                timeout_seconds=self._timeouts.history_seconds,
-                cancel=LibrarySession.cancel_head_timestamp,
-            )
-        return _read(received_head, answer.content)
+        question = questions.for_head_timestamp(
+            instrument, what=what, use_rth=use_rth, timeout_seconds=self._timeouts.history_seconds
+        )
+        return _read(received_head, await self._ask(question, wish, waiting))
 
     async def contracts(
         self,
         instrument: bars_pb2.Instrument,
         *,
         urgency: Urgency = Urgency.PERSON,
-        waiting: Callable[[PacingWait], None] = lambda _: None,
+        waiting: Waiting = _nobody_is_told,
     ) -> Sequence[InstrumentDetails]:
         """Ask which instruments fit a description; each is named once, whatever exchanges it trades at.
 
         Args:
             instrument: the description.
             urgency: who waits for the answer.
-            waiting: called each second while pacing holds the request back.
+            waiting: told of pacing.
 
         Raises:
             GatewayFailure: there is no answer; UNKNOWN_INSTRUMENT where none fits.
         """
-        contract = to_contract(instrument)
-        async with self._budget.turn(Wish(urgency), waiting) as turn:
-            answer = await self._round_trips.make(
-                lambda session, request_id: session.send_contract_details(request_id, contract),
-                turn,
-                contract=contract,
-                timeout_seconds=self._timeouts.other_seconds,
-            )
+        question = questions.for_contracts(instrument, timeout_seconds=self._timeouts.other_seconds)
+        answer = await self._ask(question, Wish(urgency), waiting)
         found: dict[int, InstrumentDetails] = {}
         for details in answer.content:
             found.setdefault(details.contract.conId, InstrumentDetails.read(details))
@@ -209,35 +171,34 @@ class GatewayRequests:
         Raises:
             GatewayFailure: there is no answer.
         """
-        async with self._budget.turn(Wish(Urgency.PERSON)) as turn:
-            answer = await self._round_trips.make(
-                lambda session, request_id: session.send_matching_symbols(request_id, pattern),
-                turn,
-                timeout_seconds=self._timeouts.other_seconds,
-            )
+        question = questions.for_matching_symbols(pattern, timeout_seconds=self._timeouts.other_seconds)
+        answer = await self._ask(question, Wish(Urgency.PERSON))
         return [from_description(description) for description in answer.content]
 
-    async def current_time(self) -> datetime:
-        """Ask what time it is for the gateway, UTC.
+    async def current_time(self, *, timeout_seconds: float | None = None) -> datetime:
+        """Ask what time it is for the gateway, UTC. The gateway answers by itself, however it stands with IB.
+
+        Args:
+            timeout_seconds: for the answer; None for the usual time.
 
         Raises:
             GatewayFailure: there is no answer.
         """
+        question = questions.for_current_time(timeout_seconds=timeout_seconds or self._timeouts.other_seconds)
         # Such requests have no id: one at a time, and the lock last, as nobody may wait for a turn while he holds it.
         async with self._budget.turn(Wish(Urgency.PERSON)) as turn, self._asking_time:
-            answer = await self._round_trips.make(
-                lambda session, _: session.send_current_time(),
-                turn,
-                timeout_seconds=self._timeouts.other_seconds,
-                key=_CURRENT_TIME,
-            )
+            answer = await self._round_trips.make(question, turn)
         time: datetime = answer.content
-        self._connection.gateway_time = time
+        self._connection.take_clock(time, seconds=answer.seconds)
         return time
 
+    async def _ask(self, question: questions.Question, wish: Wish, waiting: Waiting = _nobody_is_told) -> Answer:
+        async with self._budget.turn(wish, waiting) as turn:
+            return await self._round_trips.make(question, turn)
 
-def _read(reading: Callable[[Any], T], content: Any) -> T:
+
+def _read(reading: Callable[[Any], T], answer: Answer) -> T:
     try:
-        return reading(content)
+        return reading(answer.content)
     except ValueError as error:
         raise GatewayFailure(FailureKind.STREAM_BROKEN, f"The answer could not be read: {error}") from error

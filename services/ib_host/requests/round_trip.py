@@ -1,20 +1,22 @@
 """One request and its answer."""
 
 import asyncio
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from services.common.clock import Clock
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.library import LibrarySession
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.pacing.budget import RequestBudget
+from services.ib_host.pacing.rules import Urgency
 from services.ib_host.pacing.turn import Turn
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.open_requests import OpenRequests
+from services.ib_host.requests.questions import Question
 
 _SILENCES_BEFORE_RECONNECT: Final = 3
 _LOOK_SECONDS: Final = 1.0
+_RATE_EXCEEDED: Final = 100
 
 
 class Answer(NamedTuple):
@@ -37,6 +39,9 @@ class RoundTrips:
         open_requests: the same that the connection tells of failures.
         budget: told of cancels and violations.
         clock: for timeouts.
+
+    Attributes:
+        doubt: set when a request has no answer: whether the gateway is there at all should be looked at.
     """
 
     def __init__(
@@ -46,27 +51,13 @@ class RoundTrips:
         self._open = open_requests
         self._budget = budget
         self._clock = clock
-        self._silences = 0
+        self._silences: dict[str, int] = {}
+        self.doubt = asyncio.Event()
 
-    async def make(
-        self,
-        send: Callable[[LibrarySession, int], None],
-        turn: Turn,
-        *,
-        timeout_seconds: float,
-        contract: Any = None,
-        key: str = "",
-        cancel: Callable[[LibrarySession, int], None] | None = None,
-    ) -> Answer:
+    async def make(self, question: Question, turn: Turn) -> Answer:
         """Send a request and wait for its answer.
 
-        Args:
-            send: sends it, given its id.
-            turn: to send it.
-            timeout_seconds: for the answer; stands still while the gateway is cut off from IB.
-            contract: what it is about, in the library's terms.
-            key: the library's name for it, if it has no id.
-            cancel: takes it back at the gateway, if it is not answered.
+        While the gateway is cut off from IB the time of a load's request stands still, and that of a person's goes on.
 
         Raises:
             GatewayFailure: there is no answer.
@@ -74,45 +65,49 @@ class RoundTrips:
         session = self._connection.session
         if session is None:
             picture = self._connection.picture
-            raise GatewayFailure(FailureKind.DISCONNECTED, picture.problem or picture.waiting_text)
-        request_id, answer = session.begin(contract, key=key)
-        failure = self._open.add(key or request_id)
+            text = picture.problem or picture.waiting_text
+            raise GatewayFailure(FailureKind.DISCONNECTED, text, retry_after=picture.retry_in)
+        request_id, answer = session.begin(question.contract, key=question.key)
+        key = question.key or request_id
+        failure = self._open.add(key)
         began = self._clock.monotonic()
         try:
             turn.sends()
-            send(session, request_id)
-            await self._wait({answer, failure}, timeout_seconds)
-            content = self._outcome(answer, failure, timeout_seconds)
+            question.send(session, request_id)
+            await self._wait({answer, failure}, question.timeout_seconds, patient=turn.urgency is Urgency.LOAD)
+            content = self._outcome(answer, failure, question, key)
             return Answer(content, self._clock.monotonic() - began)
         except GatewayFailure as error:
             if error.kind is FailureKind.PACING:
                 self._budget.violated(sent_at=turn.sent_at)
+                error.retry_after = timedelta(seconds=self._budget.picture().pause_seconds) or None
             raise
         finally:
-            if cancel is not None and not answer.done() and session.ready:
-                cancel(session, request_id)
+            if question.cancel is not None and not answer.done() and session.ready:
+                question.cancel(session, request_id)
                 self._budget.charge()
-            self._open.remove(key or request_id)
-            session.forget(request_id, key=key)
+            self._open.remove(key)
+            session.forget(request_id, key=question.key)
             for future in (answer, failure):
                 if future.done() and not future.cancelled():
                     future.exception()  # looked at: otherwise asyncio reports it as forgotten
 
-    async def _wait(self, futures: "set[asyncio.Future[Any]]", timeout_seconds: float) -> None:
+    async def _wait(self, futures: "set[asyncio.Future[Any]]", timeout_seconds: float, *, patient: bool) -> None:
         left = timeout_seconds
         while left > 0:
             began = self._clock.monotonic()
             done, _ = await asyncio.wait(futures, timeout=min(left, _LOOK_SECONDS), return_when=asyncio.FIRST_COMPLETED)
             if done:
                 return
-            if self._connection.link is Link.UP:  # nobody can answer while the gateway is cut off
+            if not patient or self._connection.link is Link.UP:  # nobody can answer while the gateway is cut off
                 left -= self._clock.monotonic() - began
 
-    def _outcome(self, answer: "asyncio.Future[Any]", failure: "asyncio.Future[None]", timeout_seconds: float) -> Any:
+    def _outcome(
+        self, answer: "asyncio.Future[Any]", failure: "asyncio.Future[None]", question: Question, key: int | str
+    ) -> Any:
         if not answer.done() and not failure.done():
-            self._count_silence()
-            raise GatewayFailure(FailureKind.TIMEOUT, f"No answer within {timeout_seconds:g} s")
-        self._silences = 0
+            raise self._silence(question, key)
+        self._silences[question.farm] = 0
         if failure.done():
             failure.result()
         error = answer.exception()
@@ -122,8 +117,19 @@ class RoundTrips:
             raise GatewayFailure(FailureKind.STREAM_BROKEN, "The answer could not be decoded")
         return answer.result()
 
-    def _count_silence(self) -> None:
-        self._silences += 1
-        if self._silences >= _SILENCES_BEFORE_RECONNECT:
-            self._silences = 0
-            self._connection.drop(f"The gateway did not answer {_SILENCES_BEFORE_RECONNECT} requests in a row.")
+    def _silence(self, question: Question, key: int | str) -> GatewayFailure:
+        """Return why there was no answer in time. Only a silence that nothing explains makes the connection suspect."""
+        seconds = f"{question.timeout_seconds:g} s"
+        if self._open.may_be_swallowed(key):
+            text = f"Too many messages in a second; no answer within {seconds}"
+            return GatewayFailure(FailureKind.PACING, text, code=_RATE_EXCEEDED)
+        picture = self._connection.picture
+        if question.farm and picture.link is Link.IB_DOWN:
+            return GatewayFailure(FailureKind.LINK_LOST, f"{picture.waiting_text}; no answer within {seconds}")
+        self.doubt.set()
+        if not (question.farm and picture.outage(question.farm)):
+            silences = self._silences[question.farm] = self._silences.get(question.farm, 0) + 1
+            if silences >= _SILENCES_BEFORE_RECONNECT:
+                self._silences.clear()
+                self._connection.drop(f"The gateway did not answer {silences} requests in a row.")
+        return GatewayFailure(FailureKind.TIMEOUT, f"No answer within {seconds}")

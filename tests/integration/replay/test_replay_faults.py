@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.replay.faults.answers import DelayRule, ErrorRule, SilentRule
 from services.ib_host.replay.faults.closing import AbortRule, DisconnectRule
 from services.ib_host.replay.faults.rule import FaultRule

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.replay.faults.answers import DelayRule, ErrorRule, SilentRule
 from services.ib_host.replay.faults.client_ids import ZombieClientIdRule
 from services.ib_host.replay.faults.closing import AbortRule, CutRule, DisconnectRule
@@ -98,7 +98,7 @@ async def test_a_broken_farm_fails_what_depends_on_it_until_it_is_well(
             outcome = await host.week()
             assert outcome is kind if kind else isinstance(outcome, list)
         assert farms(host) == {"usfarm": True, "ushmds": True, "secdefil": True} | {name: False}
-        assert await host.contract() == (FailureKind.UNKNOWN_INSTRUMENT if name == "secdefil" else "AAPL")
+        assert await host.contract() == (FailureKind.SERVICE_TROUBLE if name == "secdefil" else "AAPL")
         clock.advance(60)
         await eventually(lambda: farms(host)[name])
         assert isinstance(await host.week(), list)

@@ -8,7 +8,7 @@ from services.common.clock import SystemClock
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.connection.picture import Link
+from services.ib_host.connection.notices import Link
 from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.eventually import eventually
 

@@ -11,9 +11,19 @@ from pydantic import ValidationError
 
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
-from services.ib_host.connection.picture import GatewayPicture, Link, farm_told, link_told, source_of
+from services.ib_host.connection.notices import Link, farm_told, link_told
+from services.ib_host.connection.picture import GatewayPicture, source_of
 from services.ib_host.gateway_view import gateway_response, gateway_summary
+from services.ib_host.pacing.picture import PacingPicture, WindowPicture
 from services.ib_host.settings import IbHostSettings
+
+IDLE = PacingPicture(
+    windows=(WindowPicture("short bars in 10 min", 3, 60, 600.0), WindowPicture("open requests", 1, 50, None)),
+    pause_seconds=0.0,
+    slowdown=1,
+    waiting=0,
+    violations=0,
+)
 
 
 def picture(
@@ -25,11 +35,12 @@ def picture(
         source=source,
         server_version=176,
         client_id=17,
+        first_client_id=17,
         farms=(),
         failures=2,
         retry_in=None if retry is None else timedelta(seconds=retry),
         problem="Nothing listens.",
-        gateway_time=None,
+        clock=None,
         open_requests=3,
         connected_for=None,
     )
@@ -64,7 +75,7 @@ def test_the_summary_says_replay() -> None:
 
 @pytest.mark.parametrize("link", list(Link))
 def test_every_link_has_its_value_on_the_wire(link: Link) -> None:
-    response = gateway_response(picture(link, retry=1.5))
+    response = gateway_response(picture(link, retry=1.5), pacing=IDLE, library="ib_insync 0.9.86")
     assert response.link != ib_pb2.GetGatewayResponse.LINK_UNSPECIFIED
     assert response.retry_in.ToTimedelta() == timedelta(seconds=1.5)
     assert (response.consecutive_failures, response.open_requests) == (2, 3)
@@ -77,7 +88,12 @@ def test_every_link_has_its_value_on_the_wire(link: Link) -> None:
         (2103, "Market data farm connection is broken:usfarm", ("usfarm", "market", False)),
         (2106, "HMDS data farm connection is OK:ushmds", ("ushmds", "history", True)),
         (2105, "HMDS data farm connection is broken:ushmds", ("ushmds", "history", False)),
-        (2107, "HMDS data farm connection is inactive.ushmds", ("history", "history", True)),
+        (
+            2107,
+            "HMDS data farm connection is inactive but should be available upon demand.ushmds",
+            ("ushmds", "history", True),
+        ),
+        (2108, "Market data farm connection is inactive", ("market", "market", True)),
         (2157, "Sec-def data farm connection is broken:secdefil", ("secdefil", "contracts", False)),
         (2158, "Sec-def data farm connection is OK:secdefil", ("secdefil", "contracts", True)),
     ],

@@ -1,0 +1,1 @@
+"""IB's scheduled resets: when its servers restart, and what to tell about it."""
