@@ -13,7 +13,7 @@ import structlog
 
 from services.common.files import write_atomically
 from services.common.preconditions import reason
-from services.common.settings import ServerSettings
+from services.common.settings import ProcessSettings
 from services.common.startup import CannotStartError, ConfigurationError
 
 Serving = Callable[[asyncio.Event], AbstractAsyncContextManager[str]]
@@ -21,7 +21,7 @@ Serving = Callable[[asyncio.Event], AbstractAsyncContextManager[str]]
 The argument is the event that is set when the process is asked to stop."""
 
 
-async def run_until_stopped(settings: ServerSettings, serving: Serving) -> int:
+async def run_until_stopped(settings: ProcessSettings, serving: Serving) -> int:
     """Run a server until the process is asked to stop, and return the exit code.
 
     SIGTERM, SIGINT and SIGHUP, and the end of the lifeline, stop it gracefully; while it is still starting they end the
@@ -96,7 +96,7 @@ async def stop_requests(lifeline_fd: int | None) -> AsyncIterator[asyncio.Event]
 
 
 @contextlib.contextmanager
-def announced(settings: ServerSettings, address: str) -> Iterator[None]:
+def announced(settings: ProcessSettings, address: str) -> Iterator[None]:
     """Keep the ready file while the server answers."""
     path = settings.ready_file
     if path is None:

@@ -16,11 +16,11 @@ from pydantic_core import PydanticUndefined
 from typer.core import TyperCommand
 
 from services.common.log import configure_logging
-from services.common.settings import ServerSettings, load_settings
+from services.common.settings import ProcessSettings, ServerSettings, load_settings
 from services.common.settings_sources import CONFIG_VARIABLE, extra, flag_name, variable_name
 from services.common.startup import CannotStartError, ConfigurationError
 
-S = TypeVar("S", bound=ServerSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 class ExitCode(IntEnum):
@@ -112,7 +112,7 @@ def _config_parameter() -> inspect.Parameter:
 _EVERY_SERVER = "Settings of every server"
 
 
-def _parameter(settings: type[ServerSettings], field: str, info: FieldInfo) -> inspect.Parameter:
+def _parameter(settings: type[ProcessSettings], field: str, info: FieldInfo) -> inspect.Parameter:
     """Make the flag of a field. Values go to the settings as typed: all sources are refused in the same words."""
     flag = flag_name(field, info)
     kind = _kind(info.annotation)
@@ -131,7 +131,7 @@ def _parameter(settings: type[ServerSettings], field: str, info: FieldInfo) -> i
     )
 
 
-def _help(settings: type[ServerSettings], field: str, info: FieldInfo) -> str:
+def _help(settings: type[ProcessSettings], field: str, info: FieldInfo) -> str:
     notes = [] if extra(info).get("flag_only") else [variable_name(settings.service, field)]
     default = info.get_default(call_default_factory=True, validated_data={})
     if default not in (None, "", PydanticUndefined, [], ()) and not isinstance(default, bool):

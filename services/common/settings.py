@@ -30,8 +30,8 @@ FLAG_ONLY: dict[str, Any] = {"flag_only": True}
 """For `json_schema_extra`: the setting belongs to one start of the process and is read from no file or variable."""
 
 
-class ServerSettings(BaseSettings):
-    """What every server can be told. Each has a subclass with its own fields and its own default port.
+class ProcessSettings(BaseSettings):
+    """What every process that serves can be told. Each has a subclass with its own fields and its own default port.
 
     Made by `load_settings` for a process; made directly (in tests) it takes what it is given, and reads nothing.
     """
@@ -56,16 +56,6 @@ class ServerSettings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="Form of the log; auto is console on a terminal and json otherwise."
     )
-    grace_seconds: float = Field(
-        default=5.0, ge=0, le=3600, description="Time that calls in progress get to end when the server stops."
-    )
-    call_limit_seconds: float = Field(
-        default=60.0, gt=0, le=3600, description="Longest time for one unary call, whatever deadline its caller set."
-    )
-    watch_limit: int = Field(
-        default=100, ge=1, le=100_000, description="Most watches that can be open at the same time."
-    )
-    channelz: bool = Field(default=False, description="Serve gRPC's channelz diagnostics (on loopback only).")
     ready_file: Path | None = Field(
         default=None,
         description="File to write once the server answers: JSON with service, name, address and pid.",
@@ -98,9 +88,6 @@ class ServerSettings(BaseSettings):
                 "Use 127.0.0.1, or allow it with --insecure on a network that you trust."
             )
             raise ValueError(message)
-        if self.channelz and not is_loopback(self.bind):
-            message = f"channelz = true is possible on a loopback address only, and bind is {self.bind}."
-            raise ValueError(message)
         return self
 
     @property
@@ -114,17 +101,39 @@ class ServerSettings(BaseSettings):
         return self.name or self.service_name
 
     @property
-    def stop_limit_seconds(self) -> float:
-        """Longest time for one step of the service's own stop. A step that hangs must not keep the process for ever."""
-        return 30.0
-
-    @property
     def folder(self) -> Path:
         """Folder of this service within the home."""
         return self.home / self.service_name
 
 
-S = TypeVar("S", bound=ServerSettings)
+class ServerSettings(ProcessSettings):
+    """What every gRPC server can be told besides."""
+
+    grace_seconds: float = Field(
+        default=5.0, ge=0, le=3600, description="Time that calls in progress get to end when the server stops."
+    )
+    call_limit_seconds: float = Field(
+        default=60.0, gt=0, le=3600, description="Longest time for one unary call, whatever deadline its caller set."
+    )
+    watch_limit: int = Field(
+        default=100, ge=1, le=100_000, description="Most watches that can be open at the same time."
+    )
+    channelz: bool = Field(default=False, description="Serve gRPC's channelz diagnostics (on loopback only).")
+
+    @model_validator(mode="after")
+    def _diagnostics_only_on_loopback(self) -> Self:
+        if self.channelz and not is_loopback(self.bind):
+            message = f"channelz = true is possible on a loopback address only, and bind is {self.bind}."
+            raise ValueError(message)
+        return self
+
+    @property
+    def stop_limit_seconds(self) -> float:
+        """Longest time for one step of the service's own stop. A step that hangs must not keep the process for ever."""
+        return 30.0
+
+
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def is_loopback(address: str) -> bool:

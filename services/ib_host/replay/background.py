@@ -1,7 +1,7 @@
 """What is still to be done later."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -21,8 +21,8 @@ class Background:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def later(self, seconds: float, work: Callable[[], None]) -> None:
-        """Do something after `seconds`."""
+    def later(self, seconds: float, work: Callable[[], Awaitable[None] | None]) -> None:
+        """Do something after `seconds`, and wait for it where it takes time."""
         task = asyncio.get_running_loop().create_task(self._wait(seconds, work))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -34,9 +34,11 @@ class Background:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _wait(self, seconds: float, work: Callable[[], None]) -> None:
+    async def _wait(self, seconds: float, work: Callable[[], Awaitable[None] | None]) -> None:
         await self._clock.sleep(seconds)
-        work()
+        awaitable = work()
+        if awaitable is not None:
+            await awaitable
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -2,25 +2,31 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
-
-import structlog
 
 from services.common.preconditions import reason, require_free_port
 from services.common.process import run_until_stopped
 from services.common.serve_command import make_serve_command
 from services.common.startup import CannotStartError, ConfigurationError
 from services.ib_host.replay.faults.file import FaultFileError
+from services.ib_host.replay.faults.rules import RuleError
+from services.ib_host.replay.pacing.limits import PacingMode
 from services.ib_host.replay.recorded import RecordingError
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
+
+_MOST_SYMBOLS = 10
 
 
 async def serve(settings: ReplaySettings) -> int:
     """Run a replay gateway as this process until it is asked to stop, and return the exit code.
 
+    A line on stdout says what it serves and where, once it does.
+
     Raises:
-        ConfigurationError: `data` names a file that is no recording, or `faults` one that holds no rules.
+        ConfigurationError: `data` names a file that is no recording, `faults` one that holds no rules, or the journal
+            can't be written.
         CannotStartError: the address can't be listened on, or the ready file can't be written.
     """
     require_free_port(settings.bind, settings.port)
@@ -32,6 +38,14 @@ async def serve(settings: ReplaySettings) -> int:
     except FaultFileError as error:
         message = f"faults = {error}. Change it as docs/replay-gateway.md describes, or leave out --faults."
         raise ConfigurationError(message) from error
+    except RuleError as error:
+        message = f"fault: {error}. docs/replay-gateway.md has all names and keys."
+        raise ConfigurationError(message) from error
+    except OSError as error:
+        message = (
+            f"journal = {settings.journal} can't be written: {reason(error)}. Name a file in a folder that exists."
+        )
+        raise ConfigurationError(message) from error
 
     @contextlib.asynccontextmanager
     async def serving(_stopping: asyncio.Event) -> AsyncIterator[str]:
@@ -41,13 +55,27 @@ async def serve(settings: ReplaySettings) -> int:
             message = f"cannot listen on port {settings.port} of {settings.bind}: {reason(error)}."
             raise CannotStartError(message) from error
         try:
-            symbols = ", ".join(server.history.symbols)
-            structlog.get_logger().info("replaying", symbols=symbols, now=server.clock.now().isoformat())
+            sys.stdout.write(f"{_ready(server, settings)}\n")
+            sys.stdout.flush()
             yield server.address
         finally:
             await server.__aexit__()
 
     return await run_until_stopped(settings, serving)
+
+
+def _ready(server: ReplayServer, settings: ReplaySettings) -> str:
+    symbols = server.history.symbols
+    shown = ", ".join(symbols[:_MOST_SYMBOLS]) + (
+        f" and {len(symbols) - _MOST_SYMBOLS} more" * (len(symbols) > _MOST_SYMBOLS)
+    )
+    rules = len(server.faults.counts)
+    faults = "no faults" if not rules else f"{rules} rules of faults" if rules > 1 else "1 rule of faults"
+    pacing = "" if settings.pacing is PacingMode.OFF else f", pacing {settings.pacing}"
+    return (
+        f"REPLAY gateway on {server.address}: {shown}; its time is {server.clock.now():%Y-%m-%d %H:%M:%S} UTC; "
+        f"{faults}{pacing}. Ctrl-C stops it."
+    )
 
 
 command = make_serve_command(

@@ -102,6 +102,25 @@ def zone_missing() -> RequestRefused:
     )
 
 
+def pacing_violation() -> RequestRefused:
+    """162: too much history was asked for in a time."""
+    return historical_service("Historical data request pacing violation")
+
+
+def too_many_open(most: int) -> RequestRefused:
+    """322: more requests for history wait for an answer than a gateway takes."""
+    return RequestRefused(
+        322, f"Error processing request.-'bH' : cause - Only {most} simultaneous API historical data requests allowed."
+    )
+
+
+def message_rate(*, most: int, received: int, strike: int) -> RequestRefused:
+    """100: too many messages in a second; the last strike ends the connection."""
+    return RequestRefused(
+        100, f"Max rate of messages per second has been exceeded:max={most} rec={received} ({strike})"
+    )
+
+
 def illegal_bar_size(legal: Sequence[str]) -> RequestRefused:
     """321: no gateway has bars of this size."""
     return invalid_request(f"Historical data bar size setting is invalid. Legal ones are: {', '.join(legal)}")

@@ -9,6 +9,9 @@ _LENGTH = struct.Struct(">I")
 MAX_INBOUND_BYTES = 64 * 1024
 """Longest frame taken from a client; requests are a few hundred bytes, so more means that the stream is out of step."""
 
+RECEIVE_BYTES = 4096
+"""What IB's own client takes at once; it loses an answer that fills its last piece exactly, and waits for more."""
+
 
 class FramingError(Exception):
     """The bytes received are not frames of this protocol; nothing after them can be trusted."""

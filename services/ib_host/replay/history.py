@@ -80,12 +80,18 @@ class SourceHistory:
         """Return why there are no bars of a size: all are made of days."""
         return "" if isinstance(size, BarSize) else "Only daily history was recorded: use 1 day, 1W or 1M"
 
-    def head(self, symbol: str, *, use_rth: bool) -> datetime:  # noqa: ARG002 -- days are of regular hours
+    def head(self, symbol: str, what: str = "TRADES", *, use_rth: bool = True) -> datetime:  # noqa: ARG002 -- days are of regular hours, and quotes made of trades
         """Return the opening of the first recorded session."""
         return session_open(self._recording[symbol][0].session)
 
     def bars(
-        self, symbol: str, size: Size = BarSize.DAY, what: str = "TRADES", *, as_of: datetime | None = None
+        self,
+        symbol: str,
+        size: Size = BarSize.DAY,
+        what: str = "TRADES",
+        *,
+        as_of: datetime | None = None,
+        use_rth: bool = True,  # noqa: ARG002 -- days are of regular hours
     ) -> Sequence[Bar]:
         """Return the bars of a stock from its first session on.
 
@@ -95,6 +101,7 @@ class SourceHistory:
             what: one of `KINDS`.
             as_of: aware; sessions that close later are left out, and splits that come later are not applied.
                 Without it, all of them count.
+            use_rth: changes nothing: the days are of regular hours.
 
         Raises:
             KeyError: the stock was not recorded.

@@ -49,13 +49,19 @@ class ServedHistory(Protocol):
     def refusal(self, symbol: str, size: Size) -> str:
         """Return why there are no bars of a size, for the client; empty when there are."""
 
-    def head(self, symbol: str, *, use_rth: bool) -> datetime:
-        """Return the aware instant at which a stock's history begins."""
+    def head(self, symbol: str, what: str = "TRADES", *, use_rth: bool) -> datetime:
+        """Return the aware instant at which the history of an instrument begins, for one of `KINDS`."""
 
     def bars(
-        self, symbol: str, size: Size = BarSize.DAY, what: str = "TRADES", *, as_of: datetime | None = None
+        self,
+        symbol: str,
+        size: Size = BarSize.DAY,
+        what: str = "TRADES",
+        *,
+        as_of: datetime | None = None,
+        use_rth: bool = True,
     ) -> Sequence[Bar]:
-        """Return all bars of regular hours that are known at `as_of`; by default all.
+        """Return all bars that are known at `as_of`; by default all, of regular hours.
 
         Raises:
             KeyError: there is no such stock.

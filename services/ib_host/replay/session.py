@@ -4,12 +4,15 @@ import asyncio
 import copy
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Protocol
 
 import structlog
 
 from services.ib_host.replay.background import Background
+from services.ib_host.replay.clients import Clients
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.errors import (
     NOT_A_REQUEST,
@@ -20,13 +23,15 @@ from services.ib_host.replay.errors import (
 )
 from services.ib_host.replay.faults.exchange import Exchange
 from services.ib_host.replay.faults.messages import HANDSHAKE, request_id
-from services.ib_host.replay.faults.outages import Outages
+from services.ib_host.replay.faults.moments import Moment
 from services.ib_host.replay.faults.rulebook import Faults
+from services.ib_host.replay.faults.world import World
 from services.ib_host.replay.fields import FieldReader, MalformedRequestError
 from services.ib_host.replay.framing import FramingError, read_frame, read_payload
 from services.ib_host.replay.gateway import ACCOUNT, Gateway
 from services.ib_host.replay.journal import Journal
 from services.ib_host.replay.messages import Inbound, Outbound
+from services.ib_host.replay.pacing.engine import ClientPacing
 from services.ib_host.replay.queries import OpenQueries
 from services.ib_host.replay.wire import Wire, negotiate
 
@@ -58,14 +63,29 @@ class Handler(Protocol):
         """
 
 
-class ClientRegister(Protocol):
-    """Knows which client ids are in use."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What all sessions of a gateway share.
 
-    def enter(self, client_id: int, session: "Session") -> bool:
-        """Take a client id; False when another connection has it."""
+    Attributes:
+        gateway: what it knows.
+        handlers: by message id.
+        clients: the client ids in use.
+        faults: asked about each message.
+        world: what faults can do to the whole gateway.
+        journal: where received frames, faults, violations and queries are noted.
+        moment: returns what time it is for the rules.
+        server_version: the highest version to agree on.
+    """
 
-    def leave(self, client_id: int, *, after_seconds: float) -> None:
-        """Give a client id back, at once or later."""
+    gateway: Gateway
+    handlers: Mapping[int, Handler]
+    clients: Clients
+    faults: Faults
+    world: World
+    journal: Journal
+    moment: Callable[[], Moment]
+    server_version: int
 
 
 class Session:
@@ -74,44 +94,37 @@ class Session:
     Args:
         reader: what the client sends.
         connection: the way back.
-        gateway: what is shared by all sessions.
-        handlers: by message id.
-        register: the client ids in use.
-        faults: asked about each message.
-        outages: troubles of the whole gateway.
+        around: what all sessions share.
         background: what is to be done later; dropped when the session ends.
-        journal: where received frames and faults are noted.
-        server_version: the highest version to agree on.
+        pacing: counts the client's messages.
+
+    Attributes:
+        connection: the way back.
+        queries: the client's open queries for history.
+        head_timestamps: ids of its requests for head timestamps that it has not cancelled.
+        client_id: None until the client has said which it is.
+        wire: replies in the version that was agreed on.
     """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         connection: Connection,
+        around: Surroundings,
         *,
-        gateway: Gateway,
-        handlers: Mapping[int, Handler],
-        register: ClientRegister,
-        faults: Faults,
-        outages: Outages,
         background: Background,
-        journal: Journal,
-        server_version: int,
+        pacing: ClientPacing,
     ) -> None:
         self._reader = reader
-        self._gateway = gateway
-        self._handlers = handlers
-        self._register = register
-        self._faults = faults
-        self._outages = outages
+        self._around = around
         self._background = background
-        self._journal = journal
-        self._client_id_kept_seconds = 0.0
-        self._server_version = server_version
+        self._pacing = pacing
+        self._id_kept_seconds = 0.0
         self.connection = connection
-        self.queries = OpenQueries()
+        self.queries = OpenQueries(lambda *change: around.journal.record_query(self.client_id, *change))
+        self.head_timestamps: set[int] = set()
         self.client_id: int | None = None
-        self.wire = Wire(server_version)
+        self.wire = Wire(around.server_version)
 
     async def run(self) -> None:
         """Serve the client until it leaves or breaks the protocol."""
@@ -123,10 +136,11 @@ class Session:
         except ConnectionError:
             _LOG.info("client_lost", client_id=self.client_id)
         finally:
-            if self.client_id is not None:
-                self._register.leave(self.client_id, after_seconds=self._client_id_kept_seconds)
             await self._background.cancel_all()
             await self.queries.cancel_all()
+            if self.client_id is not None:
+                self.head_timestamps.clear()
+                self._around.clients.leave(self.client_id)
             await self.connection.close()
 
     def refuse(self, request_id: int, refusal: RequestRefused) -> None:
@@ -143,7 +157,7 @@ class Session:
         if match is None:
             _LOG.warning("greeting_not_understood")
             return False
-        version = negotiate(int(match[1]), int(match[2] or match[1]), self._server_version)
+        version = negotiate(int(match[1]), int(match[2] or match[1]), self._around.server_version)
         if version is None:
             _LOG.warning("no_common_version", client=match[0].decode(errors="backslashreplace"))
             return False
@@ -152,48 +166,71 @@ class Session:
         return True
 
     def _agree(self, connection: Connection) -> None:
-        connection.send(self.wire.handshake(self._gateway.clock.now()))
+        connection.send(self.wire.handshake(self._around.gateway.clock.now()))
 
     async def _serve(self) -> None:
         """Deal with messages; nothing may be sent before the client's start message, some clients would lose it."""
         while (frame := await read_frame(self._reader)) is not None:
-            self._journal.record(self.client_id, frame)
-            if self.client_id is not None:
-                self._deal_with(_number(frame[0]), frame, partial(self._answer, frame))
-            elif frame[0] == str(int(Inbound.START_API)):
-                self._deal_with(Inbound.START_API, frame, partial(self._admit, frame))
+            self._around.journal.record(self.client_id, frame)
+            if not self._comes_too_fast(frame):
+                if self.client_id is not None:
+                    self._deal_with(_number(frame[0]), frame, partial(self._answer, frame))
+                elif frame[0] == str(int(Inbound.START_API)):
+                    self._deal_with(Inbound.START_API, frame, partial(self._admit, frame))
             if self.connection.is_closing:
                 break
             await self.connection.drain()
         if self.client_id is not None:
             _LOG.info("client_left", client_id=self.client_id)
 
+    def _comes_too_fast(self, frame: tuple[str, ...]) -> bool:
+        open_count = self._around.clients.open_count
+        refusal = self._pacing.check(_number(frame[0]), frame, request_id(frame), open_queries=open_count)
+        if refusal is None:
+            return False
+        _LOG.warning("pacing_violation", client_id=self.client_id, rule=refusal.rule, message_id=frame[0])
+        self._around.journal.record_violation(self.client_id, rule=refusal.rule, fields=frame)
+        self.refuse(refusal.request_id, refusal)
+        if refusal.ends_connection:
+            self.connection.finish()
+        return True
+
     def _deal_with(self, message: int, frame: tuple[str, ...], usual: Callable[[Connection], None]) -> None:
-        rule = self._faults.find(message, frame)
-        outage = self._outages.find(message)
-        if rule is None and outage is None:
+        around = self._around
+        due = around.faults.find(
+            message,
+            frame,
+            moment=around.moment(),
+            client_id=self.client_id,
+            listed=around.gateway.listed_at,
+        )
+        outage = around.world.outages.find(message)
+        if due is None and outage is None:
             usual(self.connection)
             return
         exchange = Exchange(
             message_id=message,
+            fields=frame,
             request_id=request_id(frame),
             connection=self.connection,
             queries=self.queries,
             background=self._background,
             refuse=self.refuse,
             proceed=usual,
-            outages=self._outages,
+            world=around.world,
             keep_client_id=self._keep_client_id,
+            draw=due.values if due else Random(0),
         )
-        if rule is not None:
+        if due is not None:
+            rule = due.rule
             _LOG.warning("fault", client_id=self.client_id, rule=rule.name, action=rule.action, message_id=message)
-            self._journal.record_fault(self.client_id, rule=rule.name, action=rule.action, fields=frame)
+            around.journal.record_fault(self.client_id, rule=rule.name, action=rule.action, fields=frame)
             rule.apply(exchange)
         elif outage is not None:
             outage.treat(exchange)
 
     def _keep_client_id(self, seconds: float) -> None:
-        self._client_id_kept_seconds = seconds
+        self._id_kept_seconds = seconds
 
     def _admit(self, frame: tuple[str, ...], connection: Connection) -> None:
         fields = FieldReader(frame[1:])
@@ -204,14 +241,16 @@ class Session:
             self.refuse(NOT_A_REQUEST, unreadable_request(frame[0], str(error)))
             self.connection.finish()
             return
-        if not self._register.enter(client_id, self):
+        if not self._around.clients.enter(client_id, self):
             self.refuse(NOT_A_REQUEST, client_id_taken())
             self.connection.finish()
             return
         self.client_id = client_id
+        if self._id_kept_seconds:
+            self._around.clients.keep_id(client_id, self._id_kept_seconds)
         connection.send([Outbound.MANAGED_ACCOUNTS, 1, ACCOUNT])
         connection.send([Outbound.NEXT_VALID_ID, 1, 1])
-        for notice in self._outages.announce(NOTICES):
+        for notice in self._around.world.outages.announce(NOTICES):
             connection.send(self.wire.error(NOT_A_REQUEST, notice))
         _LOG.info("client_started", client_id=client_id, version=self.wire.version)
 
@@ -220,7 +259,7 @@ class Session:
         session.connection = connection
         fields = FieldReader(frame)
         try:
-            handler = self._handlers.get(fields.integer())
+            handler = self._around.handlers.get(fields.integer())
             if handler is None:
                 raise unknown_message()
             handler.handle(session, fields)

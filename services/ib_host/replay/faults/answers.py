@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.ib_host.replay.errors import NOT_A_REQUEST, RequestRefused
+from services.ib_host.replay.errors import NOT_A_REQUEST, RequestRefused, message_rate, pacing_violation
 from services.ib_host.replay.faults.exchange import Exchange
 from services.ib_host.replay.faults.messages import HANDSHAKE
 from services.ib_host.replay.faults.rule import FaultRule, Seconds
@@ -12,9 +12,9 @@ from services.ib_host.replay.messages import Inbound
 
 _TOO_MANY_MESSAGES = 100
 _PACING = {
-    _TOO_MANY_MESSAGES: "Max rate of messages per second has been exceeded",
-    162: "Historical Market Data Service error message:Historical data request pacing violation",
-    420: "Invalid Real-time Query:Historical data request pacing violation",
+    _TOO_MANY_MESSAGES: message_rate(most=50, received=51, strike=1),
+    162: pacing_violation(),
+    420: RequestRefused(420, "Invalid Real-time Query:Historical data request pacing violation"),
 }
 
 
@@ -58,11 +58,14 @@ class DelayRule(FaultRule):
     action: Literal["delay"] = "delay"
     seconds: Seconds
     """How much later."""
+    jitter: Seconds = 0.0
+    """Up to so much more, drawn anew for each message."""
 
     def apply(self, exchange: Exchange) -> None:
         """Wait, then go on as usual."""
+        seconds = self.seconds + exchange.draw.uniform(0, self.jitter)
         if not exchange.is_query:
-            exchange.background.later(self.seconds, lambda: exchange.proceed(exchange.connection))
+            exchange.background.later(seconds, lambda: exchange.proceed(exchange.connection))
             return
         exchange.queries.keep(exchange.request_id)
 
@@ -70,7 +73,7 @@ class DelayRule(FaultRule):
             if exchange.queries.release(exchange.request_id):
                 exchange.proceed(exchange.connection)
 
-        exchange.background.later(self.seconds, answer_if_open)
+        exchange.background.later(seconds, answer_if_open)
 
 
 class LateRule(FaultRule):
@@ -101,6 +104,31 @@ class LateRule(FaultRule):
         return self
 
 
+class InfoRule(FaultRule):
+    """Sends a notice that ends nothing, then deals with the message as usual."""
+
+    action: Literal["info"] = "info"
+    code: int = Field(default=2174, ge=1, le=99_999)
+    """IB's code of the notice: 165, or one of 2100 to 2199."""
+    text: str = "Warning: this is only a notice"
+    """What the client gets to read."""
+    to: Literal["request", "connection"] = "request"
+    """Whether it carries the id of the request."""
+
+    def apply(self, exchange: Exchange) -> None:
+        """Send the notice, and go on."""
+        request_id = exchange.request_id if self.to == "request" else NOT_A_REQUEST
+        exchange.refuse(request_id, RequestRefused(self.code, self.text))
+        exchange.proceed(exchange.connection)
+
+    @model_validator(mode="after")
+    def _not_before_the_start(self) -> Self:
+        if self.on in {HANDSHAKE, Inbound.START_API}:
+            message = "info is possible only for messages that follow the start: some clients lose what comes before"
+            raise ValueError(message)
+        return self
+
+
 class PacingRule(FaultRule):
     """Says that the client asks too fast."""
 
@@ -111,7 +139,7 @@ class PacingRule(FaultRule):
     def apply(self, exchange: Exchange) -> None:
         """Send the error; that for messages per second belongs to no request."""
         request_id = NOT_A_REQUEST if self.code == _TOO_MANY_MESSAGES else exchange.request_id
-        exchange.refuse(request_id, RequestRefused(self.code, _PACING[self.code]))
+        exchange.refuse(request_id, _PACING[self.code])
 
     @model_validator(mode="after")
     def _not_before_the_start(self) -> Self:

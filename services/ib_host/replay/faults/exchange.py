@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from random import Random
 
 from services.ib_host.replay.background import Background
 from services.ib_host.replay.connection import Connection
 from services.ib_host.replay.errors import RequestRefused
+from services.ib_host.replay.faults.world import World
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.queries import OpenQueries
-
-if TYPE_CHECKING:  # what lasts deals with exchanges, too
-    from services.ib_host.replay.faults.outages import Outages
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +18,29 @@ class Exchange:
 
     Attributes:
         message_id: one of `Inbound`, or `HANDSHAKE`.
+        fields: of the message; none for a greeting.
         request_id: of the request, -1 where the message has none.
         connection: to the client.
         queries: the client's open queries.
         background: for what comes later; ends with the connection.
         refuse: answers with an error.
         proceed: deals with the message as usual, and answers on the connection given.
-        outages: troubles of the whole gateway.
+        world: the whole gateway.
         keep_client_id: keeps the client's id taken for so many seconds after it has left.
+        draw: the rule's own random numbers.
     """
 
     message_id: int
+    fields: tuple[str, ...]
     request_id: int
     connection: Connection
     queries: OpenQueries
     background: Background
     refuse: Callable[[int, RequestRefused], None]
     proceed: Callable[[Connection], None]
-    outages: "Outages"
+    world: World
     keep_client_id: Callable[[float], None]
+    draw: Random
 
     @property
     def is_query(self) -> bool:

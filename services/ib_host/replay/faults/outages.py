@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from services.ib_host.replay.background import Background
 from services.ib_host.replay.errors import RequestRefused
-from services.ib_host.replay.faults.exchange import Exchange
+
+if TYPE_CHECKING:  # an exchange knows what lasts
+    from services.ib_host.replay.faults.exchange import Exchange
 
 
 @dataclass(eq=False)
@@ -13,18 +16,18 @@ class Outage:
     """One trouble.
 
     Attributes:
-        trouble: what all clients are told when it begins.
-        end: what they are told when it is over.
+        trouble: what all clients are told when it begins; None for nothing.
+        end: what they are told when it is over; None for nothing.
         messages: those that it concerns.
         treat: what happens to such a message meanwhile.
         loses_queries: whether the queries open at its beginning are never answered.
         held: what is done once it is over.
     """
 
-    trouble: RequestRefused
-    end: RequestRefused
+    trouble: RequestRefused | None
+    end: RequestRefused | None
     messages: frozenset[int]
-    treat: Callable[[Exchange], None]
+    treat: "Callable[[Exchange], None]"
     loses_queries: bool = False
     held: list[Callable[[], None]] = field(default_factory=list)
 
@@ -51,7 +54,8 @@ class Outages:
         self._running.append(outage)
         if outage.loses_queries:
             self._lose_queries()
-        self._tell_all(outage.trouble)
+        if outage.trouble is not None:
+            self._tell_all(outage.trouble)
         self._background.later(seconds, lambda: self._end(outage))
 
     def find(self, message_id: int) -> Outage | None:
@@ -60,12 +64,13 @@ class Outages:
 
     def announce(self, notices: Sequence[RequestRefused]) -> list[RequestRefused]:
         """Return what a client that starts is told: `notices`, but troubles instead of what they contradict."""
-        contradicted = {outage.end.code for outage in self._running}
-        troubles = [outage.trouble for outage in self._running]
+        contradicted = {outage.end.code for outage in self._running if outage.end is not None}
+        troubles = [outage.trouble for outage in self._running if outage.trouble is not None]
         return [notice for notice in notices if notice.code not in contradicted] + troubles
 
     def _end(self, outage: Outage) -> None:
         self._running.remove(outage)
-        self._tell_all(outage.end)
+        if outage.end is not None:
+            self._tell_all(outage.end)
         for resume in outage.held:
             resume()

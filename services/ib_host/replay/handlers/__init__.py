@@ -15,7 +15,12 @@ from services.ib_host.replay.handlers.account import (
 )
 from services.ib_host.replay.handlers.connection import CurrentTime, ManagedAccounts, NextIds, NoAnswer
 from services.ib_host.replay.handlers.contracts import ContractDetails, MatchingSymbols
-from services.ib_host.replay.handlers.historical import CancelHistoricalData, HeadTimestamp, HistoricalData
+from services.ib_host.replay.handlers.historical import (
+    CancelHeadTimestamp,
+    CancelHistoricalData,
+    HeadTimestamp,
+    HistoricalData,
+)
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.session import Handler
 
@@ -49,6 +54,6 @@ def build_handlers(gateway: Gateway) -> Mapping[int, Handler]:
         Inbound.CANCEL_ACCOUNT_UPDATES_MULTI: no_answer,
         Inbound.MATCHING_SYMBOLS: MatchingSymbols(gateway),
         Inbound.HEAD_TIMESTAMP: HeadTimestamp(gateway),
-        Inbound.CANCEL_HEAD_TIMESTAMP: no_answer,
+        Inbound.CANCEL_HEAD_TIMESTAMP: CancelHeadTimestamp(),
         Inbound.COMPLETED_ORDERS: CompletedOrders(),
     }

@@ -1,6 +1,5 @@
 """Bars and where they begin."""
 
-import asyncio
 from dataclasses import dataclass
 
 from services.ib_host.replay.bars import INTRADAY_BAR_SIZES, LEGAL_BAR_SIZES, RECORDED_BAR_SIZES, BarSize, Size
@@ -121,7 +120,7 @@ class HistoricalData:
         )
 
     async def _answer(self, session: Session, request_id: int, window: Window) -> None:
-        await asyncio.sleep(self._gateway.latency.total_seconds())
+        await self._gateway.wall_clock.sleep(self._gateway.latency.next_seconds())
         try:
             answer = self._answer_fields(session.wire, request_id, window)
         except RequestRefused as refusal:
@@ -192,7 +191,16 @@ class HeadTimestamp:
         first = self._gateway.history.head(instrument.symbol, use_rth=use_rth)
         if what not in KINDS or first > self._gateway.clock.now():
             raise no_data(instrument.symbol, query.exchange, what)
+        session.head_timestamps.add(request_id)
         session.connection.send(session.wire.head_timestamp(request_id, first, date_format))
+
+
+class CancelHeadTimestamp:
+    """Ends a request for a head timestamp, which counts as open until then; there is no answer."""
+
+    def handle(self, session: Session, fields: FieldReader) -> None:
+        """Forget the request."""
+        session.head_timestamps.discard(fields.read_request_id())
 
 
 def find_one(query: ContractQuery, gateway: Gateway) -> Instrument:

@@ -87,7 +87,7 @@ class IntradayHistory:
             return ""
         return f"{symbol} has no bars that this size is made of: use a longer size"
 
-    def head(self, symbol: str, *, use_rth: bool) -> datetime:
+    def head(self, symbol: str, what: str = "TRADES", *, use_rth: bool = True) -> datetime:  # noqa: ARG002 -- all kinds begin together
         """Return the opening of the first session."""
         return self._instruments[symbol].hours.opening(self.sessions(symbol)[0], regular=use_rth)
 

@@ -1,0 +1,80 @@
+"""Faults that happen because their time has come, and not because of a message."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from services.ib_host.replay.background import Background
+from services.ib_host.replay.faults.moments import Moment
+from services.ib_host.replay.faults.rule import GatewayFault
+from services.ib_host.replay.faults.rulebook import Faults, RuleCount
+from services.ib_host.replay.faults.world import World
+
+_LOG = structlog.get_logger(__name__)
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+class FaultScript:
+    """Plays the rules with `on = "clock"` from the gateway's start on.
+
+    Args:
+        faults: the rules.
+        world: what they change.
+        background: waits for them.
+        moment: returns what time it is.
+        seconds_until: returns how long it takes until an instant of the gateway's present; None where that stands
+            still before it.
+        note: is told the name and the action of each rule that happens.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        *,
+        world: World,
+        background: Background,
+        moment: Callable[[], Moment],
+        seconds_until: Callable[[datetime], float | None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self._faults = faults
+        self._world = world
+        self._background = background
+        self._moment = moment
+        self._seconds_until = seconds_until
+        self._note = note
+
+    def start(self) -> None:
+        """Begin to wait for all rules."""
+        for count in self._faults.by_the_clock:
+            self._wait(count)
+
+    def look(self) -> None:
+        """Let everything happen whose instant has come because the gateway's present was moved."""
+        for count in self._faults.by_the_clock:
+            begin = count.rule.begin
+            if isinstance(begin, datetime) and not count.matched and self._moment().has_reached(begin):
+                self._happen(count)
+
+    def _wait(self, count: RuleCount) -> None:
+        begin = count.rule.begin
+        seconds = self._seconds_until(begin) if isinstance(begin, datetime) else begin
+        if seconds is not None:
+            self._background.later(seconds, lambda: self._happen(count))
+
+    def _happen(self, count: RuleCount) -> None:
+        rule, moment = count.rule, self._moment()
+        if count.is_spent or (rule.end is not None and moment.has_reached(rule.end)):
+            return
+        assert isinstance(rule, GatewayFault)
+        if not moment.has_reached(rule.begin):  # timers may wake a little early beside a clock that runs fast
+            self._background.later(_LOOK_AGAIN_SECONDS, lambda: self._happen(count))
+            return
+        if count.is_due():
+            count.fired += 1
+            _LOG.warning("fault", rule=rule.name, action=rule.action)
+            self._note(rule.name, rule.action)
+            rule.happen(self._world)
+        if rule.every is not None:
+            self._background.later(rule.every, lambda: self._happen(count))
