@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.ib_host.sessions.exchanges import extended_hours
-from services.ib_host.sessions.session import Session, touching, without
+from services.ib_host.sessions.session import CalendarUnavailableError, Session, touching, without
 
 if TYPE_CHECKING:
+    import exchange_calendars
     import pandas as pd
 
 _DAY: Final = timedelta(days=1)
@@ -76,12 +77,20 @@ class ExchangeCalendar:
         return (first, last) if first < last else None
 
 
-@cache
-def _bounds(code: str) -> _Bounds:
+def _calendar(code: str, start: date | None = None, end: date | None = None) -> "exchange_calendars.ExchangeCalendar":
     # Imported here because it takes half a second, with pandas.
     import exchange_calendars  # noqa: PLC0415
 
-    calendar = exchange_calendars.get_calendar(code)
+    try:
+        return exchange_calendars.get_calendar(code, start=start, end=end)
+    except Exception as error:  # whatever the library's own data run into: the verdict goes on without it
+        message = f"exchange-calendars can't make the calendar {code}: {error}"
+        raise CalendarUnavailableError(message) from error
+
+
+@cache
+def _bounds(code: str) -> _Bounds:
+    calendar = _calendar(code)
     first, last = calendar.bound_min(), calendar.bound_max()
     zone = ZoneInfo(str(calendar.tz))
     return _Bounds(first.date() if first is not None else None, last.date() if last is not None else None, zone)
@@ -89,11 +98,9 @@ def _bounds(code: str) -> _Bounds:
 
 @lru_cache(maxsize=_MOST_KEPT)
 def _built(code: str, first_year: int, last_year: int) -> Sequence[Session]:
-    import exchange_calendars  # noqa: PLC0415 -- see above
-
     bounds = _bounds(code)
     first, last = date(first_year, 1, 1), date(last_year, 12, 31)
-    calendar = exchange_calendars.get_calendar(
+    calendar = _calendar(
         code,
         start=max(first, bounds.first) if bounds.first else first,
         end=min(last, bounds.last) if bounds.last else last,

@@ -37,7 +37,6 @@ _CODES: Final = {
     "WSE": "XWAR",
     "BUX": "XBUD",
     "PRA": "XPRA",
-    "TASE": "XTAE",
     "SEHK": "XHKG",
     "TSEJ": "XTKS",
     "KSE": "XKRX",

@@ -6,6 +6,10 @@ from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 
+class CalendarUnavailableError(Exception):
+    """A calendar turned out not to be usable; the message says why, for people."""
+
+
 class Session(NamedTuple):
     """A stretch of trading without a break; a day with a break at noon has two.
 
@@ -21,7 +25,10 @@ class Session(NamedTuple):
 
 
 class SessionCalendar(Protocol):
-    """Tells when there are sessions. Its methods may block: call them in a thread."""
+    """Tells when there are sessions.
+
+    Its methods may block, so call them in a thread; they raise CalendarUnavailableError where it can't be used.
+    """
 
     @property
     def name(self) -> str:

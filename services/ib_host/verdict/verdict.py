@@ -1,0 +1,132 @@
+"""The verdict about a dataset."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from ktrdr.ib.v1 import bars_pb2
+
+from services.common.timestamps import to_timestamp
+from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.sessions.session import NoCalendar, SessionCalendar
+from services.ib_host.store.columns import times_of
+from services.ib_host.store.identity import bar_length
+from services.ib_host.store.snapshot import Snapshot
+from services.ib_host.verdict.answers import Answers
+from services.ib_host.verdict.dated import compare_dated
+from services.ib_host.verdict.gaps import Gaps
+from services.ib_host.verdict.hours import Hours
+from services.ib_host.verdict.intraday import IntradayBars
+from services.ib_host.verdict.soundness import Soundness, prices_are_positive
+from services.ib_host.verdict.spans import open_span, spans_of
+
+_MOST_REVISIONS: Final = 100
+_DAY: Final = timedelta(days=1)
+
+
+def judge(
+    snapshot: Snapshot,
+    ledger: DatasetLedger | None,
+    calendar: SessionCalendar | None,
+    revisions: Sequence[bars_pb2.Revision],
+    *,
+    start: datetime,
+    end: datetime,
+    most_spans: int,
+    now: datetime | None = None,
+) -> bars_pb2.DatasetVerdict:
+    """Say how complete and how sound a dataset is. It blocks: call it in a thread.
+
+    Args:
+        snapshot: the version to look at.
+        ledger: what was asked of the gateway for it; None: nothing.
+        calendar: its sessions; None: none are known.
+        revisions: changes of its bars that were noticed, newest first.
+        start: first instant to look at, aware; of dated bars the date counts.
+        end: aware, exclusive.
+        most_spans: at most so many missing spans are listed: first those that the gateway may have.
+        now: what ends later is not expected yet; None: all of [start, end) is over.
+
+    Raises:
+        ServiceError: STORE_CORRUPT.
+        OSError: the ledger can't be read.
+    """
+    judgement = _Judgement(snapshot, ledger, start=start, end=end, now=now)
+    verdict = judgement.compared(calendar or NoCalendar(_unknown(snapshot.dataset.key)), most_spans)
+    verdict.revisions.extend(revisions[:_MOST_REVISIONS])
+    return verdict
+
+
+class _Judgement:
+    """One range of one dataset."""
+
+    def __init__(
+        self, snapshot: Snapshot, ledger: DatasetLedger | None, *, start: datetime, end: datetime, now: datetime | None
+    ) -> None:
+        self._snapshot = snapshot
+        self._dataset = snapshot.dataset
+        self._key = self._dataset.key
+        self._bar = bar_length(self._key)
+        self._start, self._end = start.astimezone(UTC), end.astimezone(UTC)
+        if self._bar.dated:
+            self._start = datetime.combine(self._start.date(), time(), UTC)
+            self._end = datetime.combine((self._end - timedelta(microseconds=1)).date() + _DAY, time(), UTC)
+        self._now = now
+        records = ledger.records(self._start, self._end) if ledger is not None and self._start < self._end else []
+        self._answers = Answers(records, imported=self._key.source == bars_pb2.SOURCE_IMPORTED)
+        self._soundness = Soundness(positive=prices_are_positive(self._key))
+        self._rows = 0
+
+    def compared(self, calendar: SessionCalendar, most_spans: int) -> bars_pb2.DatasetVerdict:
+        hours = Hours(calendar, self._start, self._end)
+        gaps = Gaps(self._answers)
+        unexpected = self._compare(hours, gaps) if self._start < self._end else 0
+        counting = gaps.counting(
+            holidays_known=hours.knows_holidays, bar_microseconds=self._bar.length // timedelta(microseconds=1)
+        )
+        missing = spans_of(gaps.gaps, counting, self._answers, self._key, most_spans)
+        missing_spans, incomplete = len(gaps.gaps), any(counting)
+        if hours.known is None and self._answers.any:
+            spans = self._answers.open_spans(self._start, self._end)
+            missing = [open_span(span, self._answers, self._key) for span in spans[:most_spans]]
+            missing_spans, incomplete = len(spans), bool(spans)
+        return bars_pb2.DatasetVerdict(
+            dataset=self._dataset,
+            start_time=to_timestamp(self._start),
+            end_time=to_timestamp(self._end),
+            calendar=hours.name,
+            expected_bars=gaps.expected,
+            stored_bars=self._rows,
+            missing_bars=gaps.missing,
+            missing=missing,
+            missing_spans=missing_spans,
+            unexpected_bars=unexpected,
+            duplicate_bars=self._soundness.duplicates,
+            unordered_bars=self._soundness.unordered,
+            impossible_bars=self._soundness.impossible,
+            faults=self._soundness.faults,
+            complete=not incomplete and self._soundness.sound,
+        )
+
+    def _compare(self, hours: Hours, gaps: Gaps) -> int:
+        """Look at all bars, gather what is missing, and return how many are outside of the sessions."""
+        if not self._bar.dated:
+            intraday = IntradayBars(hours, self._bar.length, gaps, now=self._now)
+            intraday.compare(self._start, self._end, self._bars)
+            return intraday.unexpected
+        times = [times_of(table) for table in self._bars(self._start, self._end)]
+        stored = np.unique(np.concatenate(times)) if times else np.empty(0, dtype=np.int64)
+        return compare_dated(hours, self._bar, gaps, stored, now=self._now)
+
+    def _bars(self, start: datetime, end: datetime) -> Iterator[pa.Table]:
+        for table in self._snapshot.tables(start, end):
+            self._soundness.look(table)
+            self._rows += table.num_rows
+            yield table
+
+
+def _unknown(key: bars_pb2.DatasetKey) -> str:
+    exchange = key.instrument.primary_exchange or key.instrument.exchange or "its exchange"
+    return f"the sessions of {exchange} are not known; write them into data/calendars/{exchange}.toml"
