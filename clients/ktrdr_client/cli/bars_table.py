@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from ktrdr_client.bar_sizes import bar_size_name, is_daily_or_longer
+from ktrdr_client.bar_sizes import is_daily_or_longer
 from ktrdr_client.bars import Bars
 from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.tables import Column
-from ktrdr_client.states import source_name, what_to_show_name
+from ktrdr_client.cli.words import dataset_title
+from ktrdr_client.states import source_name
 
 _TABLE_LIMIT: Final = 20
 _NUMBERS: Final = ("open", "high", "low", "close", "volume")
@@ -36,9 +37,8 @@ def print_bars(printer: Printer, bars: Bars, limit: int | None) -> None:
 
 def _heading(bars: Bars, shown: int) -> Text:
     key = bars.dataset.key
-    what = f"{key.instrument.symbol} {bar_size_name(key.bar_size)} {what_to_show_name(key.what_to_show).lower()}"
     count = f"{len(bars):,} bars" if shown == len(bars) else f"the last {shown:,} of {len(bars):,} bars"
-    heading = Text.assemble((what, "bold"), f", {count}, source {source_name(key.source)}")
+    heading = Text.assemble((dataset_title(key), "bold"), f", {count}, source {source_name(key.source)}")
     if bars.is_replay:
         heading.append(" (recorded history)", style="yellow")
     return heading

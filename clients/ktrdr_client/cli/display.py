@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from ktrdr.operations.v1.operations_pb2 import Operation
 from rich.text import Text
 
+from ktrdr_client.cli.load_progress import InstrumentProgress, instrument_progress
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.verdict_lines import serious_verdicts
 from ktrdr_client.cli.words import metric_words, progress_words, state_text, title
@@ -72,6 +73,7 @@ class LineDisplay:
         self._print = print_line
         self._prefixed = prefixed
         self._told: dict[str, tuple[object, ...]] = {}
+        self._instruments: dict[tuple[str, str], InstrumentProgress] = {}
 
     @classmethod
     def of(cls, printer: Printer, *, prefixed: bool) -> "LineDisplay":
@@ -86,6 +88,7 @@ class LineDisplay:
 
     def update(self, operation: Operation) -> None:
         """Print a line if there is something new to tell."""
+        self._update_instruments(operation)
         if is_final(operation) and not self._ends:
             return
         progress = operation.progress
@@ -98,6 +101,13 @@ class LineDisplay:
             return
         self._told[operation.id] = news
         self._print(self._line(operation))
+
+    def _update_instruments(self, operation: Operation) -> None:
+        """Print a line for each instrument of a load that is over."""
+        for each in instrument_progress(operation):
+            if each.is_over and self._instruments.get((operation.id, each.name)) != each:
+                self._instruments[operation.id, each.name] = each
+                self._print(f"{operation.id if self._prefixed else ''}  {each.name}: {each.words}")
 
     def history(self, operation_id: str, metrics: Metrics) -> None:
         """Print nothing: the newest values are in the lines."""

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ktrdr_client.cli.display import heading, trouble
+from ktrdr_client.cli.load_progress import InstrumentProgress, instrument_progress, most_telling
 from ktrdr_client.cli.stop_words import stop_words
 from ktrdr_client.cli.verdict_lines import serious_verdicts, verdict_text
 from ktrdr_client.cli.words import (
@@ -33,6 +34,8 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH: Final = 30
 _MAXIMUM_SHOWN: Final = 8
 """Operations that are drawn at the same time."""
+_MOST_INSTRUMENTS: Final = 10
+"""Instruments of a load that are drawn."""
 
 
 class LiveDisplay:
@@ -107,6 +110,8 @@ class OperationView:
             parts.append(self._phase_line())
         if not is_final(operation):
             parts.append(self._bar_line())
+            if instruments := instrument_progress(operation):
+                parts.append(instrument_lines(instruments))
         elif operation.HasField("data_load_result"):
             source = source_name(operation.data_load_result.source)
             parts.append(Text(f"  {result_words(operation)} ({source})", style="dim"))
@@ -165,6 +170,23 @@ class OperationView:
             points += [(each.value, each.step) for each in self.operation.latest_metrics if each.name == "val_loss"]
             words.append("best {} at {}".format(*(number(part) for part in min(points))))
         return [" · ".join(words), f"val loss {sparkline(losses.values, 60)}"]
+
+
+def instrument_lines(every: Sequence[InstrumentProgress]) -> RenderableType:
+    """Return a small bar for each instrument of a load; those around the one at work where there are many."""
+    shown = most_telling(every, _MOST_INSTRUMENTS)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(no_wrap=True, max_width=16)
+    table.add_column(width=_BAR_WIDTH // 2)
+    table.add_column(overflow="ellipsis", no_wrap=True)
+    for each in shown:
+        bar = ProgressBar(total=max(1, each.total, each.done), completed=each.done, width=_BAR_WIDTH // 2)
+        table.add_row("", each.name, bar, Text(each.words, style="green" if each.is_over else ""))
+    if hidden := len(every) - len(shown):
+        over = sum(each.is_over for each in every)
+        table.add_row("", Text(f"… {hidden} more", style="dim"), "", Text(f"{over} of {len(every)} over", style="dim"))
+    return table
 
 
 def best_point(losses: MetricColumns) -> int | None:

@@ -37,7 +37,7 @@ async def download(
     name: Name = None,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FOLDER", help="Where the files go.  [default: STRATEGY-VERSION]"),
+        typer.Option("--to", metavar="FOLDER", help="Where the files go.", show_default="STRATEGY-VERSION"),
     ] = None,
     file: Annotated[
         list[str] | None, typer.Option("--file", metavar="NAME", help="Only this file; may be repeated.")

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ktrdr.ib.v1.ib_pb2 import DataLoadResult
 from ktrdr.operations.v1.operations_pb2 import OPERATION_TYPE_TRAINING, Operation
 from rich.text import Text
 
-from ktrdr_client.bar_sizes import bar_size_name
-from ktrdr_client.cli.facts import fact, source_note
+from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.failures import error_text_lines
 from ktrdr_client.cli.invocation import OutputFormat
+from ktrdr_client.cli.load_summary import changed_words, data_load_lines, load_commands
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.training_summary import training_lines
-from ktrdr_client.cli.words import date_text, run_time, state_text, title
+from ktrdr_client.cli.words import run_time, state_text, title
 from ktrdr_client.errors import KtrdrError
 from ktrdr_client.times import duration_text
 from ktrdr_client.waiting import FinishedOperation
@@ -24,6 +23,11 @@ _ENDS_THE_SAME_AGAIN: Final = ("STRATEGY_INVALID", "TOO_FEW_BARS", "DEVICE_UNAVA
 
 def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
     """Print finished operations: a summary of each, or the whole records in the chosen format."""
+    for operation in operations:
+        if changed := changed_words(operation.data_load_result):
+            printer.message(
+                Text(f"STORED BARS WERE CHANGED: {changed}; trainings on them would differ now", "bold yellow")
+            )
     if printer.format is OutputFormat.TABLE:
         for operation in operations:
             for line in summary_lines(operation):
@@ -55,19 +59,6 @@ def summary_lines(operation: Operation) -> list[Text]:
     return lines + [fact("next" if first else "", text) for first, text in _next_steps(operation)]
 
 
-def data_load_lines(result: DataLoadResult) -> list[Text]:
-    """Return what a load brought."""
-    lines = []
-    for load in result.loads:
-        key = load.dataset.key
-        text = f"{key.instrument.symbol} {bar_size_name(key.bar_size)}: {load.range_rows:,}"
-        if load.range_rows:
-            text += f", {date_text(load.range_first_bar_time)} … {date_text(load.range_last_bar_time)}"
-        text += f" ({load.new_rows:,} new)" if load.new_rows != load.range_rows else ""
-        lines.append(fact("bars", text + source_note(result.source)))
-    return lines
-
-
 def error_lines(error: KtrdrError) -> list[Text]:
     """Return why an operation failed or was cancelled."""
     first, *rest = error_text_lines(error)
@@ -80,8 +71,7 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     if operation.HasField("training_result"):
         commands = [f"ktrdr models get {operation.id}", f"ktrdr ops metrics {operation.id} --plot"]
     elif operation.HasField("data_load_result"):
-        keys = [load.dataset.key for load in operation.data_load_result.loads if load.range_rows]
-        commands = [f"ktrdr data show {key.instrument.symbol} {bar_size_name(key.bar_size)}" for key in keys[:1]]
+        commands = load_commands(operation.data_load_result)
     elif operation.state in (Operation.STATE_FAILED, Operation.STATE_CANCELLED) and _host_started(operation):
         going_on = f"ktrdr ops retry {operation.id} --from-checkpoint"
         if operation.state == Operation.STATE_FAILED:

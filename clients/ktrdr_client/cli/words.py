@@ -1,18 +1,21 @@
 """Operations, numbers and times in few words."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ktrdr.host.v1.session_pb2 import Progress
+from ktrdr.ib.v1.bars_pb2 import DatasetKey, Instrument
 from ktrdr.operations.v1.operations_pb2 import Operation
 from ktrdr.training.v1.training_pb2 import Evaluation
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
 from ktrdr_client.cli.stop_words import stop_words
-from ktrdr_client.states import state_name
+from ktrdr_client.instruments import instrument_title
+from ktrdr_client.states import state_name, what_to_show_name
 from ktrdr_client.times import duration_text
 
 STATE_STYLES: Final = {
@@ -26,6 +29,8 @@ STATE_STYLES: Final = {
 }
 _METRIC_WORDS: Final = {"train_loss": "train loss", "val_loss": "val loss", "val_accuracy": "val acc"}
 """The metrics that are worth a place in a line of progress, and how they are called there."""
+_MOST_NAMES: Final = 6
+"""Instruments that a title names."""
 
 
 def state_text(operation: Operation) -> Text:
@@ -39,11 +44,22 @@ def title(operation: Operation) -> str:
     if operation.display_name:
         return operation.display_name
     if operation.HasField("data_load"):
-        symbols = " ".join(instrument.symbol for instrument in operation.data_load.instruments)
-        return f"{symbols} {bar_size_name(operation.data_load.bar_size)}"
+        return f"{_symbols(operation.data_load.instruments)} {bar_size_name(operation.data_load.bar_size)}"
     if operation.HasField("training"):
         return strategy_name(operation.training.strategy) or "training"
     return operation.session_id or operation.id
+
+
+def dataset_title(key: DatasetKey) -> str:
+    """Return what a dataset is called: "AAPL 1d trades"."""
+    prices = what_to_show_name(key.what_to_show).lower()
+    return f"{instrument_title(key.instrument)} {bar_size_name(key.bar_size)} {prices}"
+
+
+def _symbols(instruments: Sequence[Instrument]) -> str:
+    names = [instrument_title(each) for each in instruments]
+    more = len(names) - _MOST_NAMES
+    return " ".join(names if more <= 1 else [*names[:_MOST_NAMES], f"and {more} more"])
 
 
 def strategy_name(yaml_text: str) -> str:
@@ -82,8 +98,10 @@ def result_words(operation: Operation) -> str:
         accuracy = "sign accuracy" if is_regression(result.test) else "test accuracy"
         return f"{accuracy} {percent(result.test_accuracy, 1)} (majority {percent(result.majority_accuracy, 1)})"
     if operation.HasField("data_load_result"):
-        rows = sum(load.range_rows for load in operation.data_load_result.loads)
-        return f"{rows:,} bars"
+        loads = operation.data_load_result.loads
+        gaps = sum(load.HasField("verdict") and not load.verdict.complete for load in loads)
+        incomplete = f", {gaps} of {len(loads)} incomplete" if len(loads) > 1 else ", incomplete"
+        return f"{sum(load.range_rows for load in loads):,} bars{incomplete if gaps else ''}"
     return ""
 
 

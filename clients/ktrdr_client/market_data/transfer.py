@@ -104,7 +104,8 @@ class TransferCalls(IbHostConnection):
         apart), open, high, low, close (o, h, l, c); volume, wap (vwap) and count may be missing.
 
         Args:
-            bars: Path of a CSV or Parquet file, a `pyarrow.Table`, `Bars`, or a DataFrame of pandas or polars.
+            bars: Path of a CSV or Parquet file, an open binary file of CSV, a `pyarrow.Table`, `Bars`, or a DataFrame
+                of pandas or polars.
             symbol: Symbol of a US stock or currency pair ("EUR.USD"), or an instrument.
             bar_size: "1d", "1h", "5min", …
             what_to_show: What the prices are: "trades", "midpoint", "bid", "ask" or "adjusted_last"; empty: midpoint
@@ -149,6 +150,10 @@ def _read(bars: Any, reading: Any) -> Any:
         from ktrdr_client.bar_files.reading import read_bars  # noqa: PLC0415 - needs pyarrow, which not everybody has
 
         return read_bars(Path(bars), reading)
+    if isinstance(bars, io.BufferedIOBase | io.RawIOBase):
+        from ktrdr_client.bar_files.reading import read_csv  # noqa: PLC0415 - likewise
+
+        return read_csv(str(getattr(bars, "name", "the file")), bars.read(), reading)
     from ktrdr_client.bar_files.frames import bars_of_frame  # noqa: PLC0415 - likewise
 
     return bars_of_frame(bars, reading)
