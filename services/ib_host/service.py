@@ -16,6 +16,7 @@ from services.host.task_runner import TaskRunner
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
+from services.ib_host.dataset_check import DatasetCheck
 from services.ib_host.datasets import Datasets
 from services.ib_host.diagnosis.diagnosis import Diagnosis
 from services.ib_host.gateway_view import GatewayView, gateway_summary
@@ -107,6 +108,7 @@ class IbHostService:
             Diagnosis(connection, requests, budget),
             InstrumentSearch(connection, requests),
             Datasets(store, clock),
+            DatasetCheck(store, settings.home, clock),
             BarImports(store, settings.home / "data" / "imports"),
         )
         ib_pb2_grpc.add_IbHostServiceServicer_to_server(servicer, server)

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from ktrdr.ib.v1 import ib_pb2, ib_pb2_grpc
 
+from services.ib_host.dataset_check import DatasetCheck
 from services.ib_host.datasets import Datasets
 from services.ib_host.diagnosis.diagnosis import Diagnosis
 from services.ib_host.gateway_view import GatewayView
@@ -27,6 +28,7 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
         diagnosis: tries what loads need of it.
         search: finds instruments.
         datasets: what is stored.
+        checks: how complete it is.
         imports: stores what others bring.
     """
 
@@ -37,6 +39,7 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
         diagnosis: Diagnosis,
         search: InstrumentSearch,
         datasets: Datasets,
+        checks: DatasetCheck,
         imports: BarImports,
     ) -> None:
         self._loads = loads
@@ -44,6 +47,7 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
         self._diagnosis = diagnosis
         self._search = search
         self._datasets = datasets
+        self._checks = checks
         self._imports = imports
 
     async def StartDataLoad(
@@ -71,6 +75,10 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
     async def ListDatasets(self, request: ib_pb2.ListDatasetsRequest, context: Context) -> ib_pb2.ListDatasetsResponse:
         """List what is stored."""
         return await self._datasets.list(request)
+
+    async def CheckDataset(self, request: ib_pb2.CheckDatasetRequest, context: Context) -> ib_pb2.CheckDatasetResponse:
+        """Tell how complete and how sound a dataset is."""
+        return await self._checks.check(request)
 
     async def StreamBars(
         self, request: ib_pb2.StreamBarsRequest, context: Context
