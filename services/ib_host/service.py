@@ -88,7 +88,7 @@ class IbHostService:
             clock=clock,
         )
         store = BarStore(settings.home)
-        loader = DataLoader(connection, requests, store, clock=clock, policy=self._retries)
+        loader = DataLoader(connection, requests, store, home=settings.home, clock=clock, policy=self._retries)
 
         def describe_gateway(host: host_pb2.Host) -> None:
             host.gateway.CopyFrom(gateway_summary(connection.picture))

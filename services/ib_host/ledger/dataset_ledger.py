@@ -1,6 +1,6 @@
 """The ledger of a dataset: which stretches of time are known, and what came of asking for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +50,16 @@ class DatasetLedger:
             OSError: it can't be written.
             ServiceError: DATASET_BUSY.
         """
-        self._write(record)
+        self._write([record])
+
+    def add_all(self, records: Sequence[SpanRecord]) -> None:
+        """Write some records, as `add` does, in their order.
+
+        Raises:
+            OSError: they can't be written.
+            ServiceError: DATASET_BUSY.
+        """
+        self._write(records)
 
     def invalidate(self, start: datetime, end: datetime, reason: str) -> None:
         """Forget what is known of [start, end); durable on return.
@@ -64,7 +73,7 @@ class DatasetLedger:
             OSError: it can't be written.
             ServiceError: DATASET_BUSY.
         """
-        self._write(Invalidation(start=start, end=end, invalid=reason, time=datetime.now(UTC)))
+        self._write([Invalidation(start=start, end=end, invalid=reason, time=datetime.now(UTC))])
 
     def known(self, start: datetime, end: datetime) -> list[Span]:
         """Return the parts of [start, end) that are done or empty, merged and ascending."""
@@ -107,9 +116,11 @@ class DatasetLedger:
             self._timeline.put(entry)
         self._lines += len(entries)
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
         with self._locked():
-            self._file.add(entry)
+            self._file.add(entries)
             self._refresh()
             if self._lines > 2 * len(self._timeline) + _SPARE_LINES:
                 self._file.rewrite(_cut(piece) for piece in self._timeline.all())

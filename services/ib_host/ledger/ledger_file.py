@@ -1,7 +1,7 @@
 """The file of a ledger: one JSON line for each entry, added and never changed.
 
 A line is durable before the call that adds it returns. A line that a crash has cut off counts as not written: the next
-one who adds takes it away first. Several processes may add: each takes the lock for the moment that it needs.
+one who adds takes it away first. Several processes may add: each takes the dataset's lock for the moment it needs.
 """
 
 import os
@@ -11,19 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from filelock import FileLock, Timeout
-from ktrdr.host.v1.errors_pb2 import ErrorReason
 from pydantic import TypeAdapter, ValidationError
 
-from services.common.errors import ServiceError
 from services.common.files import sync_folder, write_atomically
 from services.ib_host.ledger.records import Entry
+from services.ib_host.store.lock import dataset_lock
 
 NAME: Final = "ledger.jsonl"
 
 _ENTRIES: Final[TypeAdapter[Entry]] = TypeAdapter(Entry)
-_LOCK_NAME: Final = "ledger.lock"
-_POLL_SECONDS: Final = 0.005
 _TAIL: Final = 512
 _BLOCK: Final = 4096
 
@@ -66,8 +62,8 @@ class LedgerFile:
         self._tail = (self._tail + whole)[-_TAIL:]
         return again, list(_entries(whole))
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry; durable on return. Call it with the lock.
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries; durable on return. Call it with the lock.
 
         Raises:
             OSError: it can't be written.
@@ -75,7 +71,7 @@ class LedgerFile:
         created = not self._path.exists()
         with self._path.open("a+b") as file:
             _cut_torn_line(file.fileno())
-            file.write(_line(entry))
+            file.write(b"".join(map(_line, entries)))
             file.flush()
             os.fsync(file.fileno())
         if created:
@@ -91,23 +87,15 @@ class LedgerFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from adding.
+        """Keep others from adding, and from writing bars.
 
         Raises:
             OSError: the folder can't be used.
-            ServiceError: DATASET_BUSY: another process holds the lock for too long.
+            ServiceError: DATASET_BUSY: someone else writes the dataset for too long.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / _LOCK_NAME)
-        try:
-            lock.acquire(timeout=self._lock_timeout.total_seconds(), poll_interval=_POLL_SECONDS)
-        except Timeout as error:
-            reason = ErrorReason.ERROR_REASON_DATASET_BUSY
-            raise ServiceError(reason, dataset=self._folder.name, retry_after=timedelta(seconds=5)) from error
-        try:
+        with dataset_lock(self._folder, title=self._folder.name, timeout=self._lock_timeout):
             yield
-        finally:
-            lock.release()
 
     def _continues(self, file: BinaryIO) -> bool:
         """Tell whether a file begins with what was read before; if not, begin anew."""

@@ -1,13 +1,12 @@
-"""The work of a load: find the instruments, cut the range into chunks, fetch and store one after the other."""
+"""The work of a load: get to know the instruments, then load what is wanted of each and not known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 from ktrdr_bridge import Bridge
@@ -15,29 +14,28 @@ from ktrdr_bridge import Bridge
 from services.common.clock import Clock
 from services.common.errors import ServiceError
 from services.common.threads import in_thread
-from services.ib_host.bar_sizes import BAR_LENGTHS, BarLength
+from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.connection.gateway import GatewayConnection
-from services.ib_host.contracts.instruments import title_of
-from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
-from services.ib_host.loading.instruments import qualify
-from services.ib_host.loading.ledger import NAME, ChunkRecord, Ledger
+from services.ib_host.contracts.instruments import title_of, with_defaults
+from services.ib_host.loading.adjusted_work import AdjustedWork
+from services.ib_host.loading.incomplete import LoadFailures, concerns_everything
+from services.ib_host.loading.instrument_work import InstrumentWork
+from services.ib_host.loading.job import LoadState, LoadTools
+from services.ib_host.loading.local_check import check_stored
 from services.ib_host.loading.persistence import Persistence, RetryPolicy
-from services.ib_host.loading.progress import LoadProgress, title_of_chunk
-from services.ib_host.loading.result import instrument_load
+from services.ib_host.loading.preparing import Preparing
+from services.ib_host.loading.progress import LoadProgress
+from services.ib_host.loading.result import Described, instrument_load
+from services.ib_host.loading.session_ledger import SessionLedger
 from services.ib_host.loading.stop_watch import until_stopped
-from services.ib_host.planning.chunks import Chunk, plan_chunks
-from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
+from services.ib_host.loading.wanted import Mode, Wish
 from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.store.bar_store import BarStore
-from services.ib_host.store.columns import between, table_of
-from services.ib_host.store.identity import WHAT_TO_SHOW
 
 _LOG = structlog.get_logger(__name__)
-_MOST_NAMED: Final = 5
-_ONE_CHUNK_ONLY: Final = frozenset(
-    {FailureKind.PACING, FailureKind.SERVICE_TROUBLE, FailureKind.TIMEOUT, FailureKind.STREAM_BROKEN}
-)
-"""Failures that say nothing about the other chunks. Any other ends the load: it would meet each chunk."""
+_UNKNOWN: Final = bars_pb2.SOURCE_UNSPECIFIED
+
+Work = InstrumentWork | AdjustedWork
 
 
 class LoadSession(Protocol):
@@ -45,7 +43,7 @@ class LoadSession(Protocol):
 
     @property
     def folder(self) -> Path:
-        """The session's folder."""
+        """The session's folder; its name is the session's id."""
 
     @property
     def spec_json(self) -> str:
@@ -55,23 +53,8 @@ class LoadSession(Protocol):
     def bridge(self) -> Bridge:
         """Where progress goes, and where requests to stop come from."""
 
-
-@dataclass(frozen=True)
-class _Plan:
-    """What is to do for one instrument."""
-
-    number: int
-    key: bars_pb2.DatasetKey
-    chunks: Sequence[Chunk]
-
-    def chunk_key(self, chunk: Chunk) -> str:
-        """Name a chunk in the ledger."""
-        return f"{self.number}/{self.key.instrument.contract_id}/{chunk.key}"
-
-    @property
-    def chunk_keys(self) -> list[str]:
-        """Names of all chunks in the ledger."""
-        return [self.chunk_key(chunk) for chunk in self.chunks]
+    def partial_result(self, result: Message) -> None:
+        """Keep what the load has brought so far, for the case that it is cancelled or fails."""
 
 
 class DataLoader:
@@ -81,6 +64,7 @@ class DataLoader:
         connection: to the gateway.
         requests: over it.
         store: where bars go.
+        home: the KTRDR home.
         clock: for pauses and durations.
         policy: how often failed requests are sent again.
     """
@@ -91,14 +75,12 @@ class DataLoader:
         requests: GatewayRequests,
         store: BarStore,
         *,
+        home: Path,
         clock: Clock,
         policy: RetryPolicy,
     ) -> None:
-        self._connection = connection
-        self._requests = requests
-        self._store = store
-        self._clock = clock
-        self._persistence = Persistence(connection, clock, policy)
+        persistence = Persistence(connection, clock, policy)
+        self._tools = LoadTools(connection, requests, persistence, store, home, clock)
 
     async def load(self, session: LoadSession) -> ib_pb2.DataLoadResult:
         """Do the load of a session, from its beginning or from where an earlier life of it stopped.
@@ -108,166 +90,131 @@ class DataLoader:
 
         Raises:
             Cancelled: the session was asked to stop; nothing is left open at the gateway.
-            ServiceError: why it can't be done, or LOAD_INCOMPLETE with the chunks that failed.
+            ServiceError: why it can't be done, or LOAD_INCOMPLETE with what is missing.
         """
         spec = json_format.Parse(session.spec_json, ib_pb2.DataLoadSpec())
-        load = _Load(self._connection, self._requests, self._store, self._persistence, self._clock, session, spec)
-        return await until_stopped(load.run(), session.bridge)
+        counts = await in_thread(SessionLedger.open, session.folder)
+        load = _Load(self._tools, session, spec, counts)
+        work = load.check() if spec.mode == Mode.MODE_LOCAL else load.run()
+        return await until_stopped(work, session.bridge)
 
 
 class _Load:
     """One load at work."""
 
     def __init__(
-        self,
-        connection: GatewayConnection,
-        requests: GatewayRequests,
-        store: BarStore,
-        persistence: Persistence,
-        clock: Clock,
-        session: LoadSession,
-        spec: ib_pb2.DataLoadSpec,
+        self, tools: LoadTools, session: LoadSession, spec: ib_pb2.DataLoadSpec, counts: SessionLedger
     ) -> None:
-        self._connection = connection
-        self._requests = requests
-        self._store = store
-        self._persistence = persistence
-        self._clock = clock
+        self._tools = tools
+        self._session = session
         self._spec = spec
-        self._ledger_path = session.folder / NAME
-        self._ledger = Ledger(self._ledger_path)
-        self._bar: BarLength = BAR_LENGTHS[spec.bar_size]
-        self._start = spec.start_time.ToDatetime(UTC)
-        self._end = spec.end_time.ToDatetime(UTC)
-        self._progress = LoadProgress(session.bridge, self._bar)
-        self._source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
-        self._failed: list[str] = []
+        self._described = Described(tools.store, tools.home)
+        self._progress = LoadProgress(session.bridge, BAR_LENGTHS[spec.bar_size])
+        self._state = LoadState(
+            session=session.folder.name,
+            wish=Wish.read(spec),
+            counts=counts,
+            progress=self._progress,
+            failures=LoadFailures(len(spec.instruments)),
+            instruments=len(spec.instruments),
+        )
+        self._loads: list[ib_pb2.InstrumentLoad] = []
 
     async def run(self) -> ib_pb2.DataLoadResult:
-        self._ledger = await in_thread(Ledger.open, self._ledger_path)
-        plans = await self._plan()
-        over = [record for plan in plans for record in self._ledger.records(plan.chunk_keys)]
-        total = sum(len(plan.chunks) for plan in plans)
+        works = await self._prepare()
+        state, done = self._state, self._state.counts.all_records
         _LOG.info(
             "load_planned",
-            source=bars_pb2.Source.Name(self._source).removeprefix("SOURCE_"),
-            chunks=total,
-            done_before=len(over),
+            mode=Mode.Mode.Name(state.wish.mode),
+            source=bars_pb2.Source.Name(state.source).removeprefix("SOURCE_"),
+            instruments=len(works),
+            chunks=state.total,
+            skipped=sum(work.skipped for work in works),
+            done_before=len(done),
         )
-        self._progress.begin_bars(total, completed=len(over), rows=sum(record.received for record in over))
-        for plan in plans:
-            await self._load_instrument(plan)
-        if self._failed:
-            raise self._incomplete(total)
-        loads = [await in_thread(self._result, plan) for plan in plans]
-        _LOG.info("load_ended", chunks=total, bars=sum(load.range_rows for load in loads))
-        return ib_pb2.DataLoadResult(loads=loads, source=self._source)
+        self._progress.begin_bars(state.total, completed=len(done), rows=sum(record.received for record in done))
+        for work in works:
+            await self._load(work)
+        if state.failures:
+            raise state.failures.error(state.total)
+        _LOG.info("load_ended", chunks=state.total, bars=sum(load.range_rows for load in self._loads))
+        return self._result()
 
-    async def _plan(self) -> list[_Plan]:
-        self._progress.begin_contracts(len(self._spec.instruments))
-        plans = []
+    async def check(self) -> ib_pb2.DataLoadResult:
+        """Look at what is stored, without the gateway."""
+        self._session.bridge.set_phase("check", total=len(self._spec.instruments), unit="instrument")
+        failures, tools = self._state.failures, self._tools
         for number, description in enumerate(self._spec.instruments):
-            instrument = await qualify(
-                description,
-                requests=self._requests,
-                persistence=self._persistence,
-                gateway=self._connection.address,
-                told=self._progress.waits_for,
-                paced=self._progress.waits_for_pacing,
-            )
-            self._take_source(self._connection.source)
-            self._progress.contract_found(number + 1, instrument)
-            key = bars_pb2.DatasetKey(
-                source=self._source,
-                instrument=instrument,
-                what_to_show=self._spec.what_to_show or bars_pb2.WHAT_TO_SHOW_TRADES,
-                use_rth=self._spec.use_rth if self._spec.HasField("use_rth") else True,
-                bar_size=self._spec.bar_size,
-            )
-            plans.append(_Plan(number, key, plan_chunks(self._start, self._end, self._bar)))
-        return plans
-
-    async def _load_instrument(self, plan: _Plan) -> None:
-        fetch = ChunkFetch(
-            self._requests,
-            self._persistence,
-            instrument=plan.key.instrument,
-            bar=self._bar,
-            what=WHAT_TO_SHOW[plan.key.what_to_show],
-            use_rth=plan.key.use_rth,
-            told=self._progress.waits_for,
-            paced=self._progress.waits_for_pacing,
-        )
-        for chunk in plan.chunks:
-            if plan.chunk_key(chunk) in self._ledger:
-                continue
+            title = title_of(with_defaults(description))
             try:
-                await self._load_chunk(plan, chunk, fetch)
-            except GatewayFailure as failure:
-                name = title_of(plan.key.instrument)
-                if failure.kind not in _ONE_CHUNK_ONLY:
-                    raise as_service_error(failure, gateway=self._connection.address, instrument=name) from failure
-                stretch = title_of_chunk(chunk, self._bar)
-                _LOG.warning("chunk_failed", instrument=name, chunk=stretch, failure=str(failure))
-                self._failed.append(f"{name} {self._bar.name} {stretch}: {failure.sentence}")
+                load = await in_thread(check_stored, tools.store, self._described, self._spec, description, tools.clock)
+            except ServiceError as error:
+                failures.instrument(title, (), error)
+            else:
+                self._state.source = load.dataset.key.source
+                self._take(load)
+            self._session.bridge.advance(number + 1, step=title)
+        if failures:
+            raise failures.error(0)
+        return self._result()
 
-    async def _load_chunk(self, plan: _Plan, chunk: Chunk, fetch: ChunkFetch) -> None:
-        began = self._clock.monotonic()
-        fetched = await fetch.fetch(chunk)
-        if fetched.bars:
-            self._take_source(fetched.source)
-        record = await in_thread(self._keep, plan, chunk, fetched)
-        seconds = self._clock.monotonic() - began
-        _LOG.info(
-            "chunk_loaded",
-            instrument=title_of(plan.key.instrument),
-            chunk=title_of_chunk(chunk, self._bar),
-            bars=record.received,
-            new_bars=record.new,
-            seconds=round(seconds, 3),
-        )
-        self._progress.chunk_over(
-            plan.key.instrument, chunk, rows=record.received, seconds=seconds, source=self._source
-        )  # fmt: skip
+    async def _prepare(self) -> Sequence[Work]:
+        self._progress.begin_contracts(len(self._spec.instruments))
+        preparing = Preparing(self._tools, self._state, self._spec, self._take_source)
+        kind = AdjustedWork if self._spec.what_to_show == bars_pb2.WHAT_TO_SHOW_ADJUSTED_LAST else InstrumentWork
+        works: list[Work] = []
+        for number, description in enumerate(self._spec.instruments):
+            try:
+                job = await preparing.job(number, description)
+                work = kind(self._tools, self._state, job, self._take_source)
+                await work.prepare()
+            except ServiceError as error:
+                if concerns_everything(error):
+                    raise
+                self._state.failures.instrument(title_of(with_defaults(description)), (), error)
+            else:
+                works.append(work)
+                self._progress.contract_found(number + 1, job.key.instrument)
+        return works
 
-    def _keep(self, plan: _Plan, chunk: Chunk, fetched: Fetched) -> ChunkRecord:
-        """Store the bars, then count the chunk as over. Runs in a thread."""
-        bars = between(table_of(fetched.bars), chunk.start, chunk.end)
-        new_rows = self._store.merge(plan.key, bars).new_rows if bars.num_rows else 0
-        record = ChunkRecord(
-            key=plan.chunk_key(chunk),
-            outcome="done" if bars.num_rows else "empty",
-            received=bars.num_rows,
-            new=new_rows,
-            source=bars_pb2.Source.Name(self._source),
-        )
+    async def _load(self, work: Work) -> None:
         try:
-            self._ledger.add(record)
-        except OSError as error:
-            reason = ErrorReason.ERROR_REASON_STORAGE_FULL
-            raise ServiceError(reason, path=NAME, detail=error.strerror or "") from error
-        return record
+            await work.run()
+        except ServiceError as error:
+            if concerns_everything(error):
+                raise
+            self._state.failures.instrument(work.job.dataset_title, work.missing, error)
+        self._take(await in_thread(self._described_load, work))
 
-    def _result(self, plan: _Plan) -> ib_pb2.InstrumentLoad:
-        records = self._ledger.records(plan.chunk_keys)
-        return instrument_load(self._store, plan.key, records, start=plan.chunks[0].start, end=plan.chunks[-1].end)
+    def _described_load(self, work: Work) -> ib_pb2.InstrumentLoad:
+        job = work.job
+        return instrument_load(
+            self._described,
+            job.key,
+            self._state.counts.records(job.number),
+            whole=work.whole,
+            now=job.now,
+            skipped=work.skipped,
+            beginning=job.beginning,
+            revisions=work.revisions,
+        )
+
+    def _take(self, load: ib_pb2.InstrumentLoad) -> None:
+        self._loads.append(load)
+        self._session.partial_result(self._result())
+
+    def _result(self) -> ib_pb2.DataLoadResult:
+        return ib_pb2.DataLoadResult(loads=self._loads, source=self._state.source)
 
     def _take_source(self, source: bars_pb2.Source.ValueType) -> None:
         """Recorded and real bars never meet in a load, whatever gateway answers at the address meanwhile."""
         name = bars_pb2.Source.Name(source)
-        known = self._ledger.sources | (
-            {bars_pb2.Source.Name(self._source)} if self._source != bars_pb2.SOURCE_UNSPECIFIED else set()
-        )
-        if known - {name}:
+        here = set() if self._state.source == _UNKNOWN else {bars_pb2.Source.Name(self._state.source)}
+        others = (self._state.counts.sources | here) - {name}
+        if others:
             detail = (
-                f"The gateway at {self._connection.address} is another one now: bars came from {known.pop()} and now "
-                f"would come from {name}"
+                f"The gateway at {self._tools.connection.address} is another one now: bars came from {others.pop()} "
+                f"and now would come from {name}"
             )
             raise ServiceError(ErrorReason.ERROR_REASON_LOAD_INCOMPLETE, detail=detail)
-        self._source = source
-
-    def _incomplete(self, total: int) -> ServiceError:
-        named = "; ".join(self._failed[:_MOST_NAMED])
-        more = f"; and {len(self._failed) - _MOST_NAMED} more" if len(self._failed) > _MOST_NAMED else ""
-        detail = f"{len(self._failed)} of {total} chunks failed: {named}{more}"
-        return ServiceError(ErrorReason.ERROR_REASON_LOAD_INCOMPLETE, detail=detail, failed_chunks=len(self._failed))
+        self._state.source = source

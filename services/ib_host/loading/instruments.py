@@ -10,6 +10,7 @@ from services.ib_host.contracts.instruments import difference, title_of, with_de
 from services.ib_host.loading.persistence import Persistence
 from services.ib_host.pacing.rules import Urgency
 from services.ib_host.pacing.waiting import PacingWait
+from services.ib_host.requests.answers import InstrumentDetails
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.requests.gateway_requests import GatewayRequests
 
@@ -24,7 +25,7 @@ async def qualify(
     gateway: str,
     told: Callable[[str], None],
     paced: Callable[[PacingWait], None],
-) -> bars_pb2.Instrument:
+) -> InstrumentDetails:
     """Return the instrument with everything that the gateway knows of it.
 
     Args:
@@ -52,4 +53,4 @@ async def qualify(
         more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
         reason = ErrorReason.ERROR_REASON_INSTRUMENT_AMBIGUOUS
         raise ServiceError(reason, instrument=title_of(wanted), detail=f"It may be: {named}{more}")
-    return found[0].instrument
+    return found[0]

@@ -1,0 +1,333 @@
+"""Loading the bars of one instrument: what is wanted and not known is asked for, chunk by chunk."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.ib.v1 import bars_pb2
+
+from services.common.errors import ServiceError
+from services.common.threads import in_thread
+from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.ledger.spans import merged, within, without
+from services.ib_host.loading.beginning import QUIET
+from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
+from services.ib_host.loading.dataset_lock import dataset_to_itself
+from services.ib_host.loading.job import Job, LoadState, LoadTools
+from services.ib_host.loading.keeping import Keeping, Kept
+from services.ib_host.loading.plan import Plan, make_plan
+from services.ib_host.loading.progress import title_of_chunk
+from services.ib_host.planning.chunks import Chunk
+from services.ib_host.planning.sizing import ChunkSizer
+from services.ib_host.planning.span import Span
+from services.ib_host.planning.steps import longest_stretch
+from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
+from services.ib_host.store.identity import WHAT_TO_SHOW
+
+_LOG = structlog.get_logger(__name__)
+_DAY: Final = timedelta(days=1)
+_MOST_REPAIRS: Final = 3
+_ONE_CHUNK_ONLY: Final = frozenset(
+    {
+        FailureKind.PACING,
+        FailureKind.SERVICE_TROUBLE,
+        FailureKind.TIMEOUT,
+        FailureKind.STREAM_BROKEN,
+        FailureKind.QUERY_LOST,
+        FailureKind.INVALID_STEP,
+    }
+)
+"""Failures that say nothing about the other chunks. Any other would meet each of them."""
+_SMALLER_MAY_HELP: Final = frozenset({FailureKind.TIMEOUT, FailureKind.INVALID_STEP, FailureKind.REFUSED})
+_NOT_KEPT_ANY_MORE: Final = frozenset({FailureKind.INVALID_STEP, FailureKind.REFUSED})
+"""What gateways say of bars that are too old for their size."""
+
+
+class InstrumentWork:
+    """The work for one instrument of a load.
+
+    Args:
+        tools: of all loads.
+        state: of this load.
+        job: the instrument.
+        take_source: checks that bars still come from where they came from.
+    """
+
+    def __init__(
+        self, tools: LoadTools, state: LoadState, job: Job, take_source: Callable[[bars_pb2.Source.ValueType], None]
+    ) -> None:
+        self._tools = tools
+        self._state = state
+        self._job = job
+        self._take_source = take_source
+        self._newest_first = job.newest_first(state.wish)
+        key = job.key
+        self._sizer = ChunkSizer(job.bar, security_type=key.instrument.security_type, use_rth=key.use_rth)
+        self._fetch = ChunkFetch(
+            tools.requests,
+            tools.persistence,
+            instrument=key.instrument,
+            bar=job.bar,
+            what=WHAT_TO_SHOW[key.what_to_show],
+            use_rth=key.use_rth,
+            told=state.progress.waits_for,
+            paced=state.progress.waits_for_pacing,
+        )
+        self._first: Sequence[Span] = ()
+        self._todo: Sequence[Span] = ()
+        self._plan = Plan(first=(), then=(), whole=None, stored=None, skipped=0)
+        self._done = 0
+        self._failed = 0
+        self._rows = 0
+        self._repairs = 0
+        self._oldest = job.closed
+        self._looked_before: set[datetime] = set()
+        records = state.counts.records(job.number)
+        self._done, self._rows = len(records), sum(record.received for record in records)
+
+    @property
+    def job(self) -> Job:
+        """The instrument."""
+        return self._job
+
+    @property
+    def whole(self) -> Span | None:
+        """The range of the load; None where there is nothing to load."""
+        return self._plan.whole
+
+    @property
+    def skipped(self) -> int:
+        """Chunks that are not asked for, because earlier loads have them."""
+        return self._plan.skipped
+
+    @property
+    def missing(self) -> list[str]:
+        """What has not been asked for yet, for people."""
+        return [title_of_chunk(span, self._job.bar) for span in merged([*self._first, *self._todo])]
+
+    @property
+    def revisions(self) -> Sequence[bars_pb2.Revision]:
+        """The changes of stored bars that were noticed."""
+        return self._keeping.revisions
+
+    async def prepare(self) -> None:
+        """Look at what there is, so that the load knows its chunks.
+
+        Raises:
+            ServiceError: STORE_CORRUPT.
+        """
+        self._keeping = await in_thread(self._open)
+        await self._make_plan()
+
+    async def run(self) -> None:
+        """Load everything that is wanted and not known.
+
+        Raises:
+            ServiceError: the instrument, or the whole load, can't go on.
+        """
+        async with dataset_to_itself(
+            self._tools.store.folder(self._job.key),
+            title=self._job.dataset_title,
+            session=self._state.session,
+            clock=self._tools.clock,
+            told=self._state.progress.waits_for,
+        ):
+            if self._state.wish.reload:
+                await in_thread(self._drop_damaged)
+            await self.prepare()
+            while (span := await self._next()) is not None:
+                await self._step(span)
+            await self._publish()
+
+    async def _make_plan(self) -> None:
+        self._plan = await in_thread(
+            make_plan, self._job, self._state, self._keeping, self._tools.store, self._sizer
+        )  # fmt: skip
+        self._first, self._todo = self._plan.first, self._plan.then
+        if self._plan.stored is not None:
+            self._oldest = self._plan.stored.start
+        elif self._plan.whole is not None:
+            self._oldest = self._plan.whole.end
+        self._count()
+
+    async def _next(self) -> Span | None:
+        """Return the span to cut the next chunk from."""
+        if self._first:
+            return self._first[0]
+        if self._todo and self._job.searches_beginning(self._state.wish):
+            await self._stop_where_it_is_quiet()
+        if not self._todo:
+            self._todo = await self._beyond_the_head()
+        if not self._todo:
+            return None
+        return self._todo[-1] if self._newest_first else self._todo[0]
+
+    async def _step(self, span: Span) -> None:
+        chunk = self._sizer.next_chunk(span, newest_first=self._newest_first)
+        began = self._tools.clock.monotonic()
+        try:
+            fetched = await self._fetch_or_shrink(chunk)
+        except GatewayFailure as failure:
+            await self._fail(chunk, failure)
+            return
+        if fetched is not None:
+            await self._keep(chunk, fetched, began=began)
+
+    async def _fetch_or_shrink(self, chunk: Chunk) -> Fetched | None:
+        """Return what the gateway has of a chunk; None: the next chunk is to be smaller."""
+        try:
+            fetched = await self._fetch.fetch(chunk, leave={FailureKind.TIMEOUT})
+        except GatewayFailure as failure:
+            if failure.kind not in _SMALLER_MAY_HELP:
+                raise
+            if self._sizer.failed(chunk, failure.kind):
+                _LOG.info("chunk_made_smaller", chunk=title_of_chunk(chunk, self._job.bar), failure=str(failure))
+                self._count()
+                return None
+            if failure.kind is not FailureKind.TIMEOUT:
+                raise
+            fetched = await self._fetch.fetch(chunk)
+        self._sizer.answered(chunk, bars=fetched.most_bars, seconds=fetched.seconds)
+        return fetched
+
+    async def _keep(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str = "") -> Kept:
+        if fetched.bars:
+            self._take_source(fetched.source)
+        source = bars_pb2.Source.Name(self._state.source)
+        kept = await in_thread(self._keeping.keep, chunk, fetched, source=source, reason=reason)
+        self._done += 1
+        self._rows += kept.received
+        if kept.first is not None:
+            self._oldest = min(self._oldest, kept.first)
+        self._drop(chunk)
+        if kept.revision is not None:
+            await self._repair(kept.revision)
+        self._tell(chunk, kept, seconds=self._tools.clock.monotonic() - began)
+        return kept
+
+    async def _repair(self, revision: bars_pb2.Revision) -> None:
+        _LOG.warning("bars_revised", instrument=self._job.dataset_title, text=revision.text)
+        if revision.price_ratio == 0.0:
+            again = await in_thread(self._around, revision)
+            self._todo = merged([*self._todo, *again])
+            return
+        self._repairs += 1
+        if self._repairs > _MOST_REPAIRS:
+            detail = f"{self._job.dataset_title}: the gateway changes all prices again and again: {revision.text}"
+            raise ServiceError(ErrorReason.ERROR_REASON_LOAD_INCOMPLETE, detail=detail)
+        await self._make_plan()
+
+    def _around(self, revision: bars_pb2.Revision) -> list[Span]:
+        """Know nothing any more of what is around some bars that were corrected, and return it. Runs in a thread."""
+        start, end = revision.start_time.ToDatetime(UTC), revision.end_time.ToDatetime(UTC)
+        margin = max(_DAY, 10 * self._job.bar.length)
+        around = self._job.span(start - margin, end + margin)
+        stored = self._plan.stored
+        spans = within([around], stored.start, stored.end) if stored is not None else []
+        asked = self._keeping.ledger.known_to(self._state.session, around.start, around.end)
+        again = without(spans, asked)
+        self._keeping.forget(again, revision.text)
+        return again
+
+    async def _fail(self, chunk: Chunk, failure: GatewayFailure) -> None:
+        job, request = self._job, self._fetch.request(chunk)
+        if self._keeping.repair is not None and failure.kind in _NOT_KEPT_ANY_MORE:
+            nothing = Fetched((), bars_pb2.SOURCE_UNSPECIFIED, 0.0, 0, request)
+            await self._keep(chunk, nothing, began=self._tools.clock.monotonic(), reason=failure.sentence)
+            return
+        await in_thread(self._keeping.fail, chunk, request=request, reason=failure.sentence)
+        if failure.kind not in _ONE_CHUNK_ONLY:
+            raise as_service_error(failure, gateway=self._tools.connection.address, instrument=job.title) from failure
+        self._failed += 1
+        self._drop(chunk)
+        self._state.failures.chunk(job.dataset_title, title_of_chunk(chunk, job.bar), failure.sentence)
+        self._count()
+
+    async def _stop_where_it_is_quiet(self) -> None:
+        """Where the gateway does not say when history begins, it has begun after a long time without a bar."""
+        quiet = Span(self._oldest - QUIET, self._oldest)
+        if not await in_thread(self._keeping.ledger.unknown, quiet.start, quiet.end):
+            left = within(self._todo, self._oldest, self._job.closed)
+            if left != self._todo:
+                _LOG.info("history_begins", instrument=self._job.dataset_title, first_bar=self._oldest.isoformat())
+            self._todo = left
+
+    async def _beyond_the_head(self) -> Sequence[Span]:
+        """Return what to look at next for bars from before the first one that the gateway says it has."""
+        beginning = self._job.beginning
+        if beginning is None or beginning.head is None or self._keeping.repair is not None:
+            return ()
+        floor = beginning.floor
+        while floor > beginning.limit:
+            span = self._job.span(max(beginning.limit, floor - longest_stretch(self._job.bar)), floor)
+            if span.start >= span.end:
+                return ()
+            known = await in_thread(self._keeping.ledger.known, span.start, span.end)
+            if known and known[-1].end == span.end:
+                if self._oldest >= span.end:
+                    return ()
+                floor = known[-1].start
+            elif span.end in self._looked_before:
+                return ()
+            else:
+                self._looked_before.add(span.end)
+                chunk = self._sizer.next_chunk(span, newest_first=True)
+                return [Span(chunk.start, chunk.end)]
+        return ()
+
+    async def _publish(self) -> None:
+        repair, stored = self._keeping.repair, self._plan.stored
+        if repair is None:
+            return
+        if stored is None or await in_thread(repair.covers, stored.start, stored.end):
+            await in_thread(self._keeping.publish)
+            _LOG.info("dataset_repaired", instrument=self._job.dataset_title, text=repair.revision.text)
+
+    def _drop_damaged(self) -> None:
+        """Go on without files that are damaged: what they held is asked for again. Runs in a thread."""
+        for lost in self._tools.store.set_aside_damaged(self._job.key):
+            _LOG.warning("file_set_aside", instrument=self._job.dataset_title, file=lost.file)
+            ledger = DatasetLedger.open(self._tools.store.folder(self._job.key))
+            ledger.invalidate(lost.start, lost.end, f"{lost.file} was damaged")
+
+    def _open(self) -> Keeping:
+        return Keeping(
+            self._tools.store,
+            self._job.key,
+            number=self._job.number,
+            session=self._state.session,
+            counts=self._state.counts,
+            closed=self._job.closed,
+            clock=self._tools.clock,
+        )
+
+    def _drop(self, chunk: Chunk) -> None:
+        taken = [Span(chunk.start, chunk.end)]
+        self._first, self._todo = without(self._first, taken), without(self._todo, taken)
+
+    def _count(self) -> None:
+        left = self._sizer.estimate([*self._first, *self._todo])
+        self._state.chunks[self._job.number] = self._done + self._failed + left
+
+    def _tell(self, chunk: Chunk, kept: Kept, *, seconds: float) -> None:
+        job = self._job
+        self._count()
+        _LOG.info(
+            "chunk_loaded",
+            instrument=job.title,
+            chunk=title_of_chunk(chunk, job.bar),
+            bars=kept.received,
+            new_bars=kept.new,
+            seconds=round(seconds, 3),
+        )
+        self._state.progress.chunk_over(
+            job.key.instrument,
+            chunk,
+            rows=kept.received,
+            seconds=seconds,
+            source=self._state.source,
+            total=self._state.total,
+            metrics=self._state.series(job, done=self._done, rows=self._rows),
+        )

@@ -1,0 +1,233 @@
+"""What is done with the bars of a chunk: compared with what is stored, stored, and written down. In this order."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pyarrow as pa
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+from ktrdr.ib.v1 import bars_pb2
+
+from services.common.clock import Clock
+from services.common.errors import ServiceError
+from services.common.timestamps import to_timestamp
+from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.ledger.records import SpanOutcome, SpanRecord
+from services.ib_host.loading.chunk_fetch import Fetched
+from services.ib_host.loading.repair import Repair
+from services.ib_host.loading.session_ledger import ChunkRecord, SessionLedger
+from services.ib_host.planning.chunks import Chunk
+from services.ib_host.planning.span import Span
+from services.ib_host.revisions.compare import compare
+from services.ib_host.revisions.log import RevisionLog
+from services.ib_host.store.bar_store import BarStore
+from services.ib_host.store.columns import SCHEMA, between, instant, table_of, times_of
+
+_MOMENT = timedelta(microseconds=1)
+
+
+class Kept(NamedTuple):
+    """What came of a chunk.
+
+    Attributes:
+        received: bars of the chunk that came.
+        new: of these, bars that were not stored before.
+        first: time of the first of them.
+        revision: how bars that came again differ from stored ones; None: in nothing that counts.
+    """
+
+    received: int
+    new: int
+    first: datetime | None
+    revision: bars_pb2.Revision | None
+
+
+class Keeping:
+    """Keeps what a load gets of one dataset. Every method blocks: call it in a thread.
+
+    Bars are durable before the ledger says so: killed in between, the chunk is asked for once more, nothing is lost.
+
+    Args:
+        store: of all datasets.
+        key: of this one, complete.
+        number: of the instrument within the load.
+        session: id of the load's session.
+        counts: the chunks that the load has done.
+        closed: bars that start at it, or later, are not over, and are not kept.
+        clock: for the times of records.
+    """
+
+    def __init__(
+        self,
+        store: BarStore,
+        key: bars_pb2.DatasetKey,
+        *,
+        number: int,
+        session: str,
+        counts: SessionLedger,
+        closed: datetime,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._number = number
+        self._session = session
+        self._counts = counts
+        self._closed = closed
+        self._clock = clock
+        self._folder = store.folder(key)
+        self._main_ledger = DatasetLedger.open(self._folder)
+        self.repair = Repair.pending(store, key)
+        self.revisions: list[bars_pb2.Revision] = [self.repair.revision] if self.repair else []
+
+    @property
+    def ledger(self) -> DatasetLedger:
+        """What is known of the version that is being made: of a repair, or else of the dataset."""
+        return self.repair.ledger if self.repair is not None else self._main_ledger
+
+    @property
+    def main_ledger(self) -> DatasetLedger:
+        """What is known of the version that readers see."""
+        return self._main_ledger
+
+    def keep(self, chunk: Chunk, fetched: Fetched, *, source: str, reason: str = "") -> Kept:
+        """Store the bars of a chunk, and count it as over.
+
+        A change of all prices begins a repair first, and the bars go there.
+
+        Args:
+            chunk: that was asked for.
+            fetched: what came.
+            source: name of the bars' source.
+            reason: why there are none, for people, where the gateway refused instead of saying so.
+
+        Raises:
+            ServiceError: as BarStore.merge; STORAGE_FULL.
+        """
+        received = between(table_of(fetched.bars), None, self._closed)
+        bars = between(received, chunk.start, chunk.end)
+        revision = self._noticed(_comparable(received, chunk))
+        if revision is not None:
+            self._note(revision)
+        store = self.repair.store if self.repair is not None else self._store
+        new = store.merge(self._key, bars).new_rows if bars.num_rows else 0
+        count = ChunkRecord(
+            instrument=self._number,
+            chunk=chunk.key,
+            outcome="done" if bars.num_rows else "empty",
+            received=bars.num_rows,
+            new=new,
+            source=source,
+        )
+        outcome = SpanOutcome.DONE if bars.num_rows else SpanOutcome.EMPTY
+        record = self._record(chunk, outcome, fetched.request, reason, received=bars.num_rows, new=new)
+        try:
+            self._counts.add(count)
+            self.ledger.add(record)
+        except OSError as error:
+            raise _storage_full(error) from error
+        first = instant(int(times_of(bars)[0])) if bars.num_rows else None
+        return Kept(bars.num_rows, new, first, revision)
+
+    def fail(self, chunk: Chunk, *, request: str, reason: str) -> None:
+        """Write down that a chunk could not be had.
+
+        Raises:
+            ServiceError: STORAGE_FULL.
+        """
+        try:
+            self.ledger.add(self._record(chunk, SpanOutcome.FAILED, request, reason))
+        except OSError as error:
+            raise _storage_full(error) from error
+
+    def forget(self, spans: Sequence[Span], reason: str) -> None:
+        """Know nothing of some spans any more.
+
+        Raises:
+            ServiceError: STORAGE_FULL.
+        """
+        try:
+            for span in spans:
+                self.ledger.invalidate(span.start, span.end, reason)
+        except OSError as error:
+            raise _storage_full(error) from error
+
+    def publish(self) -> None:
+        """Make the repaired version the one that readers see.
+
+        Raises:
+            ServiceError: as BarStore.replace; STORAGE_FULL.
+        """
+        if self.repair is None:
+            return
+        try:
+            self.repair.publish()
+        except OSError as error:
+            raise _storage_full(error) from error
+        self.repair = None
+
+    def _noticed(self, received: pa.Table) -> bars_pb2.Revision | None:
+        if received.num_rows == 0:
+            return None
+        store = self.repair.store if self.repair is not None else self._store
+        snapshot = store.open(self._key)
+        if snapshot is None:
+            return None
+        times = times_of(received)
+        with snapshot:
+            tables = list(snapshot.tables(instant(int(times[0])), instant(int(times[-1])) + _MOMENT))
+        stored = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+        return compare(stored, received) if stored.num_rows else None
+
+    def _note(self, revision: bars_pb2.Revision) -> None:
+        all_prices = revision.price_ratio != 0.0
+        what = "all stored bars are loaded again" if all_prices else "what is around is loaded again"
+        revision.text = f"{revision.text}; {what}"
+        revision.notice_time.CopyFrom(to_timestamp(self._clock.now()))
+        try:
+            RevisionLog.open(self._folder).add(revision)
+            if all_prices:
+                self.repair = Repair.begin(self._store, self._key, revision)
+                self._forget_stored(revision.text)
+        except OSError as error:
+            raise _storage_full(error) from error
+        self.revisions.append(revision)
+
+    def _forget_stored(self, reason: str) -> None:
+        snapshot = self._store.open(self._key)
+        if snapshot is not None:
+            with snapshot:
+                dataset = snapshot.dataset
+            first, last = dataset.first_bar_time.ToDatetime(UTC), dataset.last_bar_time.ToDatetime(UTC)
+            self._main_ledger.invalidate(first, last + _MOMENT, reason)
+
+    def _record(
+        self, chunk: Chunk, outcome: SpanOutcome, request: str, reason: str, *, received: int = 0, new: int = 0
+    ) -> SpanRecord:
+        return SpanRecord(
+            start=chunk.start,
+            end=chunk.end,
+            outcome=outcome,
+            received=received,
+            new=new,
+            reason=reason,
+            time=self._clock.now(),
+            request=request,
+            session=self._session,
+        )
+
+
+def _comparable(received: pa.Table, chunk: Chunk) -> pa.Table:
+    """Return the bars that are surely whole: the first and the last of an answer may be cut off outside the chunk."""
+    if received.num_rows == 0:
+        return received
+    times = times_of(received)
+    low = 1 if instant(int(times[0])) < chunk.start else 0
+    high = received.num_rows - (1 if instant(int(times[-1])) >= chunk.end else 0)
+    return received.slice(low, max(0, high - low))
+
+
+def _storage_full(error: OSError) -> ServiceError:
+    return ServiceError(
+        ErrorReason.ERROR_REASON_STORAGE_FULL, path="data/bars", detail=error.strerror or type(error).__name__
+    )
