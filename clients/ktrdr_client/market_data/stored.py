@@ -39,6 +39,17 @@ class StoredCalls(IbHostConnection):
             if not page.next_page_token:
                 return
 
+    async def damaged_folders(self, *, host: str = "") -> Sequence[str]:
+        """Return the folders of datasets that cannot be read, relative to the home of the IB host.
+
+        Args:
+            host: IB host to ask; empty for the only one.
+        """
+        stub, endpoint = await self._host(host)
+        request = ib_pb2.ListDatasetsRequest(page_size=1)
+        page = await call_unary(stub.ListDatasets, request, endpoint=endpoint, timeout_seconds=self.timeout_seconds)
+        return page.damaged
+
     async def bars(
         self,
         symbol: str | Instrument,

@@ -34,6 +34,10 @@ class MarketData:
         """Yield the stored datasets; see `AsyncMarketData.datasets`."""
         return self._loop().iterate(self._data.datasets(symbol=symbol, host=host))
 
+    def damaged_folders(self, *, host: str = "") -> Sequence[str]:
+        """Return the folders of datasets that cannot be read; see `AsyncMarketData.damaged_folders`."""
+        return self._loop().run(self._data.damaged_folders(host=host))
+
     def bars(
         self,
         symbol: str | Instrument,

@@ -47,13 +47,13 @@ def _complete_types(incomplete: str) -> list[str]:
     return [each for each in ("stock", "forex", "future", "index") if each.startswith(incomplete)]
 
 
-def _flag(help_text: str, **settings: Any) -> Any:
-    return typer.Option(help=help_text, rich_help_panel=_PANEL, **settings)
+def _flag(help_text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=_PANEL, **settings)
 
 
 def _flags(
     type_: Annotated[
-        str, _flag("stock, forex, future or index.", metavar="TYPE", autocompletion=_complete_types)
+        str, _flag("stock, forex, future or index.", "--type", metavar="TYPE", autocompletion=_complete_types)
     ] = "",
     exchange: Annotated[str, _flag("Exchange that requests are routed to.")] = "",
     primary_exchange: Annotated[str, _flag("Exchange that lists it.")] = "",
