@@ -28,7 +28,7 @@ class Client:
     errors: list[tuple[int, int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ib.errorEvent += lambda request_id, code, text, _contract: self.errors.append((request_id, code, text))
+        self.ib.errorEvent += self._told
 
     @property
     def refusals(self) -> list[tuple[int, str]]:
@@ -49,6 +49,11 @@ class Client:
             formatDate=2,
         )
         return list(bars)
+
+    def _told(self, request_id: int, code: int, text: str, _contract: Any) -> None:
+        self.errors.append((request_id, code, text))
+        if code == 321:
+            self.ib.wrapper._endReq(request_id)  # ib_async takes it for a warning, and would wait for ever
 
     async def disconnect(self) -> None:
         """Leave, and wait until the socket is closed."""

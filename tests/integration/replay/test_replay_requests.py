@@ -138,7 +138,7 @@ async def test_an_order_is_refused(gateway: ReplayServer, connect: Connect) -> N
     trade = client.ib.placeOrder(APPLE, library.MarketOrder("BUY", 1))
     await client.ib.reqCurrentTimeAsync()
     assert client.refusals == [(321, READ_ONLY)]
-    assert trade.orderStatus.status == "Cancelled"
+    assert trade.orderStatus.status in {"Cancelled", "ValidationError"}, "the words of ib_insync and of ib_async"
 
 
 @pytest.mark.parametrize(
