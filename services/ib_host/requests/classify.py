@@ -35,6 +35,8 @@ _BY_TEXT: Final[Sequence[tuple[str, FailureKind]]] = (
     ("returned no data", FailureKind.NO_DATA),
     ("no market data permissions", FailureKind.NO_PERMISSION),
     ("not subscribed", FailureKind.NO_PERMISSION),
+    # The contract has no such bars at all, as a currency pair has no trades: another thing than a window without bars.
+    ("no historical market data for", FailureKind.REFUSED),
     ("different ip address", FailureKind.COMPETING_SESSION),
     ("invalid step", FailureKind.INVALID_STEP),
     # Only ever of a query that is still open, and so was not cancelled by the host: the gateway gave it up by itself.

@@ -27,6 +27,7 @@ class Question:
         contract: what it is about, in the library's terms.
         key: the library's name for it, if it has no id.
         cancel: takes it back at the gateway, if it is not answered.
+        open_until_cancelled: IB counts it as open after its answer, too, until it is taken back.
     """
 
     send: Callable[[LibrarySession, int], None]
@@ -35,6 +36,7 @@ class Question:
     contract: Any = None
     key: str = ""
     cancel: Callable[[LibrarySession, int], None] | None = None
+    open_until_cancelled: bool = False
 
 
 def for_history(query: HistoryQuery, *, timeout_seconds: float) -> Question:
@@ -84,6 +86,7 @@ def for_head_timestamp(
         timeout_seconds=timeout_seconds,
         contract=contract,
         cancel=LibrarySession.cancel_head_timestamp,
+        open_until_cancelled=True,
     )
 
 

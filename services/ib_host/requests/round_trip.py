@@ -83,7 +83,8 @@ class RoundTrips:
                 error.retry_after = timedelta(seconds=self._budget.picture().pause_seconds) or None
             raise
         finally:
-            if question.cancel is not None and not answer.done() and session.ready:
+            still_open = question.open_until_cancelled or not answer.done()
+            if question.cancel is not None and still_open and session.ready:
                 question.cancel(session, request_id)
                 self._budget.charge()
             self._open.remove(key)
@@ -91,6 +92,7 @@ class RoundTrips:
             for future in (answer, failure):
                 if future.done() and not future.cancelled():
                     future.exception()  # looked at: otherwise asyncio reports it as forgotten
+            self._leave_if_silent(question.farm)  # after the query was taken back
 
     async def _wait(self, futures: "set[asyncio.Future[Any]]", timeout_seconds: float, *, patient: bool) -> None:
         left = timeout_seconds
@@ -128,8 +130,11 @@ class RoundTrips:
             return GatewayFailure(FailureKind.LINK_LOST, f"{picture.waiting_text}; no answer within {seconds}")
         self.doubt.set()
         if not (question.farm and picture.outage(question.farm)):
-            silences = self._silences[question.farm] = self._silences.get(question.farm, 0) + 1
-            if silences >= _SILENCES_BEFORE_RECONNECT:
-                self._silences.clear()
-                self._connection.drop(f"The gateway did not answer {silences} requests in a row.")
+            self._silences[question.farm] = self._silences.get(question.farm, 0) + 1
         return GatewayFailure(FailureKind.TIMEOUT, f"No answer within {seconds}")
+
+    def _leave_if_silent(self, farm: str) -> None:
+        silences = self._silences.get(farm, 0)
+        if silences >= _SILENCES_BEFORE_RECONNECT:
+            self._silences.clear()
+            self._connection.drop(f"The gateway did not answer {silences} requests in a row.")

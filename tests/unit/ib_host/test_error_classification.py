@@ -62,6 +62,7 @@ def retry_of(status: status_pb2.Status) -> timedelta | None:
         (162, f"{HMDS}API historical data query cancelled: 7", FailureKind.QUERY_LOST),
         (162, f"{HMDS}API historical data query canceled: 7", FailureKind.QUERY_LOST),
         (366, "No historical data query found for ticker id:7", FailureKind.QUERY_LOST),
+        (162, f"{HMDS}No historical market data for EUR/CASH@FXSUBPIP Last 1d", FailureKind.REFUSED),
         (162, f"{HMDS}something new", FailureKind.SERVICE_TROUBLE),
         (10187, "Failed to request historical ticks: something new", FailureKind.SERVICE_TROUBLE),
         (99_999, "a code of tomorrow", FailureKind.SERVICE_TROUBLE),
