@@ -28,14 +28,14 @@ SERVICES: Final = {
 COMMANDS: Final = {
     "up": Entry("Start all services on this machine, and stop them together", RUN, "ktrdr_client.cli.up"),
     "serve": Entry("Run one service: operations, training-host, ib-host, replay-gateway", RUN),
-    "data": Entry("Load market data, check it, bring it in and out", WORK, "ktrdr_client.cli.data"),
+    "data": Entry("Load market data, check it, bring it in and out", WORK, "ktrdr_client.cli.data.app"),
     "strategy": Entry("Write and check strategies", WORK),
     "train": Entry("Train a strategy", WORK, "ktrdr_client.cli.train"),
     "ops": Entry("List, follow, wait for and cancel operations; read their metrics", LOOK, "ktrdr_client.cli.ops"),
     "models": Entry("List trained models, show their cards, download their files", LOOK, "ktrdr_client.cli.models"),
     "hosts": Entry("List hosts, and take them out of service", LOOK, "ktrdr_client.cli.hosts"),
     "gateway": Entry("Show how the IB host stands with its gateway", LOOK, "ktrdr_client.cli.gateway"),
-    "doctor": Entry("Look for what is wrong, and what to do about it", LOOK, "ktrdr_client.cli.doctor"),
+    "doctor": Entry("Look for what is wrong, and what to do about it", LOOK, "ktrdr_client.cli.doctor.app"),
     "version": Entry("Show the version", MORE, "ktrdr_client.cli.version"),
     "completion": Entry("Print the completion script for bash, zsh or fish", MORE, "ktrdr_client.cli.completion"),
 }

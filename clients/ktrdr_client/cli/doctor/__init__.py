@@ -1,9 +1,1 @@
 """`ktrdr doctor`: what is wrong, and what to do about it."""
-
-import typer
-
-from ktrdr_client.cli.command import command
-from ktrdr_client.cli.doctor.examine import doctor
-
-app = typer.Typer(add_completion=False)
-command(app, "doctor")(doctor)
