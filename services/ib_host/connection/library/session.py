@@ -14,6 +14,9 @@ from services.ib_host.connection.library.decoding import StrictDecoder
 from services.ib_host.connection.library.installed import IS_IB_ASYNC, LIBRARY
 
 _INVALID_REQUEST: Final = 321
+_LENGTH_BYTES: Final = 4
+_LONGEST_MESSAGE: Final = 0xFFFFFF
+"""IB's own clients take no longer one."""
 _STARTUP: Final = {"fetchFields": LIBRARY.StartupFetchNONE} if IS_IB_ASYNC else {}
 """What is asked for while connecting: with ib_async positions only, with ib_insync executions and the account's values,
 too. Nobody needs them, and each is one more that a gateway may fail to answer."""
@@ -31,6 +34,9 @@ class LibraryEvents(Protocol):
     def undecodable(self, fields: Sequence[str]) -> None:
         """A message came that makes no sense."""
 
+    def out_of_step(self, length: int) -> None:
+        """A message of an impossible length (in bytes) was announced: nothing after it can be decoded."""
+
 
 class LibrarySession:
     """One life of a connection to a gateway.
@@ -47,7 +53,9 @@ class LibrarySession:
         self._ib.errorEvent += self._on_error
         self._ib.disconnectedEvent += self._on_disconnected
         self._ib.client.conn.disconnected += self._on_socket_closed
+        self._ib.client.conn.hasData += self._check_length
         self._ib.client.decoder = StrictDecoder(self._ib.wrapper, events.undecodable)
+        self._is_out_of_step = False
 
     async def connect(self, host: str, port: int, client_id: int, *, timeout_seconds: float) -> None:
         """Connect, readonly: orders are neither read nor sent.
@@ -72,6 +80,7 @@ class LibrarySession:
         self._ib.errorEvent -= self._on_error
         self._ib.disconnectedEvent -= self._on_disconnected
         self._ib.client.conn.disconnected -= self._on_socket_closed
+        self._ib.client.conn.hasData -= self._check_length
         if self._ib.client.isReady():
             self._ib.disconnect()
         else:
@@ -192,3 +201,14 @@ class LibrarySession:
 
     def _on_socket_closed(self, _message: str) -> None:
         self._events.lost()
+
+    def _check_length(self, _: bytes) -> None:
+        """Look at the message that has begun to arrive, when the library is through with those before it.
+
+        It would wait for the announced length, and decode nothing more.
+        """
+        begun = self._ib.client._data  # noqa: SLF001 -- see the module
+        length = int.from_bytes(begun[:_LENGTH_BYTES], "big") if len(begun) >= _LENGTH_BYTES else 0
+        if length > _LONGEST_MESSAGE and not self._is_out_of_step:
+            self._is_out_of_step = True
+            self._events.out_of_step(length)
