@@ -17,12 +17,13 @@ REASONS: Final = {
 
 def verdict_text(verdict: DatasetVerdict) -> Text:
     """Return the verdict in its colour: "complete", or what is wrong."""
-    style = "green" if verdict.complete else "yellow"
-    words = verdict_words(verdict)
-    return Text(words, style=style if words != NO_CALENDAR else "dim")
+    style = "yellow" if not verdict.complete else "green" if sessions_are_known(verdict) else ""
+    return Text(verdict_words(verdict), style=style)
 
 
-NO_CALENDAR: Final = "no sessions are known for it, so gaps cannot be told"
+def sessions_are_known(verdict: DatasetVerdict) -> bool:
+    """Say whether it is known when there should be bars: otherwise gaps cannot be told."""
+    return bool(verdict.expected_bars) or not verdict.stored_bars
 
 
 def verdict_words(verdict: DatasetVerdict) -> str:
@@ -32,8 +33,8 @@ def verdict_words(verdict: DatasetVerdict) -> str:
         parts.insert(0, missing_words(verdict))
     if parts:
         return ", ".join(parts)
-    if not verdict.expected_bars and not verdict.calendar:
-        return NO_CALENDAR
+    if not sessions_are_known(verdict):
+        return "no faults; gaps cannot be told, as the sessions are not known"
     if verdict.missing_bars:
         return f"complete, but for {counted(verdict.missing_bars, 'bar')} that the gateway does not have"
     return "complete" if verdict.complete else "incomplete"

@@ -74,6 +74,7 @@ class LineDisplay:
         self._prefixed = prefixed
         self._told: dict[str, tuple[object, ...]] = {}
         self._instruments: dict[tuple[str, str], InstrumentProgress] = {}
+        self._told_instruments: set[tuple[str, str]] = set()
 
     @classmethod
     def of(cls, printer: Printer, *, prefixed: bool) -> "LineDisplay":
@@ -103,10 +104,13 @@ class LineDisplay:
         self._print(self._line(operation))
 
     def _update_instruments(self, operation: Operation) -> None:
-        """Print a line for each instrument of a load that is over."""
+        """Print a line for each instrument of a load that is over: when it has stood still, as its chunks may grow."""
         for each in instrument_progress(operation):
-            if each.is_over and self._instruments.get((operation.id, each.name)) != each:
-                self._instruments[operation.id, each.name] = each
+            key = (operation.id, each.name)
+            stands = is_final(operation) or self._instruments.get(key) == each
+            self._instruments[key] = each
+            if each.is_over and stands and key not in self._told_instruments:
+                self._told_instruments.add(key)
                 self._print(f"{operation.id if self._prefixed else ''}  {each.name}: {each.words}")
 
     def history(self, operation_id: str, metrics: Metrics) -> None:

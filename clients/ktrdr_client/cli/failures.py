@@ -9,6 +9,10 @@ from ktrdr_client.errors import DeadlineExceeded, InvalidArgument, KtrdrError, U
 from ktrdr_client.times import duration_text
 
 _REFUSED_BY_THE_GATEWAY = frozenset({"GATEWAY_REFUSED"})
+_HINTS = {
+    "DATASET_AMBIGUOUS": "name it:  --source ib|replay|imported, or --contract-id ID; what is stored: ktrdr data list",
+}
+"""What a refusal means in flags of commands; the services know only the names of the contract."""
 
 
 class Explanation(NamedTuple):
@@ -39,6 +43,8 @@ def explain(error: Exception, invocation: Invocation | None) -> Explanation | No
 
 def _with_retry(error: KtrdrError) -> str:
     text = "\n".join(error_text_lines(error))
+    if hint := _HINTS.get(error.reason):
+        text += f"\n  {hint}"
     if error.retry_after is not None:
         text += f"\n  try again in {duration_text(error.retry_after)}"
     return text

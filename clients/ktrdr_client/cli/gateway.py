@@ -91,6 +91,8 @@ def _socket_words(answer: GetGatewayResponse) -> str:
 
 
 def _clock_words(answer: GetGatewayResponse) -> str:
+    if answer.source == SOURCE_REPLAY:
+        return ", the present of the recording"
     if not answer.HasField("clock_difference"):
         return ""
     difference = answer.clock_difference.ToTimedelta()

@@ -16,7 +16,7 @@ from ktrdr_client.cli.data.flags import End, IbHost, Rth, Source, Start, What, c
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
 from ktrdr_client.cli.data.list import datasets_of
 from ktrdr_client.cli.data.verdict_facts import verdict_lines
-from ktrdr_client.cli.dataset_verdicts import revision_words, verdict_text
+from ktrdr_client.cli.dataset_verdicts import revision_words, sessions_are_known, verdict_text
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation, OutputFormat, UsageProblem
 from ktrdr_client.cli.printer import Printer, message_values
@@ -162,7 +162,7 @@ def _row(checked: Checked) -> list[str | Text]:
         date_text(verdict.dataset.first_bar_time),
         date_text(verdict.dataset.last_bar_time),
         f"{verdict.stored_bars:,}",
-        f"{verdict.expected_bars:,}" if verdict.calendar else "",
+        f"{verdict.expected_bars:,}" if sessions_are_known(verdict) else "",
         words,
     ]
 

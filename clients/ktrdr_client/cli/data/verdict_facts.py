@@ -7,7 +7,7 @@ from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY, DatasetVerdict, Revision
 from rich.text import Text
 
 from ktrdr_client.cli.data.commands import data_command, last_text, moment_text
-from ktrdr_client.cli.dataset_verdicts import counted, fault_words, missing_words, verdict_text
+from ktrdr_client.cli.dataset_verdicts import counted, fault_words, missing_words, sessions_are_known, verdict_text
 from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.words import dataset_title, time_text
 from ktrdr_client.states import source_name
@@ -25,7 +25,7 @@ def verdict_lines(verdict: DatasetVerdict) -> list[Text]:
     lines = [
         head,
         fact("checked", f"{moment_text(start, key)} … {last_text(end, key)}, source {source_name(key.source)}"),
-        fact("sessions", verdict.calendar or "none are known: gaps cannot be told"),
+        fact("sessions", verdict.calendar or "not known: gaps cannot be told"),
         fact("bars", _bars_words(verdict)),
     ]
     if verdict.missing_bars:
@@ -42,7 +42,7 @@ def verdict_lines(verdict: DatasetVerdict) -> list[Text]:
 
 
 def _bars_words(verdict: DatasetVerdict) -> str:
-    if not verdict.calendar:
+    if not sessions_are_known(verdict):
         return f"{verdict.stored_bars:,} stored"
     return f"{verdict.stored_bars:,} stored, {verdict.expected_bars:,} expected"
 
