@@ -1,10 +1,9 @@
 """Storing bars from elsewhere."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -15,14 +14,13 @@ from services.common.threads import in_thread
 from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.contracts.instruments import with_defaults
 from services.ib_host.importing.faults import refused
-from services.ib_host.importing.table import imported_table
+from services.ib_host.importing.spool import Spool
+from services.ib_host.importing.table import Imported, imported_table
 from services.ib_host.loading.spec import invalid_request
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.streaming.bars_query import key_faults
 
 MOST_BYTES: Final = 2**30
-_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-"""What the format of Arrow says a stream ends with. One that lacks it may have been cut at a batch."""
 _ALWAYS_POSITIVE: Final = frozenset({bars_pb2.SECURITY_TYPE_STOCK, bars_pb2.SECURITY_TYPE_FOREX})
 
 
@@ -54,47 +52,45 @@ class BarImports:
         if first is None:
             raise invalid_request([FieldViolation("key", "is missing: the call has no messages")])
         key = _complete(first.key)
+        spool = Spool(self._folder)
         try:
-            file = await in_thread(self._open)
-            with file:
-                await self._receive(first, requests, file)
-                async with self._turn:
-                    return await in_thread(self._keep, key, file, replace=first.replace)
+            await self._receive(first, requests, spool)
+            async with self._turn:
+                # To the host a caller that goes away looks like one that has sent all, and only then like one that has
+                # gone: reading and checking come first, and what is cancelled meanwhile is not stored.
+                imported = await in_thread(_read, key, spool)
+                return await in_thread(self._keep, key, imported, replace=first.replace)
         except OSError as error:
             reason = ErrorReason.ERROR_REASON_STORAGE_FULL
             raise ServiceError(reason, path=self._folder.name, detail=error.strerror or "") from error
-
-    def _open(self) -> IO[bytes]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Without a name, so that it is gone with the process, however that ends.
-        return tempfile.TemporaryFile(dir=self._folder)
+        finally:
+            spool.close()
 
     async def _receive(
-        self, first: ib_pb2.ImportBarsRequest, requests: AsyncIterator[ib_pb2.ImportBarsRequest], file: IO[bytes]
+        self, first: ib_pb2.ImportBarsRequest, requests: AsyncIterator[ib_pb2.ImportBarsRequest], spool: Spool
     ) -> None:
-        size = len(first.arrow_ipc)
-        await in_thread(file.write, first.arrow_ipc)
+        await in_thread(spool.write, first.arrow_ipc)
         async for request in requests:
             if request.HasField("key"):
                 raise invalid_request([FieldViolation("key", "belongs into the first message only")])
-            size += len(request.arrow_ipc)
-            if size > MOST_BYTES:
+            if spool.size + len(request.arrow_ipc) > MOST_BYTES:
                 raise refused("has more than 1 GiB: bring the bars in several calls")
-            await in_thread(file.write, request.arrow_ipc)
+            await in_thread(spool.write, request.arrow_ipc)
 
-    def _keep(self, key: bars_pb2.DatasetKey, file: IO[bytes], *, replace: bool) -> ib_pb2.ImportBarsResponse:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - len(_END)))
-        if file.read() != _END:
-            raise refused("does not end as an Arrow IPC stream does: close its writer before the last bytes are sent")
-        file.seek(0)
-        positive = key.instrument.security_type in _ALWAYS_POSITIVE
-        imported = imported_table(file, BAR_LENGTHS[key.bar_size], positive=positive)
+    def _keep(self, key: bars_pb2.DatasetKey, imported: Imported, *, replace: bool) -> ib_pb2.ImportBarsResponse:
         store = self._store.replace if replace else self._store.merge
         outcome = store(key, imported.bars)
         return ib_pb2.ImportBarsResponse(
             dataset=outcome.dataset, received_rows=imported.received_rows, new_rows=outcome.new_rows
         )
+
+
+def _read(key: bars_pb2.DatasetKey, spool: Spool) -> Imported:
+    file = spool.whole()
+    if file is None:
+        raise refused("does not end as an Arrow IPC stream does: close its writer before the last bytes are sent")
+    positive = key.instrument.security_type in _ALWAYS_POSITIVE
+    return imported_table(file, BAR_LENGTHS[key.bar_size], positive=positive)
 
 
 def _complete(key: bars_pb2.DatasetKey) -> bars_pb2.DatasetKey:

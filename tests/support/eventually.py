@@ -41,3 +41,17 @@ def eventually_sync(probe: Callable[[], T], *, timeout_seconds: float = 20.0, in
             message = f"condition not met within {timeout_seconds} s; last value: {value!r}"
             raise AssertionError(message)
         time.sleep(interval_seconds)
+
+
+async def settled(probe: Callable[[], T], *, interval_seconds: float = 0.2, timeout_seconds: float = 20.0) -> T:
+    """Return the value of `probe` once it has stayed the same for an interval."""
+    deadline = time.monotonic() + timeout_seconds
+    value = probe()
+    while True:
+        await asyncio.sleep(interval_seconds)
+        before, value = value, probe()
+        if before == value:
+            return value
+        if time.monotonic() > deadline:
+            message = f"it still changes after {timeout_seconds} s; last value: {value!r}"
+            raise AssertionError(message)
