@@ -4,13 +4,18 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from services.ib_host.replay.fields import encode_field
-from services.ib_host.replay.framing import encode_frame
+from services.ib_host.replay.framing import RECEIVE_BYTES, encode_frame
+from services.ib_host.replay.messages import Outbound
 from services.ib_host.replay.wire import Fields
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of 0: closing sends RST instead of FIN."""
+
+_START_AT: Final = 2
+"""The field of a long answer that no client reads: the text of where its window begins."""
 
 Alteration = Callable[[Fields], Sequence[bytes]]
 """Returns the bytes that go out in place of a frame."""
@@ -34,7 +39,7 @@ class Connection:
 
     def send(self, fields: Fields) -> None:
         """Queue one frame; a client that has gone away gets nothing, and nobody is told."""
-        self.write(encode(fields))
+        self.write(encode_readable(fields))
 
     def write(self, data: bytes) -> None:
         """Queue bytes that need not be a frame."""
@@ -108,3 +113,14 @@ class _AlteredConnection(Connection):
 def encode(fields: Fields) -> bytes:
     """Return one frame of values."""
     return encode_frame([encode_field(field) for field in fields])
+
+
+def encode_readable(fields: Fields) -> bytes:
+    """Return one frame of values that every client reads.
+
+    IB's own client loses a long answer that is a multiple of what it takes at once; a blank makes it longer.
+    """
+    frame = encode(fields)
+    if len(frame) % RECEIVE_BYTES or fields[0] not in {Outbound.HISTORICAL_DATA, Outbound.HISTORICAL_SCHEDULE}:
+        return frame
+    return encode([*fields[:_START_AT], f"{fields[_START_AT]} ", *fields[_START_AT + 1 :]])

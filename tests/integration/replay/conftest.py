@@ -62,6 +62,8 @@ class Client:
 
 
 Connect = Callable[..., Awaitable[Client]]
+NEWEST: int = library.client.Client.MaxClientVersion
+"""The highest version of the protocol that the library speaks."""
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ async def connect() -> AsyncIterator[Connect]:
     clients: list[Client] = []
 
     async def connect(
-        gateway: ReplayServer, *, client_id: int = 1, readonly: bool = True, max_version: int = 176
+        gateway: ReplayServer, *, client_id: int = 1, readonly: bool = True, max_version: int = NEWEST
     ) -> Client:
         client = Client()
         clients.append(client)

@@ -7,7 +7,7 @@ import pytest
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
-from tests.integration.replay.conftest import Client, Connect, RawClient
+from tests.integration.replay.conftest import NEWEST, Client, Connect, RawClient
 from tests.support.eventually import eventually
 from tests.support.gateway_library import library
 
@@ -19,7 +19,7 @@ async def test_a_client_connects_and_synchronises(
 ) -> None:
     client = await connect(gateway, client_id=client_id, readonly=readonly)
     assert client.ib.isConnected()
-    assert client.ib.client.serverVersion() == 176
+    assert client.ib.client.serverVersion() == NEWEST
     assert client.ib.managedAccounts() == ["REPLAY1"]
     assert [*client.ib.positions(), *client.ib.openTrades(), *client.ib.fills()] == []
     assert {(value.tag, value.value) for value in client.ib.accountValues()} >= {("NetLiquidation", "0.00")}
@@ -28,7 +28,7 @@ async def test_a_client_connects_and_synchronises(
     assert bool(gateway.journal.of(Inbound.AUTO_OPEN_ORDERS)) is (client_id == 0)
 
 
-@pytest.mark.parametrize("version", [157, 163, 164, 166, 174, 176])
+@pytest.mark.parametrize("version", sorted({157, 163, 164, 166, 174, 176, NEWEST}))
 async def test_each_version_is_understood_by_the_client(
     gateway: ReplayServer, connect: Connect, version: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,14 +109,20 @@ async def test_nothing_is_sent_between_the_version_and_the_start(raw: RawClient)
 
 @pytest.mark.parametrize(
     ("versions", "agreed"),
-    [(b"v100..225", "176"), (b"v157", "157"), (b"v100..170 +PACEAPI", "170"), (b"v176..178", "176")],
+    [
+        (b"v100..225", "178"),
+        (b"v157", "157"),
+        (b"v100..170 +PACEAPI", "170"),
+        (b"v176..178", "178"),
+        (b"v157..176", "176"),
+    ],
 )
 async def test_the_lower_maximum_is_agreed_on(raw: RawClient, versions: bytes, agreed: str) -> None:
     raw.greet(versions)
     assert (await raw.receive())[0] == agreed
 
 
-@pytest.mark.parametrize("greeting", [b"v100..156", b"v177..225", b"hello", b""])
+@pytest.mark.parametrize("greeting", [b"v100..156", b"v179..225", b"hello", b""])
 async def test_a_greeting_without_a_common_version_is_hung_up_on(raw: RawClient, greeting: bytes) -> None:
     raw.greet(greeting)
     assert await raw.rest() == b""
