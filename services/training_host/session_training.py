@@ -5,6 +5,7 @@ from ktrdr.training.v1.training_pb2 import TrainingSpec
 
 from services.host.folder import SessionFolder
 from services.host.worker import WorkerSession
+from services.training_host.bars.cache import BarCache
 from services.training_host.bars.chosen import chosen_bars
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.checkpoints.store import CheckpointStore
@@ -18,13 +19,14 @@ from services.training_host.strategy.strategy import Strategy
 from services.training_host.training_run import TrainingRun
 
 
-def train_session(session: WorkerSession, *, ib_host: str, threads: int) -> None:
+def train_session(session: WorkerSession, *, ib_host: str, threads: int, cache: BarCache | None = None) -> None:
     """Train what a session asks for, and record the result.
 
     Args:
         session: The session, entered.
         ib_host: Address of the IB host, HOST:PORT.
         threads: Threads inside one operation of the network.
+        cache: Of bars that were read from the IB host before; None for none.
 
     Raises:
         ktrdr_bridge.Cancelled: A stop was asked for.
@@ -37,7 +39,7 @@ def train_session(session: WorkerSession, *, ib_host: str, threads: int) -> None
     except StrategyInvalid as error:
         # Checked at the start already; a newer host may have adopted an older one's session.
         raise strategy_invalid(error.faults) from None
-    load_bars = chosen_bars(spec, ib_host=ib_host, progress=session.bridge)
+    load_bars = chosen_bars(spec, ib_host=ib_host, progress=session.bridge, cache=cache)
     checkpoints = CheckpointStore(SessionFolder(session.folder).checkpoints, keep=strategy.training.checkpoints.keep)
 
     def recorded_bars(strategy: Strategy) -> LoadedBars:

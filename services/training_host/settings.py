@@ -33,6 +33,13 @@ class TrainingHostSettings(HostSettings):
 
     port: Port = Field(default=5002, description="Port to listen on; 0 lets the system choose.")
     ib_host: Address = Field(default="127.0.0.1:5001", description="IB host that bars come from, HOST:PORT.")
+    bar_cache_mb: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="Most megabytes of bars from the IB host that are kept, so that those that have not changed are "
+        "not sent again. 0 keeps none.",
+    )
     threads: int = Field(
         default=1,
         ge=1,

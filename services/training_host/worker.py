@@ -23,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="services.training_host.worker", description="Train one session.")
     parser.add_argument("--session", type=Path, required=True, help="folder of the session")
     parser.add_argument("--ib-host", required=True, help="IB host that bars come from, HOST:PORT")
+    parser.add_argument("--bar-cache", type=Path, help="folder of bars that were read before")
+    parser.add_argument("--bar-cache-mb", type=int, default=0, help="bound of that folder; 0 for no cache")
     parser.add_argument("--threads", type=int, default=1, help="threads inside one operation of the network")
     parser.add_argument("--log-bytes", type=int, default=DEFAULT_LOG_BYTES, help="size at which the log is rotated")
     parser.add_argument("--journal-bytes", type=int, default=DEFAULT_JOURNAL_BYTES, help="bound of the journal")
@@ -34,9 +36,11 @@ def main(arguments: Sequence[str]) -> int:
         session.bridge.advance(0, step="loading libraries")
         # They take seconds to load. The session is open by then: it shows as alive, and can be cancelled.
         load_libraries()
-        from services.training_host.session_training import train_session  # noqa: PLC0415  # loaded above
+        from services.training_host.bars.cache import BarCache  # noqa: PLC0415  # loaded above
+        from services.training_host.session_training import train_session  # noqa: PLC0415  # likewise
 
-        train_session(session, ib_host=options.ib_host, threads=options.threads)
+        cache = BarCache(options.bar_cache, options.bar_cache_mb * 10**6) if options.bar_cache else None
+        train_session(session, ib_host=options.ib_host, threads=options.threads, cache=cache)
     return 0
 
 

@@ -8,10 +8,12 @@ from typing import Final
 
 import grpc
 import pyarrow as pa
+import structlog
 from ktrdr.host.v1.session_pb2 import DatasetUse
 from ktrdr.ib.v1 import bars_pb2, ib_pb2_grpc
 
 from services.common.channel import client_options
+from services.training_host.bars.cache import BarCache
 from services.training_host.bars.dataset_name import dataset_name
 from services.training_host.bars.loaded import LoadedBars
 from services.training_host.bars.missing import MissingBars
@@ -22,6 +24,7 @@ from services.training_host.failures import bar_source_unavailable, bars_missing
 from services.training_host.progress import Progress
 from services.training_host.strategy.strategy import Strategy
 
+_LOG = structlog.get_logger(__name__)
 TRIES: Final = 5
 PAUSE_SECONDS: Final = 1.0
 
@@ -60,6 +63,7 @@ class IbHostBars:
         source: Real or recorded bars; unspecified for whichever is stored.
         what_to_show: What the bars show; unspecified for trades.
         progress: Told about the rows that have arrived.
+        cache: Of bars that were read before; None for none.
         pause_seconds: Between two tries to reach the host.
     """
 
@@ -67,6 +71,7 @@ class IbHostBars:
     source: bars_pb2.Source.ValueType
     what_to_show: bars_pb2.WhatToShow.ValueType
     progress: Progress
+    cache: BarCache | None = None
     pause_seconds: float = PAUSE_SECONDS
 
     def load(self, strategy: Strategy) -> LoadedBars:
@@ -134,15 +139,21 @@ class IbHostBars:
             self.progress.advance(before + received, step=reading.step(asked, before + received))
 
         try:
-            return read_series(stub, asked, on_rows)
+            series = read_series(stub, asked, on_rows, self.cache)
         except (pa.ArrowException, NotBars):
             detail = f"It answers with something other than bars of {asked.symbol} {asked.timeframe}"
             raise bar_source_unavailable(self.address, detail) from None
+        if series is not None:
+            _LOG.info(
+                "bars_read", symbol=asked.symbol, timeframe=asked.timeframe, bars=len(series.bars), cached=series.cached
+            )
+        return series
 
     def _loaded(self, found: Sequence[StoredSeries]) -> LoadedBars:
         by_source = {series.dataset.key.source: series.bars for series in found}
-        if {bars_pb2.SOURCE_REPLAY, bars_pb2.SOURCE_IB} <= set(by_source):
-            recorded, real = by_source[bars_pb2.SOURCE_REPLAY], by_source[bars_pb2.SOURCE_IB]
+        recorded = by_source.pop(bars_pb2.SOURCE_REPLAY, None)
+        if recorded is not None and by_source:
+            real = next(iter(by_source.values()))
             raise mixed_sources(f"{recorded.symbol} {recorded.timeframe}", f"{real.symbol} {real.timeframe}")
         what = f"dataset version {found[0].dataset.version}" if len(found) == 1 else f"{len(found)} datasets"
         return LoadedBars(
@@ -151,7 +162,7 @@ class IbHostBars:
             source=found[0].dataset.key.source,
             datasets=[
                 DatasetUse(fingerprint=dataset.fingerprint, name=dataset_name(dataset.key), bars=len(bars))
-                for bars, dataset in found
+                for bars, dataset, _ in found
             ],
         )
 
