@@ -46,7 +46,8 @@ def _heading(bars: Bars, shown: int) -> Text:
 
 def _cells(row: dict[str, Any], *, dates: bool) -> list[str]:
     prices = [f"{row[name]:,.4f}".rstrip("0").rstrip(".") for name in _NUMBERS[:-1]]
-    return [_time(row["time"], dates=dates), *prices, f"{row['volume']:,.0f}"]
+    # IB's volume of prices that nobody traded at is -1.
+    return [_time(row["time"], dates=dates), *prices, f"{row['volume']:,.0f}" if row["volume"] >= 0 else ""]
 
 
 def _time(moment: datetime, *, dates: bool) -> str:

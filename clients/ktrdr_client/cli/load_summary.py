@@ -47,7 +47,8 @@ def _bars_words(load: InstrumentLoad) -> str:
     text = f"{instrument_title(key.instrument)} {bar_size_name(key.bar_size)}: {load.range_rows:,}"
     text += f" of {load.dataset.rows:,}" if 0 < load.range_rows < load.dataset.rows else ""
     if load.range_rows:
-        text += f", {date_text(load.range_first_bar_time)} … {date_text(load.range_last_bar_time)}"
+        first, last = date_text(load.range_first_bar_time), date_text(load.range_last_bar_time)
+        text += f", {first} … {last}" if first != last else f", {first}"
     if not load.new_rows:
         return f"{text} (nothing new)"
     return text + (f" ({load.new_rows:,} new)" if load.new_rows != load.range_rows else "")

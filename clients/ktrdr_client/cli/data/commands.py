@@ -70,6 +70,7 @@ def _kind_words(instrument: Instrument) -> list[str]:
             words += ["--last-trade-date", instrument.last_trade_date]
         return words
     words = ["--type", security_type_name(kind)] if kind == bars_pb2.SECURITY_TYPE_INDEX else []
+    words += ["--exchange", instrument.exchange] if words and instrument.exchange else []
     if kind != bars_pb2.SECURITY_TYPE_FOREX and instrument.currency not in {"", "USD"}:
         words += ["--currency", instrument.currency]
     return words

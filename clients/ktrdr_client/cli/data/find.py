@@ -36,7 +36,7 @@ async def find(
         [
             [
                 each.symbol,
-                security_type_name(each.security_type),
+                security_type_name(each.security_type) if each.security_type else "other",
                 each.primary_exchange or each.exchange,
                 each.currency,
                 str(each.contract_id or ""),

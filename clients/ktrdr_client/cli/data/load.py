@@ -3,20 +3,21 @@
 from typing import Annotated, Final
 
 import typer
-from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, WHAT_TO_SHOW_ADJUSTED_LAST, Instrument
+from ktrdr.ib.v1.bars_pb2 import WHAT_TO_SHOW_ADJUSTED_LAST
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import parse_bar_size
 from ktrdr_client.cli.data.flags import Rth, What
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
+from ktrdr_client.cli.data.stored_instruments import stored_instruments
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation, UsageProblem
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.start import finish_or_detach
 from ktrdr_client.cli.work_flags import TimeLimit
-from ktrdr_client.instruments import default_prices, instrument_title
-from ktrdr_client.specs import data_load_spec
+from ktrdr_client.instruments import default_prices
+from ktrdr_client.specs import data_load_spec, dataset_key
 from ktrdr_client.states import parse_what_to_show
 
 _MODES: Final = {
@@ -86,7 +87,8 @@ async def load(
     printer = Printer(invocation)
     async with AsyncClient(invocation.server) as client:
         if not mode and chosen == "tail":
-            await _refuse_unless_stored(client, instruments, bar, prices, use_rth=rth, host=host)
+            alike = dataset_key(instruments[0], bar, what_to_show=prices, use_rth=rth)
+            instruments = await stored_instruments(client, instruments, alike, host=host)
         operation = await client.create_data_load(
             instruments,
             bar,
@@ -108,31 +110,3 @@ def _default_mode(prices: str, start: str | None) -> str:
     if parse_what_to_show(prices) == WHAT_TO_SHOW_ADJUSTED_LAST:
         return "full"  # every dividend changes all of them: they are always loaded whole
     return "tail" if start is None else "range"
-
-
-async def _refuse_unless_stored(
-    client: AsyncClient, instruments: list[Instrument], bar: str, prices: str, *, use_rth: bool, host: str
-) -> None:
-    """Refuse to go on where there is nothing to go on from: how far back to begin is for people to say.
-
-    Raises:
-        UsageProblem: Some of the instruments have no such bars.
-    """
-    missing, alike = [], (parse_bar_size(bar), parse_what_to_show(prices), use_rth)
-    for wanted in instruments:
-        stored = [
-            each.key
-            async for each in client.data.datasets(symbol=wanted.symbol, host=host)
-            if each.key.source != SOURCE_IMPORTED
-            and (each.key.bar_size, each.key.what_to_show, each.key.use_rth) == alike
-        ]
-        if not stored:
-            missing.append(instrument_title(wanted))
-    if missing:
-        names = " ".join(missing)
-        message = (
-            f"nothing is stored of {names} {bar} yet; say how far back to begin\n"
-            f"  from a day on:              ktrdr data load {names} {bar} --start 2020-01-01\n"
-            f"  all that the gateway has:   ktrdr data load {names} {bar} --mode full"
-        )
-        raise UsageProblem(message)
