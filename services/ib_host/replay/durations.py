@@ -5,9 +5,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from services.ib_host.replay.hours import MarketHours
 from services.ib_host.replay.market import NEW_YORK, session_close
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -63,27 +64,32 @@ class Duration:
         except (OverflowError, ValueError):  # before the first year that dates can have
             return EARLIEST
 
-    def intraday_start(self, end: datetime, sessions: Sequence[date], *, zone: ZoneInfo) -> datetime:
+    def intraday_start(self, end: datetime, sessions: Sequence[date], *, hours: MarketHours) -> datetime:
         """Return the instant from which on bars of less than a day start within this duration before `end`.
 
         It lies inside, and the end outside: requests of which each ends where the one before it started show every
         bar once. A number of trading days reaches back to the same time of the local clock as many sessions earlier;
-        between two sessions, to the midnight before so many sessions. So a trading day is never less than a day.
+        between two sessions, to the beginning of the day of the session so many before. So a trading day is never less
+        than a day.
 
         Args:
             end: aware.
-            sessions: the stock's trading days by the local clock, ascending.
-            zone: of the local clock.
+            sessions: the trading days, ascending.
+            hours: of the sessions.
         """
         if self.unit != "D":
-            return self.start(end, sessions, zone=zone)
-        local = end.astimezone(zone)
-        in_session = bisect_right(sessions, local.date())
-        within = in_session > 0 and sessions[in_session - 1] == local.date()
+            return self.start(end, sessions, zone=hours.zone)
+        session = hours.session_of(end)
+        in_session = bisect_right(sessions, session)
+        within = in_session > 0 and sessions[in_session - 1] == session
         first = in_session - self.count - (1 if within else 0)
         if first < 0:
             return EARLIEST
-        return datetime.combine(sessions[first], local.time() if within else time(), zone)
+        if not within:
+            return hours.begins(sessions[first])
+        local = end.astimezone(hours.zone)
+        day = sessions[first] + (local.date() - session)
+        return datetime.combine(day, local.time(), hours.zone)
 
     def _start(
         self, end: datetime, sessions: Sequence[date], close: Callable[[date], datetime], zone: ZoneInfo

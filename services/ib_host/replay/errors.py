@@ -44,6 +44,11 @@ def unknown_contract() -> RequestRefused:
     return RequestRefused(200, "No security definition has been found for the request")
 
 
+def ambiguous_contract(symbol: str) -> RequestRefused:
+    """200: several contracts fit where one is needed."""
+    return RequestRefused(200, f"The contract description specified for {symbol} is ambiguous.")
+
+
 def historical_service(message: str) -> RequestRefused:
     """162: what the historical data service has to say; the text decides what it means."""
     return RequestRefused(162, f"Historical Market Data Service error message:{message}")
@@ -52,6 +57,17 @@ def historical_service(message: str) -> RequestRefused:
 def no_data(symbol: str, exchange: str, what: str) -> RequestRefused:
     """162: the window asked for holds no bars."""
     return historical_service(f"HMDS query returned no data: {symbol}@{exchange} {what.capitalize()}")
+
+
+def no_trades(symbol: str, security_type: str, bar_size: str) -> RequestRefused:
+    """162: trades of currencies are told to nobody."""
+    last = {"1 day": "1d"}.get(bar_size, bar_size)
+    return historical_service(f"No historical market data for {symbol}/{security_type}@FXSUBPIP Last {last}")
+
+
+def end_date_for_continuous_future() -> RequestRefused:
+    """10339: a continuous future has no history but the one up to now."""
+    return RequestRefused(10339, "Setting end date/time for continuous future security type is not allowed.")
 
 
 def invalid_step(bar_size: str) -> RequestRefused:

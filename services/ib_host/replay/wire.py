@@ -13,7 +13,8 @@ from services.ib_host.replay.market import NEW_YORK
 from services.ib_host.replay.messages import Outbound
 
 MIN_VERSION = 157
-MAX_VERSION = 176
+MAX_VERSION = 178
+"""What is agreed on with ib_async; with ib_insync it is 176. Later versions change more than the fields here."""
 
 Fields = Sequence[Field]
 
@@ -63,22 +64,24 @@ class Wire:
         fields: list[Field] = [Outbound.CONTRACT_DATA]
         if self.version < 164:
             fields.append(8)
-        fields += [request_id, instrument.symbol, instrument.security_type, "", 0, "", exchange]
-        fields += [instrument.currency, instrument.symbol]
-        fields += [instrument.trading_class, instrument.trading_class, instrument.con_id, 0.01]
+        last_day = f"{instrument.expiry:%Y%m%d}" if instrument.expiry else ""
+        fields += [request_id, instrument.symbol, instrument.security_type, last_day, 0, "", exchange]
+        fields += [instrument.currency, instrument.local_name]
+        fields += [instrument.trading_class, instrument.trading_class, instrument.con_id, instrument.min_tick]
         if self.version < 164:
             fields.append(100)  # multiplier of market data sizes
-        fields += ["", "LMT,MKT", ",".join(instrument.exchanges), 1, 0, instrument.name, instrument.primary_exchange]
-        fields += ["", instrument.industry, instrument.category, instrument.subcategory]
+        fields += [instrument.multiplier, "LMT,MKT", ",".join(instrument.exchanges), 1, 0, instrument.name]
+        fields += ["" if instrument.expiry else instrument.primary_exchange]
+        fields += [instrument.contract_month, instrument.industry, instrument.category, instrument.subcategory]
         fields.append(instrument.hours.zone_on_the_wire)
         fields += [hours.trading, hours.liquid, "", ""]
         fields.append(0)  # no further ids of the security
         fields += [
             1,
-            "",
-            "",
+            instrument.symbol if instrument.expiry else "",
+            "IND" if instrument.expiry else "",
             ",".join("26" for _ in instrument.exchanges),
-            "",
+            last_day,
             "COMMON" if instrument.security_type == "STK" else "",
         ]
         if self.version == 163:

@@ -169,7 +169,6 @@ async def test_the_schedule_names_the_sessions(generated: ReplayServer, connect:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        ({"size": "30 secs"}, 321, "XYZ has no bars that this size is made of: use a longer size instead of 30 secs"),
         ({"size": "90 mins"}, 321, "Historical data bar size setting is invalid."),
         ({"size": "1 hour", "duration": "1800 S"}, 162, "invalid step: 1 hour"),
         ({"size": "1 min", "what": "SCHEDULE"}, 321, "Only a bar size of 1 day is supported with SCHEDULE"),
@@ -197,8 +196,8 @@ async def test_a_folder_is_served_with_its_contracts_and_their_local_clock(tmp_p
         client = await connect(gateway)
         euro = library.Forex("EURUSD")
         [details] = await client.ib.reqContractDetailsAsync(euro)
-        first, second = await ask(client, "2 D", "5 mins", contract=euro, date_format=1)
-        [day] = await ask(client, "1 W", "1 day", contract=euro)
+        first, second = await ask(client, "2 D", "5 mins", what="MIDPOINT", contract=euro, date_format=1)
+        [day] = await ask(client, "1 W", "1 day", what="MIDPOINT", contract=euro)
     assert (details.contract.secType, details.contract.exchange, details.timeZoneId) == (
         *("CASH", "IDEALPRO"),
         "Europe/Berlin",

@@ -116,7 +116,7 @@ def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
     [
         (["--now", "yesterday"], "replay-gateway: now = yesterday (from --now):"),
         (["--latency-ms", "-1"], "replay-gateway: latency_ms = -1 (from --latency-ms):"),
-        (["--server-version", "178"], "replay-gateway: server_version = 178 (from --server-version):"),
+        (["--server-version", "179"], "replay-gateway: server_version = 179 (from --server-version):"),
         (["--data", "generated:A?days=0"], "replay-gateway: data = generated:A?days=0 does not say what to generate:"),
         (["--data", "/nowhere.csv"], "replay-gateway: data = /nowhere.csv can't be read: No such file or directory."),
         (

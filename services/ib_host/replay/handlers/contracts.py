@@ -1,20 +1,21 @@
 """Finding contracts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 from services.ib_host.replay.contract_query import ContractQuery
 from services.ib_host.replay.errors import unknown_contract
 from services.ib_host.replay.fields import FieldReader
 from services.ib_host.replay.gateway import Gateway
-from services.ib_host.replay.hours import Span
+from services.ib_host.replay.hours import MarketHours
 from services.ib_host.replay.instruments import Instrument
+from services.ib_host.replay.markets import MARKETS, Market
 from services.ib_host.replay.session import Session
 from services.ib_host.replay.wire import TradingHours
 
 _DAYS_OF_HOURS = 6
 _MOST_SAMPLES = 16
-_SATURDAY = 5
+_DAY = timedelta(days=1)
 
 
 class ContractDetails:
@@ -34,7 +35,7 @@ class ContractDetails:
         fields.skip()
         request_id = fields.read_request_id()
         query = ContractQuery.read(fields)
-        found = query.find(self._gateway.instruments.values())
+        found = query.find(self._gateway.instruments.values(), self._gateway.clock.now().date())
         if not found:
             raise unknown_contract()
         for instrument in found:
@@ -47,9 +48,12 @@ class ContractDetails:
         hours = instrument.hours
         today = hours.session_of(self._gateway.clock.now())
         days = [today + timedelta(days=n) for n in range(_DAYS_OF_HOURS)]
-        sessions = self._gateway.history.sessions(instrument.symbol)
+        market = MARKETS.get(instrument.security_type, MARKETS["STK"])
+        sessions = self._gateway.history.sessions(instrument.history_key)
+        traded = frozenset(day for day in days if _is_session(day, sessions, market, instrument.expiry))
         return TradingHours(
-            trading=_hours(days, sessions, hours.extended), liquid=_hours(days, sessions, hours.regular)
+            trading=_on_the_wire(days, traded, hours, regular=False),
+            liquid=_on_the_wire(days, traded, hours, regular=True),
         )
 
 
@@ -64,7 +68,11 @@ class MatchingSymbols:
         request_id = fields.read_request_id()
         pattern = fields.text().strip().upper()
         found = sorted(
-            (instrument for instrument in self._gateway.instruments.values() if _matches(instrument, pattern)),
+            (
+                instrument
+                for instrument in self._gateway.instruments.values()
+                if instrument.expiry is None and _matches(instrument, pattern)
+            ),
             key=lambda instrument: (not instrument.symbol.startswith(pattern), instrument.symbol),
         )
         session.connection.send(session.wire.symbol_samples(request_id, found[:_MOST_SAMPLES]))
@@ -80,10 +88,19 @@ def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:
     return instrument.exchanges[:1] if query.con_id else instrument.exchanges
 
 
-def _hours(days: Sequence[date], sessions: Sequence[date], span: Span) -> str:
-    return ";".join(span.on_the_wire(day) if _is_session(day, sessions) else f"{day:%Y%m%d}:CLOSED" for day in days)
+def _on_the_wire(days: Sequence[date], traded: Collection[date], hours: MarketHours, *, regular: bool) -> str:
+    """Return the hours of days; one on whose evening the next session begins is not called closed."""
+    parts = []
+    for day in days:
+        if day in traded:
+            parts.append(hours.span(day, regular=regular).on_the_wire(day))
+        elif day + _DAY not in traded or hours.span(day + _DAY, regular=regular).opens >= 0:
+            parts.append(f"{day:%Y%m%d}:CLOSED")
+    return ";".join(parts)
 
 
-def _is_session(day: date, sessions: Sequence[date]) -> bool:
-    """Tell whether the stock trades on a day; outside the recorded days, whose holidays are known, weekdays count."""
-    return day in sessions if sessions[0] <= day <= sessions[-1] else day.weekday() < _SATURDAY
+def _is_session(day: date, sessions: Sequence[date], market: Market, expiry: date | None) -> bool:
+    """Tell whether an instrument trades on a day; outside the recorded days the calendar of its market counts."""
+    if sessions[0] <= day <= sessions[-1]:
+        return day in sessions
+    return market.is_session(day) and (expiry is None or day <= expiry)

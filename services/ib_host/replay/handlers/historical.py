@@ -1,19 +1,30 @@
 """Bars and where they begin."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from services.ib_host.replay.bars import INTRADAY_BAR_SIZES, LEGAL_BAR_SIZES, RECORDED_BAR_SIZES, BarSize, Size
+from services.ib_host.replay.bars import (
+    INTRADAY_BAR_SIZES,
+    LEGAL_BAR_SIZES,
+    RECORDED_BAR_SIZES,
+    BarSize,
+    IntradaySize,
+    Size,
+)
 from services.ib_host.replay.contract_query import ContractQuery
 from services.ib_host.replay.durations import Duration
 from services.ib_host.replay.end_dates import EndDate, parse_end_date
 from services.ib_host.replay.errors import (
     RequestRefused,
+    ambiguous_contract,
     duplicate_query,
+    end_date_for_continuous_future,
     illegal_bar_size,
     invalid_end_date,
     invalid_request,
     invalid_step,
     no_data,
+    no_trades,
     query_cancelled,
     unknown_contract,
     unknown_query,
@@ -29,6 +40,8 @@ from services.ib_host.replay.wire import Fields, Wire
 
 _NOT_RECORDED = ("BID_ASK", "HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY", "FEE_RATE", "AGGTRADES")
 _LONGEST_IN_DAYS = 365
+_SHORT_BAR_SECONDS = 30
+_SHORT_BARS_KEPT = timedelta(days=183)
 
 SCHEDULE = "SCHEDULE"
 """Sessions instead of bars."""
@@ -94,6 +107,8 @@ class HistoricalData:
 
     def _check(self, request: HistoricalRequest) -> Window:
         instrument = find_one(request.contract, self._gateway)
+        if instrument.security_type == "CONTFUT" and request.end_date:
+            raise end_date_for_continuous_future()
         size = self._bar_size(instrument, request.bar_size)
         duration = _duration(request.duration)
         if request.what not in (*KINDS, SCHEDULE, *_NOT_RECORDED):
@@ -105,10 +120,12 @@ class HistoricalData:
             raise invalid_request("End Date not supported with adjusted last")
         if request.end_date and request.keep_up_to_date:
             raise invalid_request("End Date must be empty for an up-to-date query")
-        if duration.calendar_days < size.calendar_days:
+        if duration.calendar_days < size.calendar_days or _is_too_old(size, end.instant, self._gateway.clock.now()):
             raise invalid_step(request.bar_size)
         if request.what == SCHEDULE and size is not BarSize.DAY:
             raise invalid_request("Only a bar size of 1 day is supported with SCHEDULE")
+        if request.what in {"TRADES", "ADJUSTED_LAST"} and not instrument.has_trades:
+            raise no_trades(instrument.symbol, instrument.security_type, request.bar_size)
         return Window(
             instrument=instrument,
             exchange=request.contract.exchange,
@@ -131,7 +148,8 @@ class HistoricalData:
             session.queries.keep(request_id)
 
     def _answer_fields(self, wire: Wire, request_id: int, window: Window) -> Fields:
-        history, now, symbol = self._gateway.history, self._gateway.clock.now(), window.instrument.symbol
+        history, now = self._gateway.history, self._gateway.clock.now()
+        symbol = window.instrument.history_key
         hours, what = window.instrument.hours, window.view.what
         if what == SCHEDULE:
             end = window.end.instant
@@ -145,13 +163,13 @@ class HistoricalData:
             start, bars = history.window(symbol, window.view, window.duration, end=end, as_of=now)
             if bars:
                 return wire.historical_data(request_id, start, end, bars, hours=hours, date_format=window.date_format)
-        raise no_data(symbol, window.exchange, what)
+        raise no_data(window.instrument.local_name, window.exchange, what)
 
     def _bar_size(self, instrument: Instrument, text: str) -> Size:
         size = RECORDED_BAR_SIZES.get(text) or INTRADAY_BAR_SIZES.get(text)
         if size is None:
             raise illegal_bar_size(LEGAL_BAR_SIZES)
-        if refusal := self._gateway.history.refusal(instrument.symbol, size):
+        if refusal := self._gateway.history.refusal(instrument.history_key, size):
             raise invalid_request(f"{refusal} instead of {text}")
         return size
 
@@ -188,9 +206,10 @@ class HeadTimestamp:
         query = ContractQuery.read(fields)
         use_rth, what, date_format = fields.flag(), fields.text(), fields.integer()
         instrument = find_one(query, self._gateway)
-        first = self._gateway.history.head(instrument.symbol, use_rth=use_rth)
-        if what not in KINDS or first > self._gateway.clock.now():
-            raise no_data(instrument.symbol, query.exchange, what)
+        is_kept = what in KINDS and (what not in {"TRADES", "ADJUSTED_LAST"} or instrument.has_trades)
+        first = self._gateway.history.head(instrument.history_key, what, use_rth=use_rth) if is_kept else None
+        if first is None or first > self._gateway.clock.now():
+            raise no_data(instrument.local_name, query.exchange, what)
         session.head_timestamps.add(request_id)
         session.connection.send(session.wire.head_timestamp(request_id, first, date_format))
 
@@ -211,10 +230,17 @@ def find_one(query: ContractQuery, gateway: Gateway) -> Instrument:
     """
     if not query.exchange:
         raise invalid_request("Please enter exchange")
-    found = query.find(gateway.instruments.values())
-    if len(found) != 1:
+    found = query.find(gateway.instruments.values(), gateway.clock.now().date())
+    if not found:
         raise unknown_contract()
+    if len(found) > 1:
+        raise ambiguous_contract(query.symbol or query.local_symbol)
     return found[0]
+
+
+def _is_too_old(size: Size, end: datetime, now: datetime) -> bool:
+    """Tell whether bars are short and end longer ago than IB keeps such."""
+    return isinstance(size, IntradaySize) and size.seconds <= _SHORT_BAR_SECONDS and end < now - _SHORT_BARS_KEPT
 
 
 def _duration(text: str) -> Duration:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from services.ib_host.replay.history import SourceHistory
-from services.ib_host.replay.instruments import instruments
 from services.ib_host.replay.recorded import read_recording
 from services.ib_host.replay.served_history import ServedHistory
 from services.ib_host.replay.sources.folder import open_folder
 from services.ib_host.replay.sources.generated import GeneratedBars
+from services.ib_host.replay.sources.generated_instruments import generated_instruments
 from services.ib_host.replay.sources.generator_text import PREFIX, parse_generator
 from services.ib_host.replay.sources.intraday import IntradayHistory
 
@@ -22,8 +22,8 @@ def open_history(data: str | None) -> ServedHistory:
         return SourceHistory.packaged()
     if data.startswith(PREFIX):
         spec = parse_generator(data)
-        known = instruments(spec.symbols)
-        hours = {symbol: instrument.hours for symbol, instrument in known.items()}
-        return IntradayHistory(GeneratedBars(spec, hours), known)
+        known = generated_instruments(spec.symbols, spec.start, spec.days)
+        bars = GeneratedBars(spec, known)
+        return IntradayHistory(bars, {symbol: known[symbol] for symbol in bars.symbols})
     path = Path(data)
     return open_folder(path) if path.is_dir() else SourceHistory(read_recording(path))

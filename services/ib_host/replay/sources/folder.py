@@ -68,6 +68,10 @@ class FolderBars:
         """Return no splits."""
         return ()
 
+    def quotes_from(self, symbol: str) -> date:
+        """Return the first day: quotes are made of the bars that there are."""
+        return self._sessions[symbol][0]
+
     def base(self, symbol: str, seconds: int) -> int | None:
         """Return the length in seconds of the longest bars that make up bars of `seconds`; None without any."""
         return max((length for length in self._series[symbol] if seconds % length == 0), default=None)
@@ -100,7 +104,9 @@ def _by_session(rows: Sequence[BarRow], hours: MarketHours) -> _Days:
 def _bar(row: BarRow, hours: MarketHours) -> Bar:
     dated = row.seconds == DAY_SECONDS
     session = row.time.date() if dated and row.time.time() == time() else hours.session_of(row.time)
-    if not dated and not (hours.opening(session, regular=False) <= row.time < hours.closing(session, regular=False)):
+    # Short days are not looked at: a file may know better than the calendar.
+    opens, closes = hours.at(session, hours.extended.opens), hours.at(session, hours.extended.closes)
+    if not dated and not opens <= row.time < closes:
         raise _unusable(row, f"lies outside the hours of {row.symbol}: tell them in instruments.toml")
     return Bar(
         session=session,

@@ -3,18 +3,23 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from services.ib_host.replay.hours import MarketHours, Span
 from services.ib_host.replay.instruments import Instrument, instruments
 from services.ib_host.replay.market import NEW_YORK, NEW_YORK_ON_THE_WIRE
+from services.ib_host.replay.markets import MARKETS
 from services.ib_host.replay.recorded import RecordingError
 
 FILE_NAME = "instruments.toml"
 
-_KEYS = ("name", "exchange", "currency", "security_type", "time_zone", "regular", "extended")
-_SECURITY_TYPES = ("STK", "CASH", "IND", "CFD", "CMDTY")
+_KEYS = (
+    *("name", "exchange", "currency", "security_type", "time_zone", "regular", "extended"),
+    *("symbol", "local_symbol", "expiry", "multiplier"),
+)
+_SECURITY_TYPES = ("STK", "CASH", "IND", "FUT", "CFD", "CMDTY")
 
 
 def read_instruments(folder: Path, symbols: Iterable[str]) -> Mapping[str, Instrument]:
@@ -47,20 +52,42 @@ def _described(known: Mapping[str, Instrument], symbol: str, table: object) -> I
     if kind not in _SECURITY_TYPES:
         message = f"[{instrument.symbol}] security_type should be one of {', '.join(_SECURITY_TYPES)}"
         raise ValueError(message)
-    listed = "IDEALPRO" if kind == "CASH" else instrument.primary_exchange
+    listed = {"CASH": "IDEALPRO", "FUT": "CME", "IND": "CBOE"}.get(kind, instrument.primary_exchange)
+    currency, name = values.get("currency", instrument.currency), values.get("symbol", symbol)
     return replace(
         instrument,
+        symbol=name,
+        local_symbol=values.get("local_symbol", f"{name}.{currency}" if kind == "CASH" else symbol),
+        expiry=_expiry(symbol, kind, values),
+        multiplier=values.get("multiplier", ""),
+        key=symbol,
         name=values.get("name", instrument.name),
         primary_exchange=values.get("exchange", listed),
-        trading_class=instrument.symbol if kind != "STK" else instrument.trading_class,
-        currency=values.get("currency", instrument.currency),
+        trading_class=name if kind != "STK" else instrument.trading_class,
+        currency=currency,
         security_type=kind,
-        hours=_hours(instrument, values),
+        hours=_hours(instrument, kind, values),
     )
 
 
-def _hours(instrument: Instrument, values: Mapping[str, str]) -> MarketHours:
-    hours = instrument.hours
+def _expiry(symbol: str, kind: str, values: Mapping[str, str]) -> date | None:
+    text = values.get("expiry", "")
+    if (kind == "FUT") != bool(text):
+        message = (
+            f'[{symbol}] expiry should be the last trading day of a future, such as "2025-03-21", and of nothing else'
+        )
+        raise ValueError(message)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        message = f'[{symbol}] expiry = {text!r} should be a day such as "2025-03-21"'
+        raise ValueError(message) from error
+
+
+def _hours(instrument: Instrument, kind: str, values: Mapping[str, str]) -> MarketHours:
+    hours = MARKETS[kind].hours if kind in MARKETS else instrument.hours
+    if not values.keys() & {"time_zone", "regular", "extended"}:
+        return hours
     try:
         zone = ZoneInfo(values["time_zone"]) if "time_zone" in values else hours.zone
         regular = Span.parse(values["regular"]) if "regular" in values else hours.regular

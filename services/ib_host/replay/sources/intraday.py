@@ -16,6 +16,7 @@ from services.ib_host.replay.sources.grid import grid_end, on_grid
 
 _DAY_SECONDS = 86_400
 _DAY = timedelta(days=1)
+_QUOTES = frozenset({"MIDPOINT", "BID", "ASK"})
 
 
 class BarSource(Protocol):
@@ -30,6 +31,9 @@ class BarSource(Protocol):
 
     def splits(self, symbol: str) -> Sequence[Split]:
         """Return the splits, ascending."""
+
+    def quotes_from(self, symbol: str) -> date:
+        """Return the first session that has bars of quotes."""
 
     def base(self, symbol: str, seconds: int) -> int | None:
         """Return the length in seconds of the longest bars there are that make up bars of `seconds`; None without any.
@@ -87,9 +91,11 @@ class IntradayHistory:
             return ""
         return f"{symbol} has no bars that this size is made of: use a longer size"
 
-    def head(self, symbol: str, what: str = "TRADES", *, use_rth: bool = True) -> datetime:  # noqa: ARG002 -- all kinds begin together
-        """Return the opening of the first session."""
-        return self._instruments[symbol].hours.opening(self.sessions(symbol)[0], regular=use_rth)
+    def head(self, symbol: str, what: str = "TRADES", *, use_rth: bool = True) -> datetime:
+        """Return the opening of the first session that has bars of a kind."""
+        first = self._first(symbol, what)
+        session = next((day for day in self.sessions(symbol) if day >= first), first)
+        return self._instruments[symbol].hours.opening(session, regular=use_rth)
 
     def bars(
         self,
@@ -123,12 +129,16 @@ class IntradayHistory:
         that is not over at the end goes as far as it has come.
         """
         if isinstance(view.size, IntradaySize):
-            zone = self._instruments[symbol].hours.zone
-            start = duration.intraday_start(end, self.sessions(symbol), zone=zone)
+            hours = self._instruments[symbol].hours
+            start = duration.intraday_start(end, self.sessions(symbol), hours=hours)
             bars = self._intraday(symbol, view.size.seconds, view.use_rth, start, end)
         else:
             start, bars = self._dated(symbol, view.size, view.use_rth, duration, end)
-        return start, [_shown(bar, view.what, self._shares_to_come(symbol, as_of)) for bar in bars]
+        shares, first = self._shares_to_come(symbol, as_of), self._first(symbol, view.what)
+        return start, [_shown(bar, view.what, shares) for bar in bars if bar.session >= first]
+
+    def _first(self, symbol: str, what: str) -> date:
+        return self._source.quotes_from(symbol) if what in _QUOTES else self.sessions(symbol)[0]
 
     def _base(self, symbol: str, size: Size) -> int | None:
         return self._source.base(symbol, size.seconds if isinstance(size, IntradaySize) else _DAY_SECONDS)
@@ -191,7 +201,7 @@ def _start(bar: Bar) -> datetime:
 
 
 def _shown(bar: Bar, what: str, shares: Fraction) -> Bar:
-    if what in {"MIDPOINT", "BID", "ASK"}:
+    if what in _QUOTES:
         bar = replace(bar, volume=-1, average=-1, count=-1)
     if shares == 1 or what == "ADJUSTED_LAST":
         return bar
