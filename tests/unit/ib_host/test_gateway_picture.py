@@ -1,7 +1,9 @@
 """What is known of a gateway, and how it is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +13,12 @@ from pydantic import ValidationError
 
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
-from services.ib_host.connection.notices import Link, farm_told, link_told
-from services.ib_host.connection.picture import GatewayPicture, source_of
+from services.ib_host.connection.notices import Farm, Link, farm_told, link_told
+from services.ib_host.connection.picture import source_of
 from services.ib_host.gateway_view import gateway_response, gateway_summary
 from services.ib_host.pacing.picture import PacingPicture, WindowPicture
 from services.ib_host.settings import IbHostSettings
+from tests.support.pictures import picture
 
 IDLE = PacingPicture(
     windows=(WindowPicture("short bars in 10 min", 3, 60, 600.0), WindowPicture("open requests", 1, 50, None)),
@@ -24,26 +27,6 @@ IDLE = PacingPicture(
     waiting=0,
     violations=0,
 )
-
-
-def picture(
-    link: Link, *, retry: float | None = None, source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_IB
-) -> GatewayPicture:
-    return GatewayPicture(
-        address="127.0.0.1:4002",
-        link=link,
-        source=source,
-        server_version=176,
-        client_id=17,
-        first_client_id=17,
-        farms=(),
-        failures=2,
-        retry_in=None if retry is None else timedelta(seconds=retry),
-        problem="Nothing listens.",
-        clock=None,
-        open_requests=3,
-        connected_for=None,
-    )
 
 
 @pytest.mark.parametrize(
@@ -59,26 +42,66 @@ def test_the_accounts_tell_recorded_from_real(accounts: list[str], source: bars_
     assert source_of(accounts) == source
 
 
-def test_waiting_is_told_in_words() -> None:
-    assert picture(Link.UP).waiting_text == ""
-    expected = "gateway 127.0.0.1:4002 does not answer; trying again in 4 s"
-    assert picture(Link.CONNECTING, retry=4.2).waiting_text == expected
-    assert picture(Link.CONNECTING).waiting_text == "connecting to gateway 127.0.0.1:4002"
-    assert "lost its connection to IB" in picture(Link.IB_DOWN).waiting_text
+RESET = "IB resets its North American servers until 01:45 EST"
+LOGIN = "IB ended last week's logins on Sunday 01:00 EST"
+AWAY = "gateway 127.0.0.1:4002 does not answer; trying again in 4 s"
+CUT_OFF = "gateway 127.0.0.1:4002 has lost its connection to IB"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"link": Link.UP}, ""),
+        ({"link": Link.UP, "reset": RESET}, ""),
+        ({"link": Link.CONNECTING, "retry_in": timedelta(seconds=4.2)}, AWAY),
+        ({"link": Link.CONNECTING, "retry_in": timedelta(seconds=4.2), "reset": RESET}, f"{RESET}; {AWAY}"),
+        ({"link": Link.CONNECTING, "retry_in": timedelta(seconds=4.2), "login": LOGIN}, f"{LOGIN}; {AWAY}"),
+        ({"link": Link.CONNECTING}, "connecting to gateway 127.0.0.1:4002"),
+        ({"link": Link.IB_DOWN}, f"{CUT_OFF}; going on when it is back"),
+        ({"link": Link.IB_DOWN, "reset": RESET}, f"{RESET}; going on when it is back"),
+        ({"link": Link.IB_DOWN, "login": LOGIN}, f"{CUT_OFF}: {LOGIN}; log in there"),
+    ],
+)
+def test_waiting_is_told_in_words(changes: dict[str, Any], text: str) -> None:
+    assert picture(**changes).waiting_text == text
+
+
+def test_what_explains_failures_is_told_of_the_farms_that_they_need() -> None:
+    broken = Farm("ushmds", "history", ok=False, message="broken")
+    assert picture(farms=[broken]).outage("history") == "IB's data farm ushmds is broken; going on when it is back"
+    assert picture(farms=[broken]).outage("contracts") == ""
+    assert picture(farms=[broken], reset=RESET).outage("history") == f"{RESET}; going on when it is back"
+    assert picture(reset=RESET).outage("history") == f"{RESET}; going on when it is back"
+    assert picture(link=Link.IB_DOWN).outage("history") == f"{CUT_OFF}; going on when it is back"
+    assert picture().outage("history") == ""
 
 
 def test_the_summary_says_replay() -> None:
-    summary = gateway_summary(picture(Link.UP, source=bars_pb2.SOURCE_REPLAY))
+    summary = gateway_summary(picture(source=bars_pb2.SOURCE_REPLAY))
     assert (summary.connected, summary.replay, summary.state) == (True, True, "connected (REPLAY)")
-    assert not gateway_summary(picture(Link.IB_DOWN)).connected
+    assert not gateway_summary(picture(link=Link.IB_DOWN)).connected
 
 
 @pytest.mark.parametrize("link", list(Link))
 def test_every_link_has_its_value_on_the_wire(link: Link) -> None:
-    response = gateway_response(picture(link, retry=1.5), pacing=IDLE, library="ib_insync 0.9.86")
+    known = picture(link=link, retry_in=timedelta(seconds=1.5), failures=2, open_requests=3, reset=RESET)
+    response = gateway_response(known, pacing=IDLE, library="ib_insync 0.9.86")
     assert response.link != ib_pb2.GetGatewayResponse.LINK_UNSPECIFIED
     assert response.retry_in.ToTimedelta() == timedelta(seconds=1.5)
     assert (response.consecutive_failures, response.open_requests) == (2, 3)
+    assert (response.reset, response.library, response.socket_open) == (RESET, "ib_insync 0.9.86", False)
+
+
+def test_pacing_is_told_as_it_stands() -> None:
+    busy = replace(IDLE, pause_seconds=15.0, slowdown=2, waiting=312, violations=1)
+    pacing = gateway_response(picture(), pacing=busy, library="").pacing
+    assert pacing.pause.ToTimedelta() == timedelta(seconds=15)
+    assert (pacing.slowdown, pacing.waiting, pacing.violations) == (2.0, 312, 1)
+    assert [(window.name, window.used, window.limit) for window in pacing.windows] == [
+        ("short bars in 10 min", 3, 60), ("open requests", 1, 50),
+    ]  # fmt: skip
+    assert pacing.windows[0].length.ToTimedelta() == timedelta(minutes=10)
+    assert not pacing.windows[1].HasField("length")
 
 
 @pytest.mark.parametrize(

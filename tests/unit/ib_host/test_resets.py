@@ -1,6 +1,6 @@
 """IB's nightly resets, by the clocks of their regions, in summer and winter."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -73,16 +73,16 @@ def test_logins_end_on_sunday(instant: str, text: str) -> None:
     assert login_text(at(instant)) == text
 
 
-@given(st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1)))
-def test_a_reset_holds_the_instant_and_is_short(instant: datetime) -> None:
-    aware = instant.replace(tzinfo=UTC)
-    for reset in resets_at(aware):
-        assert reset.start <= aware < reset.end
+@given(st.integers(0, 20 * 366 * 24 * 60))
+def test_a_reset_holds_the_instant_and_is_short(minute: int) -> None:
+    instant = at("2015-01-01 00:00") + timedelta(minutes=minute)
+    for reset in resets_at(instant):
+        assert reset.start <= instant < reset.end
         assert timedelta(hours=1) <= reset.end - reset.start <= timedelta(hours=5)
 
 
-@given(st.dates(datetime(2015, 1, 1).date(), datetime(2035, 1, 1).date()))
-def test_new_york_resets_on_every_day_but_saturday_at_half_past_midnight(day: object) -> None:
+@given(st.dates(date(2015, 1, 1), date(2035, 1, 1)))
+def test_new_york_resets_on_every_day_but_saturday_at_half_past_midnight(day: date) -> None:
     instant = datetime.fromisoformat(f"{day} 00:30").replace(tzinfo=NEW_YORK)
     servers = [reset.servers for reset in resets_at(instant.astimezone(UTC))]
     assert ("" if instant.weekday() == 5 else "North American") in servers

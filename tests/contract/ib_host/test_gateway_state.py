@@ -1,0 +1,69 @@
+"""GetGateway on the wire: socket, link, farms, pacing, clock and library, told apart."""
+
+from datetime import UTC
+from pathlib import Path
+
+from ktrdr.ib.v1 import bars_pb2, ib_pb2
+
+from services.ib_host.connection.library import library_name
+from tests.support.eventually import eventually
+from tests.support.faulty_gateway import FaultyGateway
+from tests.support.free_ports import free_port
+from tests.support.ib_host import ib_host, load_spec, result_of
+
+UP = ib_pb2.GetGatewayResponse.LINK_UP
+
+
+async def test_everything_is_told_of_a_gateway_that_is_there(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+
+        async def clock_known() -> ib_pb2.GetGatewayResponse | None:
+            answer = await host.gateway()
+            return answer if answer.HasField("clock_check_time") else None
+
+        answer = await eventually(clock_known)
+        assert answer is not None
+        assert (answer.address, answer.link, answer.socket_open) == (gateway.address, UP, True)
+        assert (answer.source, answer.client_id, answer.consecutive_failures) == (bars_pb2.SOURCE_REPLAY, 17, 0)
+        assert [(farm.name, farm.kind, farm.ok) for farm in answer.farms] == [
+            ("usfarm", "market", True), ("ushmds", "history", True), ("secdefil", "contracts", True),
+        ]  # fmt: skip
+        assert answer.gateway_time.ToDatetime(UTC) == gateway.clock.now()
+        stands = answer.gateway_time.ToDatetime(UTC) - answer.clock_check_time.ToDatetime(UTC)
+        assert abs((answer.clock_difference.ToTimedelta() - stands).total_seconds()) < 1.0
+        assert answer.library == library_name()
+        assert (answer.pacing.slowdown, answer.pacing.waiting, answer.pacing.violations) == (1.0, 0, 0)
+        assert not answer.pacing.HasField("pause")
+        assert {window.name for window in answer.pacing.windows} >= {
+            "short bars in 10 min", "messages in 1 s", "open requests",
+        }  # fmt: skip
+        assert (answer.problem, answer.HasField("retry_in")) == ("", False)
+        assert answer.HasField("connected_for")
+
+
+async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path) -> None:
+    async with ib_host(tmp_path, f"127.0.0.1:{free_port()}", reconnect_seconds=5.0) as host:
+
+        async def tried() -> ib_pb2.GetGatewayResponse | None:
+            answer = await host.gateway()
+            return answer if answer.HasField("retry_in") else None
+
+        answer = await eventually(tried)
+    assert answer is not None
+    assert (answer.socket_open, answer.link) == (False, ib_pb2.GetGatewayResponse.LINK_CONNECTING)
+    assert "Nothing listens at" in answer.problem
+    assert 0.0 < answer.retry_in.ToTimedelta().total_seconds() <= 6.25
+    assert answer.library == library_name()
+    assert answer.pacing.windows
+    assert not answer.HasField("clock_check_time")
+
+
+async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        result_of(await host.load(load_spec("AAPL")))
+        answer = await host.gateway()
+    messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
+    assert messages.limit == 50
+    assert 0 < messages.used <= messages.limit
+    assert messages.length.ToTimedelta().total_seconds() == 1.0
+    assert not next(window for window in answer.pacing.windows if window.name == "open requests").HasField("length")
