@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, Self
 
 from ktrdr.operations.v1.operations_pb2 import Operation
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -32,6 +32,10 @@ from ktrdr_client.times import duration_text
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH: Final = 30
+_BESIDE_BAR: Final = 10
+"""Columns beside a bar: the indent, the share and the gaps."""
+_FEWEST_LETTERS: Final = 8
+"""Letters of a step that are shown on the narrowest terminal."""
 _MAXIMUM_SHOWN: Final = 8
 """Operations that are drawn at the same time."""
 _MOST_INSTRUMENTS: Final = 10
@@ -103,15 +107,18 @@ class OperationView:
         if phase and phase not in self._phases:
             self._phases.append(phase)
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._picture(options.max_width)
+
+    def _picture(self, width: int) -> RenderableType:
         operation = self.operation
         parts: list[RenderableType] = [self._first_line()]
         if len(self._phases) > 1:
             parts.append(self._phase_line())
         if not is_final(operation):
-            parts.append(self._bar_line())
+            parts.append(self._bar_line(width))
             if instruments := instrument_progress(operation):
-                parts.append(instrument_lines(instruments))
+                parts.append(instrument_lines(instruments, len(operation.data_load.instruments), width))
         elif operation.HasField("data_load_result"):
             source = source_name(operation.data_load_result.source)
             parts.append(Text(f"  {result_words(operation)} ({source})", style="dim"))
@@ -140,16 +147,20 @@ class OperationView:
             line.append(phase + "  ", style="" if current else "dim")
         return line
 
-    def _bar_line(self) -> RenderableType:
+    def _bar_line(self, width: int) -> RenderableType:
         progress = self.operation.progress
         line = Table.grid(padding=(0, 1))
         line.add_column(width=1)
-        line.add_column(width=_BAR_WIDTH)
-        line.add_column(width=5, justify="right")
+        line.add_column(width=_BAR_WIDTH, no_wrap=True)
+        line.add_column(width=5, justify="right", no_wrap=True)
         line.add_column(overflow="ellipsis", no_wrap=True)
         known = progress.HasField("fraction")
         bar = ProgressBar(total=1.0, completed=progress.fraction if known else 0.0, width=_BAR_WIDTH, pulse=not known)
-        left = " · ".join(part for part in (self._step(), eta_words(progress)) if part)
+        # The step is cut where the terminal is too narrow, and not the time that is left.
+        eta = f" · {eta_words(progress)}" if progress.HasField("eta") else ""
+        step = Text(self._step())
+        step.truncate(max(_FEWEST_LETTERS, width - _BAR_WIDTH - _BESIDE_BAR - len(eta)), overflow="ellipsis")
+        left = Text.assemble(step, eta) if step else Text(eta.removeprefix(" · "))
         line.add_row("", bar, percent(progress.fraction) if known else "", left)
         return line
 
@@ -172,20 +183,23 @@ class OperationView:
         return [" · ".join(words), f"val loss {sparkline(losses.values, 60)}"]
 
 
-def instrument_lines(every: Sequence[InstrumentProgress]) -> RenderableType:
+def instrument_lines(every: Sequence[InstrumentProgress], total: int, width: int) -> RenderableType:
     """Return a small bar for each instrument of a load; those around the one at work where there are many."""
     shown = most_telling(every, _MOST_INSTRUMENTS)
+    name_width = min(16, max(len(each.name) for each in every))
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
-    table.add_column(no_wrap=True, max_width=16)
-    table.add_column(width=_BAR_WIDTH // 2)
+    table.add_column(no_wrap=True, width=name_width)
+    table.add_column(no_wrap=True, width=_BAR_WIDTH // 2)
     table.add_column(overflow="ellipsis", no_wrap=True)
     for each in shown:
         bar = ProgressBar(total=max(1, each.total, each.done), completed=each.done, width=_BAR_WIDTH // 2)
-        table.add_row("", each.name, bar, Text(each.words, style="green" if each.is_over else ""))
-    if hidden := len(every) - len(shown):
+        words = Text(each.words, style="green" if each.is_over else "")
+        words.truncate(max(_FEWEST_LETTERS, width - name_width - _BAR_WIDTH // 2 - _BESIDE_BAR), overflow="ellipsis")
+        table.add_row("", each.name, bar, words)
+    if (hidden := max(total, len(every)) - len(shown)) > 0:
         over = sum(each.is_over for each in every)
-        table.add_row("", Text(f"… {hidden} more", style="dim"), "", Text(f"{over} of {len(every)} over", style="dim"))
+        return Group(table, Text(f"  … {hidden} more; {over} of {max(total, len(every))} are over", style="dim"))
     return table
 
 
