@@ -42,7 +42,8 @@ class Datasets:
         listing = await in_thread(self._store.list_all)
         symbol = request.symbol.strip().upper()
         page = page_of(listing.datasets, size=request.page_size, token=request.page_token, symbol=symbol)
-        return ib_pb2.ListDatasetsResponse(datasets=page.datasets, next_page_token=page.next_token)
+        damaged = [] if request.page_token else [path.as_posix() for path in listing.damaged]
+        return ib_pb2.ListDatasetsResponse(datasets=page.datasets, next_page_token=page.next_token, damaged=damaged)
 
     async def stream(self, request: ib_pb2.StreamBarsRequest) -> AsyncGenerator[ib_pb2.StreamBarsResponse, None]:
         """Yield the bars of one version of a dataset, whatever is stored meanwhile.

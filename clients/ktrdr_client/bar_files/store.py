@@ -61,7 +61,7 @@ class BarFiles:
         self._url = url
 
     def datasets(self) -> Sequence[Dataset]:
-        """Return all datasets by symbol, bar size, prices and source; see `damaged` for those that are not among them."""
+        """Return all datasets by symbol, bar size, prices and source, but for those that `damaged` tells of."""
         return sorted((manifest.dataset for manifest in self._look("*").manifests), key=_place_of)
 
     def damaged(self) -> Sequence[DataLoss]:

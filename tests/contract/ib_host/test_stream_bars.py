@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pyarrow as pa
 import pytest
-from ktrdr.ib.v1 import bars_pb2
+from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import SCHEMA
@@ -82,6 +82,18 @@ async def test_a_damaged_year_is_told_with_the_command_that_gets_it_again(host: 
     assert "ktrdr data load AAPL 1min --start 2013-01-01 --end 2013-01-03 --reload" in (failure.details() or "")
     sound = await streamed(host, key=KEY, end=datetime(2013, 1, 1, tzinfo=UTC))
     assert table_of(sound).equals(BARS.slice(0, 720))
+
+
+async def test_a_damaged_manifest_is_listed_and_hides_no_other_dataset(host: IbHost, store: BarStore) -> None:
+    hours = bar_key(bars_pb2.BAR_SIZE_1_HOUR)
+    await asyncio.to_thread(store.merge, hours, bars_from(START, 3, step=60 * MINUTE))
+    (store.folder(KEY) / "manifest.json").write_text("{")
+    listed = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)
+    assert [dataset.key.bar_size for dataset in listed.datasets] == [bars_pb2.BAR_SIZE_1_HOUR]
+    assert listed.damaged == ["data/bars/replay/AAPL-265598/1min-trades-rth"]
+    call = host.bars.StreamBars(bars_request(key=KEY), timeout=5)
+    failure = await refused(call, grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT")
+    assert "--reload" in (failure.details() or "")
 
 
 async def test_a_reader_that_waits_makes_the_host_read_no_further(
