@@ -12,6 +12,8 @@ PROTOS_VENV := .venv-protos
 PROTOS_READY := $(PROTOS_VENV)/.ready
 PROTOBUF6_VENV := .venv-protobuf6
 PROTOBUF6_READY := $(PROTOBUF6_VENV)/.ready
+IB_ASYNC_VENV := .venv-ib-async
+IB_ASYNC_READY := $(IB_ASYNC_VENV)/.ready
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 CODE := services clients/ktrdr_bridge clients/ktrdr_client tests benchmarks examples
@@ -40,13 +42,26 @@ demo: $(READY)  ## Load bars, train on them and follow both, with a replay gatew
 	@$(BIN)/python -m examples.demo
 
 .PHONY: test
-test: $(READY) $(PROTOBUF6_READY)  ## Run all tests
+test: $(READY) $(PROTOBUF6_READY) $(IB_ASYNC_READY)  ## Run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
 $(PROTOBUF6_READY): constraints-protobuf6.txt
 	$(PYTHON) -m venv $(PROTOBUF6_VENV)
 	$(PROTOBUF6_VENV)/bin/pip install --quiet --disable-pip-version-check -r constraints-protobuf6.txt
 	@touch $@
+
+# Another client library in place of ib_insync, which it can't share an environment with. It takes no tzdata of 2026.
+$(IB_ASYNC_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(IB_ASYNC_VENV)
+	sed 's/^tzdata==.*/tzdata==2025.3/' constraints.txt > $(IB_ASYNC_VENV)/constraints.txt
+	$(IB_ASYNC_VENV)/bin/pip install --quiet --disable-pip-version-check -c $(IB_ASYNC_VENV)/constraints.txt -e '.[ib-async]' \
+	  google-api-core grpcio-testing hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
+	@touch $@
+
+.PHONY: test-ib-async
+test-ib-async: $(IB_ASYNC_READY)  ## Run all tests of the IB host over ib_async (`make test` runs some of them so)
+	$(IB_ASYNC_VENV)/bin/python -m pytest -n 2 -p no:cacheprovider $(TEST_ARGS) \
+	  tests/unit/ib_host tests/unit/replay tests/integration/ib_host tests/integration/replay tests/contract/ib_host
 
 .PHONY: soak
 soak: $(READY)  ## Kill a running system for minutes (SOAK_SECONDS=300, SOAK_SEED=0 for a random one)
@@ -97,5 +112,5 @@ $(BENCH_READY): pyproject.toml constraints.txt benchmarks/requirements-peers.txt
 
 .PHONY: clean
 clean:  ## Remove environments and caches
-	rm -rf $(VENV) $(PROTOS_VENV) $(PROTOBUF6_VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) $(PROTOS_VENV) $(PROTOBUF6_VENV) $(IB_ASYNC_VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
