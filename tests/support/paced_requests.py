@@ -12,6 +12,8 @@ from services.ib_host.pacing.rules import PacingRules, Urgency, Wish
 from tests.support.fake_clock import FakeClock
 
 _TURNS_OF_THE_LOOP = 8
+_ROUNDING = 1e-9
+"""Of sums of times, in seconds."""
 
 
 class JumpingClock(FakeClock):
@@ -99,7 +101,7 @@ def broken_rules(sent: Sequence[tuple[float, Asked]]) -> list[str]:
     """Return how IB's published rules were broken: every stretch that begins with a request is counted anew."""
     broken = []
     for begin, first in sent:
-        later = [(time - begin, asked) for time, asked in sent if time >= begin]
+        later = [(time - begin + _ROUNDING, asked) for time, asked in sent if time >= begin]
         history = [(age, asked) for age, asked in later if asked.short_bars and not asked.person]
         if sum(age < 1.0 for age, _ in later) > 45:
             broken.append(f"{begin}: messages")

@@ -18,9 +18,8 @@ from services.ib_host.pacing.picture import PacingPicture, WindowPicture
 from services.ib_host.pacing.rules import (
     ALL,
     IDENTICAL,
-    LIMIT_OPEN,
+    LIMIT_MESSAGES_PER_SECOND,
     MESSAGES_PER_SECOND,
-    MOST_MESSAGES_PER_SECOND,
     MOST_OPEN,
     MOST_OPEN_FOR_LOADS,
     PAUSE_MESSAGE_SECONDS,
@@ -70,7 +69,7 @@ class RequestBudget:
         self._long_bars = long_bars
         self._usual_distance = 1.0 / messages_per_second
         self._next_message = clock.monotonic()
-        self._messages: deque[float] = deque(maxlen=2 * MOST_MESSAGES_PER_SECOND)
+        self._messages: deque[float] = deque(maxlen=2 * LIMIT_MESSAGES_PER_SECOND)
         self._windows = Windows()
         self._violations = Violations()
         self._open: dict[Turn, None] = {}
@@ -141,8 +140,8 @@ class RequestBudget:
             if rule is not None
         ]
         messages = sum(now - 1.0 < at <= now for at in self._messages)
-        windows.append(WindowPicture("messages in 1 s", messages, MOST_MESSAGES_PER_SECOND, 1.0))
-        windows.append(WindowPicture("open requests", len(self._open), LIMIT_OPEN, None))
+        windows.append(WindowPicture("messages in 1 s", messages, LIMIT_MESSAGES_PER_SECOND, 1.0))
+        windows.append(WindowPicture("open requests", len(self._open), MOST_OPEN, None))
         return PacingPicture(
             windows=windows,
             pause_seconds=self._violations.pause_seconds(now),

@@ -25,7 +25,7 @@ class Rule(NamedTuple):
         return self.seconds + self.margin_seconds
 
 
-IDENTICAL: Final = Rule(1, 15.0, 0.25)
+IDENTICAL: Final = Rule(1, 15.0, 0.1)
 """For bars of 30 seconds or less, the same request again within 15 seconds is a violation."""
 SERIES: Final = Rule(5, 2.0, 0.05)
 """So are six or more for the same contract, exchange and kind of price within two seconds."""
@@ -33,13 +33,13 @@ ALL: Final = Rule(60, 600.0, 1.0)
 """So are more than sixty within ten minutes."""
 MESSAGES_PER_SECOND: Final = 44
 """IB takes 50; the client library holds messages back, and sends them in bursts, from 45 on."""
-MOST_MESSAGES_PER_SECOND: Final = 50
+LIMIT_MESSAGES_PER_SECOND: Final = 50
+"""What IB takes."""
 PAUSE_MESSAGE_SECONDS: Final = 1.0
 """Between two messages of people while loads pause after a violation."""
-MOST_OPEN: Final = 49
-"""Requests that wait for an answer; IB takes 50 for history."""
-LIMIT_OPEN: Final = 50
-MOST_OPEN_FOR_LOADS: Final = 45
+MOST_OPEN: Final = 50
+"""Requests that wait for an answer, of any kind; IB takes so many for history."""
+MOST_OPEN_FOR_LOADS: Final = 48
 """The other places are kept for people, who never wait behind long loads."""
 
 

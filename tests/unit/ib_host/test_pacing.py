@@ -1,6 +1,9 @@
 """Nothing reaches the wire faster than IB allows, and hardly slower."""
 
 import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ib_host.pacing.budget import RequestBudget
-from services.ib_host.pacing.rules import MOST_OPEN, MOST_OPEN_FOR_LOADS, PacingRules, Rule
+from services.ib_host.pacing.rules import MOST_OPEN, MOST_OPEN_FOR_LOADS, PacingRules, Rule, Urgency, Wish
 from services.ib_host.pacing.waiting import PacingWait
+from tests.support.offline_greedy import offline_greedy
 from tests.support.paced_requests import Asked, JumpingClock, Wire, broken_rules, send_all
 
 ASKED = st.builds(
@@ -22,15 +26,55 @@ ASKED = st.builds(
     takes=st.sampled_from([0.0, 0.3, 20.0]),
     person=st.sampled_from([False, False, False, True]),
 )
+SEQUENCES = st.one_of(
+    st.lists(ASKED, min_size=1, max_size=110),
+    # Crowds of one kind, which meet one rule at a time.
+    st.builds(
+        lambda asked, count, numbers, gap: [
+            replace(asked, number=n % numbers, arrives=asked.arrives + n * gap) for n in range(count)
+        ],
+        ASKED,
+        st.integers(1, 150),
+        st.sampled_from([1, 7, 150]),
+        st.sampled_from([0.0, 0.01, 0.3, 9.0]),
+    ),
+)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(ASKED, min_size=1, max_size=110))
-def test_no_window_is_ever_exceeded_and_everything_is_sent(requests: list[Asked]) -> None:
+def units(sent: Sequence[tuple[float, Asked]]) -> list[float]:
+    """Return the times of sending, twice where a request counts twice."""
+    times: list[float] = []
+    for time, asked in sent:
+        twice = asked.what == "BID_ASK" and asked.short_bars and not asked.person
+        times += [time] * (2 if twice else 1)
+    return sorted(times)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEQUENCES)
+def test_no_window_is_ever_exceeded_and_nothing_waits_longer_than_the_rules_make_it(requests: list[Asked]) -> None:
     wire = asyncio.run(send_all(JumpingClock(), requests))
     assert broken_rules(wire.sent) == []
     assert sorted(map(repr, requests)) == sorted(repr(asked) for _, asked in wire.sent)
     assert wire.most_open <= MOST_OPEN
+    # At 95 % of the pace of one that keeps to the rules without any margin, but for two seconds in all: a margin of one
+    # at the end of a window, and one for messages that are spread evenly instead of being sent at once.
+    greedy, ours = units(offline_greedy(requests)), units(wire.sent)
+    short = {asked.what == "BID_ASK" for asked in requests if asked.short_bars and not asked.person}
+    for count, allowed in enumerate(greedy, start=1):
+        time = allowed / 0.95 + 2.0
+        # Where requests of both weights meet, one unit of a window may stay free for one that came first and needs two.
+        kept_free = 1 + time // 600.0 if len(short) == 2 else 0
+        assert bisect_right(ours, time) >= count - kept_free
+
+
+def test_what_the_rules_allow_keeps_to_them_and_wastes_nothing() -> None:
+    crowd = [Asked(series=n % 20, number=n) for n in range(121)]
+    allowed = offline_greedy(crowd)
+    assert broken_rules(allowed) == []
+    assert [sum(time < until for time, _ in allowed) for until in (1.0, 600.0, 1_200.0, 1_300.0)] == [45, 60, 120, 121]
+    held = offline_greedy([Asked(short_bars=False, takes=10.0, arrives=0.1 * n) for n in range(97)])
+    assert [round(time, 1) for time, _ in held][47:49] == [4.7, 10.0]
 
 
 def test_the_check_itself_finds_what_breaks_the_rules() -> None:
@@ -55,7 +99,7 @@ def test_the_check_itself_finds_what_breaks_the_rules() -> None:
             6_000.0,
         ),
         ([Asked(number=0, arrives=14.0 * n) for n in range(260)], 240, 3_600.0),
-        ([Asked(number=n, short_bars=False) for n in range(1_000)], 45 * 20, 20.0),
+        ([Asked(number=n, short_bars=False) for n in range(500)], 45 * 9, 9.0),
     ],
     ids=["one series", "counted twice", "identical", "messages"],
 )
@@ -110,7 +154,7 @@ async def test_no_more_than_fifty_are_open_and_people_never_wait_for_loads() -> 
     person = Asked(person=True, arrives=5.0)
     wire = await send_all(clock, [*loads, person], until=10.0)
     assert sum(not asked.person for _, asked in wire.sent) == MOST_OPEN_FOR_LOADS
-    assert MOST_OPEN < 50
+    assert MOST_OPEN <= 50
     assert [time for time, asked in wire.sent if asked.person] == [5.0]
 
 
@@ -189,3 +233,31 @@ async def test_the_wait_and_the_rest_are_told_each_second() -> None:
     assert told[-1][1] == pytest.approx(11 * 2.05, abs=2.0)  # all of one series: five at a time
     assert told[-1][2] == pytest.approx(5 * 601.0, abs=5.0)
     await budget.close()
+
+
+async def test_a_person_who_asks_for_short_bars_keeps_to_the_windows_and_goes_before_loads() -> None:
+    clock = JumpingClock()
+    budget, rules, order = RequestBudget(clock), PacingRules(), list[tuple[str, float]]()
+
+    async def ask(name: str, number: int, urgency: Urgency, what: str = "TRADES") -> None:
+        wish = replace(Asked(series=number, number=number, what=what).wish(rules), urgency=urgency)
+        async with budget.turn(wish) as turn:
+            turn.sends()
+            order.append((name, clock.monotonic()))
+
+    loads = [asyncio.create_task(ask("load", n, Urgency.LOAD)) for n in range(70)]
+    await clock.run(asyncio.gather(*loads), until=10.0)
+    person = asyncio.create_task(ask("person", 100, Urgency.PERSON, "BID_ASK"))
+    plain = asyncio.create_task(ask_plainly(budget, clock))
+    await clock.run(asyncio.gather(*loads, person, plain))
+    assert await plain < 11.0
+    assert [name for name, _ in order[60:62]] == ["person", "load"]
+    assert 601.0 <= order[60][1] < 602.0
+    await budget.close()
+
+
+async def ask_plainly(budget: RequestBudget, clock: JumpingClock) -> float:
+    """Ask as a person for something that no window counts; return when it was sent."""
+    async with budget.turn(Wish(Urgency.PERSON)) as turn:
+        turn.sends()
+        return clock.monotonic()

@@ -1,11 +1,12 @@
 """What follows when IB says that it was asked too fast."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from services.ib_host.pacing.budget import RequestBudget
-from services.ib_host.pacing.rules import PacingRules
+from services.ib_host.pacing.rules import PacingRules, Urgency
 from services.ib_host.pacing.violations import CALM_SECONDS, MOST_SLOWDOWN, Violations
 from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.paced_requests import Asked, JumpingClock, Wire
@@ -34,6 +35,42 @@ async def test_loads_pause_longer_each_time_while_people_go_on() -> None:
     clock.advance(CALM_SECONDS)
     budget.violated()
     assert round(await sent_after(budget, clock, LONG)) == 15
+    await budget.close()
+
+
+async def test_in_a_pause_people_send_one_message_a_second_and_windows_wait_for_everybody() -> None:
+    clock = JumpingClock()
+    budget, wire, rules = RequestBudget(clock), Wire(), PacingRules()
+    clock.advance(100.0)
+    budget.violated()
+    people = [asyncio.create_task(wire.ask(budget, clock, Asked(person=True, number=n), rules)) for n in range(40)]
+    await clock.run(asyncio.gather(*people))
+    times = [time - 100.0 for time, _ in wire.sent]
+    assert times[:15] == pytest.approx([float(n) for n in range(15)], abs=0.01)
+    assert times[20] < 16.0  # after the pause at half the usual rate
+    wish = replace(Asked(series=1).wish(rules), urgency=Urgency.PERSON)
+    budget.violated()
+    began = clock.monotonic()
+
+    async def ask_for_short_bars() -> float:
+        async with budget.turn(wish):
+            return clock.monotonic() - began
+
+    task = asyncio.create_task(ask_for_short_bars())
+    await clock.run(task)
+    assert await task == pytest.approx(60.0, abs=0.1)
+    await budget.close()
+
+
+async def test_error_100_halves_the_rate_of_messages() -> None:
+    clock = JumpingClock()
+    budget, wire, rules = RequestBudget(clock), Wire(), PacingRules()
+    requests = OpenRequests(budget.violated)
+    requests.told(-1, 100, "Max rate of messages per second has been exceeded:max=50 rec=68")
+    loads = [asyncio.create_task(wire.ask(budget, clock, LONG, rules)) for _ in range(45)]
+    await clock.run(asyncio.gather(*loads))
+    assert wire.sent[0][0] == pytest.approx(15.0, abs=0.1)
+    assert wire.sent[44][0] - wire.sent[0][0] == pytest.approx(2.0, abs=0.05)
     await budget.close()
 
 
