@@ -14,7 +14,7 @@ from services.ib_host.replay.messages import Outbound
 
 MIN_VERSION = 157
 MAX_VERSION = 178
-"""What is agreed on with ib_async; with ib_insync it is 176. Later versions change more than the fields here."""
+"""The newest client library with text messages asks for no more. Later versions change more than the fields here."""
 
 Fields = Sequence[Field]
 
