@@ -15,6 +15,7 @@ from services.ib_host.connection.picture import ClockReading
 from services.ib_host.contracts.instruments import difference, title_of, with_defaults
 from services.ib_host.diagnosis.findings import CLOCK, CONTRACTS, PERMISSIONS, fine, problem, skipped, warning
 from services.ib_host.pacing.rules import Urgency
+from services.ib_host.pacing.waiting import PacingWait
 from services.ib_host.planning.chunks import Ask
 from services.ib_host.planning.steps import Duration
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
@@ -40,6 +41,10 @@ _ADVICE: Final = {
     FailureKind.SERVICE_TROUBLE: "Try again in a minute; see IB's page of system status if it stays so.",
     FailureKind.REFUSED: "Correct what IB names.",
 }
+
+
+class _HeldBackError(Exception):
+    """Pacing holds a trial back for longer than a diagnosis may take."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +136,22 @@ class Trials:
             instrument, BAR_LENGTHS[bars_pb2.BAR_SIZE_1_DAY], what, use_rth=True, ask=Ask(None, _TRIAL)
         )
         name = title_of(instrument)
+        asking = self._requests.history(query, urgency=Urgency.PERSON, waiting=self._give_up_if_long)
         try:
-            answer = await _within(self._limits.history_seconds, self._requests.history(query, urgency=Urgency.PERSON))
+            answer = await _within(self._limits.history_seconds, asking)
+        except _HeldBackError as held:
+            return skipped(PERMISSIONS, str(held), "Try again then.")
         except GatewayFailure as failure:
             if failure.kind is FailureKind.NO_DATA:
                 text = f"History of {name} may be asked for, but there are no bars of its last five days ({what})."
                 return warning(PERMISSIONS, text, "Ask for other bars (--what), or another contract, if that is wrong.")
             return _failed(PERMISSIONS, f"The history of {name} ({what}) was not given", failure)
         return fine(PERMISSIONS, f"The history of {name} is given: {len(answer.bars)} daily bars ({what}) on trial.")
+
+    def _give_up_if_long(self, wait: PacingWait) -> None:
+        if wait.seconds > self._limits.history_seconds:
+            message = f"IB's limits hold the request for history back for {wait.seconds:.0f} s."
+            raise _HeldBackError(message)
 
     async def _search(self) -> ib_pb2.Finding:
         try:

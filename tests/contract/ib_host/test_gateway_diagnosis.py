@@ -195,6 +195,27 @@ async def test_a_gateway_that_does_not_answer_is_not_waited_for_long(tmp_path: P
     assert (found["permissions"].state, "No answer within 0.2 s" in found["permissions"].text) == (PROBLEM, True)
 
 
+async def test_a_trial_that_pacing_holds_back_is_skipped(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, long_bar_requests=1) as host:
+        await host.connected()
+        assert states(await findings(host)) == dict.fromkeys(NAMES, OK)
+        found = await findings(host)
+        assert len(gateway.requests(Inbound.HISTORICAL_DATA)) == 1
+    assert found["permissions"].state == SKIPPED
+    assert "IB's limits hold the request for history back for" in found["permissions"].text
+
+
+async def test_whoever_goes_away_takes_the_trial_back(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        await host.connected()
+        gateway.on(Inbound.HISTORICAL_DATA, silence)
+        call = host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(instrument=APPLE), timeout=20)
+        await eventually(lambda: gateway.open_queries)
+        call.cancel()
+        await eventually(lambda: not gateway.open_queries)
+        assert len(gateway.requests(Inbound.CANCEL_HISTORICAL_DATA)) == 1
+
+
 async def test_an_instrument_without_a_name_is_refused(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
