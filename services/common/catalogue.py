@@ -124,8 +124,7 @@ CATALOGUE: Final[Mapping["ErrorReason.ValueType", ErrorSpec]] = MappingProxyType
         ),
         _REASON.ERROR_REASON_BAR_SOURCE_UNAVAILABLE: ErrorSpec(
             _CODE.UNAVAILABLE,
-            "Bars cannot be read from {source}. {detail} Start the IB host or correct its address on the training "
-            "host, or name a readable file.",
+            "Bars cannot be read from {source}. {detail} Try again when that is put right.",
         ),
         # Gateway.
         _REASON.ERROR_REASON_INSTRUMENT_NOT_FOUND: ErrorSpec(

@@ -92,7 +92,11 @@ def mixed_sources(recorded: str, real: str) -> ServiceError:
 
 def damaged_bars(source: str, symbol: str, timeframe: str, fault: str) -> ServiceError:
     """A bar cannot be trained on."""
-    return bar_source_unavailable(source, f"Its bars of {symbol} {timeframe} are damaged: {fault}")
+    detail = (
+        f"Its bars of {symbol} {timeframe} are damaged: {fault}. Load them again (ktrdr data load … --reload), or "
+        "correct the file"
+    )
+    return ServiceError(ErrorReason.ERROR_REASON_BAR_SOURCE_UNAVAILABLE, source=source, detail=detail)
 
 
 def too_few_bars(available: int, needed: int, detail: str) -> ServiceError:
@@ -107,9 +111,20 @@ def device_unavailable(device: str, available: Sequence[str]) -> ServiceError:
     )
 
 
-def bar_source_unavailable(source: str, detail: str) -> ServiceError:
-    """The place that bars come from cannot be read."""
-    return ServiceError(ErrorReason.ERROR_REASON_BAR_SOURCE_UNAVAILABLE, source=source, detail=detail)
+def bar_source_unavailable(address: str, detail: str) -> ServiceError:
+    """The IB host that bars come from cannot be read."""
+    advice = "Start the IB host, or correct its address on the training host"
+    return ServiceError(
+        ErrorReason.ERROR_REASON_BAR_SOURCE_UNAVAILABLE, source=address, detail=f"{detail.rstrip('.')}. {advice}"
+    )
+
+
+def bar_file_unreadable(path: Path, detail: str) -> ServiceError:
+    """The file that bars should come from cannot be read."""
+    advice = "Name a Parquet or CSV file on the training host's machine that has them"
+    return ServiceError(
+        ErrorReason.ERROR_REASON_BAR_SOURCE_UNAVAILABLE, source=str(path), detail=f"{detail.rstrip('.')}. {advice}"
+    )
 
 
 def storage_full(folder: Path, error: Exception) -> ServiceError:

@@ -12,18 +12,17 @@ from ktrdr_client.cli.models_words import accuracy_words, model_record
 from ktrdr_client.cli.ops_list import OrderBy, PageToken, contract_order, find
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.tables import Column
+from ktrdr_client.cli.words import age_text
 from ktrdr_client.models.calls import with_models
 from ktrdr_client.models.model import NEWEST_FIRST, Model, has_model, model_of, short_version
 
 _COLUMNS: Final = (
     Column("ID"),
     Column("NAME", flexible=True),
-    Column("STRATEGY", flexible=True),
     Column("SYMBOLS", flexible=True),
-    Column("TEST ACCURACY"),
+    Column("TEST (MAJORITY)"),
     Column("VERSION"),
-    Column("HOST"),
-    Column("ENDED (UTC)"),
+    Column("AGE", align="right"),
 )
 
 
@@ -62,14 +61,12 @@ async def list_(
 
 
 def _row(model: Model) -> list[str | Text]:
-    ended = "" if model.end_time is None else model.end_time.strftime("%Y-%m-%d %H:%M")
+    name = model.operation.display_name or model.strategy
     return [
         model.operation_id,
-        model.operation.display_name,
-        model.strategy,
+        name if model.strategy in {"", name} else f"{name} ({model.strategy})",
         " ".join(model.result.symbols),
-        accuracy_words(model),
+        accuracy_words(model, short=True),
         short_version(model.version),
-        model.host,
-        ended,
+        age_text(model.operation.end_time),
     ]

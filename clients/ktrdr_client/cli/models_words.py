@@ -9,10 +9,16 @@ from ktrdr_client.cli.words import is_regression, percent
 from ktrdr_client.models.model import Model
 
 
-def accuracy_words(model: Model) -> str:
-    """Return how well a model did on its test part, beside what always answering the same would have scored."""
+def accuracy_words(model: Model, *, short: bool = False) -> str:
+    """Return how well a model did on its test part, beside what always answering the same would have scored.
+
+    Args:
+        model: The model.
+        short: A title says already what stands beside.
+    """
     what = "sign " if is_regression(model.result.test) else ""
-    return f"{what}{percent(model.result.test_accuracy, 1)} (majority {percent(model.result.majority_accuracy, 1)})"
+    beside = percent(model.result.majority_accuracy, 1)
+    return f"{what}{percent(model.result.test_accuracy, 1)} ({beside if short else f'majority {beside}'})"
 
 
 def model_record(model: Model) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from services.training_host.bars.missing import MissingBars
 from services.training_host.bars.periods import has_whole
 from services.training_host.bars.series import Bars, faulty_bar
 from services.training_host.bars.table import NotBars, bars_from_table, between, rows_by_value, with_plain_names
-from services.training_host.failures import bar_source_unavailable, bars_missing, damaged_bars
+from services.training_host.failures import bar_file_unreadable, bars_missing, damaged_bars
 from services.training_host.instants import utc
 from services.training_host.strategy.strategy import Strategy
 
@@ -39,15 +39,15 @@ def load_local_file(path: Path, strategy: Strategy) -> LoadedBars:
             BARS_MISSING, if it lacks bars of some symbol or timeframe in the range.
     """
     if not path.is_file():
-        raise bar_source_unavailable(str(path), "There is no such file on the training host's machine")
+        raise bar_file_unreadable(path, "There is no such file")
     try:
         fingerprint = sha256_of(path)
         written_ns = path.stat().st_mtime_ns
         stored = _series(with_plain_names(_table(path)), strategy)
     except NotBars as error:
-        raise bar_source_unavailable(str(path), f"Problem: {error}") from None
+        raise bar_file_unreadable(path, f"Problem: {error}") from None
     except (OSError, pa.ArrowException):
-        raise bar_source_unavailable(str(path), "It is not a readable Parquet or CSV file") from None
+        raise bar_file_unreadable(path, "It is not a readable Parquet or CSV file") from None
     data = strategy.training_data
     series, missing, used = {}, [], 0
     for key in ((symbol, timeframe) for symbol in strategy.symbols for timeframe in strategy.timeframes):
