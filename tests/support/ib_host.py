@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,12 @@ from tests.support.eventually import eventually
 START = datetime(2000, 3, 1, tzinfo=UTC)
 END = datetime(2013, 3, 2, tzinfo=UTC)
 FINAL = {Session.STATE_COMPLETED, Session.STATE_FAILED, Session.STATE_CANCELLED}
-QUICK = RetryPolicy(pauses_seconds=(0.02, 0.02), away_seconds=0.02)
+QUICK = RetryPolicy(
+    pauses_seconds=(0.02, 0.02),
+    away_seconds=0.02,
+    competing_seconds=0.02,
+    competing_patience=timedelta(seconds=0.05),
+)
 
 
 @dataclass
@@ -105,6 +110,13 @@ def load_spec(
 def result_of(session: Session) -> ib_pb2.DataLoadResult:
     """Return the result of a session that has completed."""
     assert session.state == Session.STATE_COMPLETED, session.error.message
+    result = ib_pb2.DataLoadResult()
+    assert session.result.Unpack(result)
+    return result
+
+
+def partial_result(session: Session) -> ib_pb2.DataLoadResult:
+    """Return what a session that has failed, or was cancelled, has brought."""
     result = ib_pb2.DataLoadResult()
     assert session.result.Unpack(result)
     return result

@@ -40,7 +40,10 @@ _ONE_CHUNK_ONLY: Final = frozenset(
     }
 )
 """Failures that say nothing about the other chunks. Any other would meet each of them."""
+_MOST_FAILURES_IN_A_ROW: Final = 10
+"""Then the rest is not asked for: whoever loads again later begins with what failed."""
 _SMALLER_MAY_HELP: Final = frozenset({FailureKind.TIMEOUT, FailureKind.INVALID_STEP, FailureKind.REFUSED})
+_MAY_PASS: Final = _ONE_CHUNK_ONLY - {FailureKind.PACING}
 _NOT_KEPT_ANY_MORE: Final = frozenset({FailureKind.INVALID_STEP, FailureKind.REFUSED})
 """What gateways say of bars that are too old for their size."""
 
@@ -82,6 +85,7 @@ class InstrumentWork:
         self._failed = 0
         self._rows = 0
         self._repairs = 0
+        self._failures_in_a_row = 0
         self._oldest = job.closed
         self._looked_before: set[datetime] = set()
         records = state.counts.records(job.number)
@@ -177,8 +181,10 @@ class InstrumentWork:
 
     async def _fetch_or_shrink(self, chunk: Chunk) -> Fetched | None:
         """Return what the gateway has of a chunk; None: the next chunk is to be smaller."""
+        # After a chunk that failed in spite of all patience, the next ones get one try each.
+        impatient = self._failures_in_a_row > 0
         try:
-            fetched = await self._fetch.fetch(chunk, leave={FailureKind.TIMEOUT})
+            fetched = await self._fetch.fetch(chunk, leave=_MAY_PASS if impatient else {FailureKind.TIMEOUT})
         except GatewayFailure as failure:
             if failure.kind not in _SMALLER_MAY_HELP:
                 raise
@@ -186,9 +192,10 @@ class InstrumentWork:
                 _LOG.info("chunk_made_smaller", chunk=title_of_chunk(chunk, self._job.bar), failure=str(failure))
                 self._count()
                 return None
-            if failure.kind is not FailureKind.TIMEOUT:
+            if failure.kind is not FailureKind.TIMEOUT or impatient:
                 raise
             fetched = await self._fetch.fetch(chunk)
+        self._failures_in_a_row = 0
         self._sizer.answered(chunk, bars=fetched.most_bars, seconds=fetched.seconds)
         return fetched
 
@@ -201,7 +208,7 @@ class InstrumentWork:
         self._rows += kept.received
         if kept.first is not None:
             self._oldest = min(self._oldest, kept.first)
-        self._drop(chunk)
+        self._drop(Span(chunk.start, chunk.end))
         if kept.revision is not None:
             await self._repair(kept.revision)
         self._tell(chunk, kept, seconds=self._tools.clock.monotonic() - began)
@@ -237,13 +244,22 @@ class InstrumentWork:
             nothing = Fetched((), bars_pb2.SOURCE_UNSPECIFIED, 0.0, 0, request)
             await self._keep(chunk, nothing, began=self._tools.clock.monotonic(), reason=failure.sentence)
             return
-        await in_thread(self._keeping.fail, chunk, request=request, reason=failure.sentence)
         if failure.kind not in _ONE_CHUNK_ONLY:
+            await in_thread(self._keeping.fail, Span(chunk.start, chunk.end), request=request, reason=failure.sentence)
             raise as_service_error(failure, gateway=self._tools.connection.address, instrument=job.title) from failure
-        self._failed += 1
-        self._drop(chunk)
-        self._state.failures.chunk(job.dataset_title, title_of_chunk(chunk, job.bar), failure.sentence)
+        self._failures_in_a_row += 1
+        await self._give_up(Span(chunk.start, chunk.end), request, failure.sentence)
+        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
+            reason = f"not asked for, after {self._failures_in_a_row} failures in a row: {failure.sentence}"
+            for span in merged([*self._first, *self._todo]):
+                await self._give_up(span, "", reason)
         self._count()
+
+    async def _give_up(self, span: Span, request: str, reason: str) -> None:
+        await in_thread(self._keeping.fail, span, request=request, reason=reason)
+        self._failed += 1
+        self._drop(span)
+        self._state.failures.chunk(self._job.dataset_title, title_of_chunk(span, self._job.bar), reason)
 
     async def _stop_where_it_is_quiet(self) -> None:
         """Where the gateway does not say when history begins, it has begun after a long time without a bar."""
@@ -303,8 +319,8 @@ class InstrumentWork:
             clock=self._tools.clock,
         )
 
-    def _drop(self, chunk: Chunk) -> None:
-        taken = [Span(chunk.start, chunk.end)]
+    def _drop(self, span: Span) -> None:
+        taken = [span]
         self._first, self._todo = without(self._first, taken), without(self._todo, taken)
 
     def _count(self) -> None:

@@ -129,14 +129,14 @@ class Keeping:
         first = instant(int(times_of(bars)[0])) if bars.num_rows else None
         return Kept(bars.num_rows, new, first, revision)
 
-    def fail(self, chunk: Chunk, *, request: str, reason: str) -> None:
-        """Write down that a chunk could not be had.
+    def fail(self, span: Chunk | Span, *, request: str, reason: str) -> None:
+        """Write down that a stretch could not be had.
 
         Raises:
             ServiceError: STORAGE_FULL.
         """
         try:
-            self.ledger.add(self._record(chunk, SpanOutcome.FAILED, request, reason))
+            self.ledger.add(self._record(span, SpanOutcome.FAILED, request, reason))
         except OSError as error:
             raise _storage_full(error) from error
 
@@ -202,11 +202,11 @@ class Keeping:
             self._main_ledger.invalidate(first, last + _MOMENT, reason)
 
     def _record(
-        self, chunk: Chunk, outcome: SpanOutcome, request: str, reason: str, *, received: int = 0, new: int = 0
+        self, span: Chunk | Span, outcome: SpanOutcome, request: str, reason: str, *, received: int = 0, new: int = 0
     ) -> SpanRecord:
         return SpanRecord(
-            start=chunk.start,
-            end=chunk.end,
+            start=span.start,
+            end=span.end,
             outcome=outcome,
             received=received,
             new=new,

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
+import structlog
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
@@ -20,8 +22,11 @@ from services.ib_host.loading.wanted import Mode
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.sessions.choice import calendar_for
 from services.ib_host.sessions.keeping import keep_hours
+from services.ib_host.sessions.session import CalendarUnavailableError
 from services.ib_host.store.commands import load_command
 from services.ib_host.store.identity import title_of as dataset_title
+
+_LOG = structlog.get_logger(__name__)
 
 
 class Preparing:
@@ -103,10 +108,18 @@ class Preparing:
                 told=progress.waits_for,
                 paced=progress.waits_for_pacing,
             )
-        calendar = await in_thread(calendar_for, tools.home, folder, key)
-        closed = await in_thread(closed_until, now, self._bar, time_zone=instrument.time_zone, calendar=calendar)
+        closed = await in_thread(self._closed, folder, key, now)
         title = distinct_title(instrument, self._titles)
         return Job(number=number, title=title, key=key, bar=self._bar, now=now, closed=closed, beginning=beginning)
+
+    def _closed(self, folder: Path, key: bars_pb2.DatasetKey, now: datetime) -> datetime:
+        """Return the instant before which bars are over. Runs in a thread."""
+        zone = key.instrument.time_zone
+        try:
+            return closed_until(now, self._bar, time_zone=zone, calendar=calendar_for(self._tools.home, folder, key))
+        except CalendarUnavailableError as error:
+            _LOG.warning("calendar_unavailable", instrument=title_of(key.instrument), error=str(error))
+            return closed_until(now, self._bar, time_zone=zone, calendar=None)
 
     async def _time(self) -> datetime:
         """Return what time it is for the gateway: a recording's bars end in the past, whatever this machine's clock."""

@@ -9,10 +9,13 @@ from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.ib_host.connection.library import new_contract
+from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.ledger.records import SpanOutcome
 from services.ib_host.replay.messages import Inbound
+from services.ib_host.store.bar_store import BarStore
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, garbage, hang_up, silence
-from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_session, result_of
+from tests.support.ib_host import IbHost, ib_host, load_spec, partial_result, reason_of_session, result_of
 
 HMDS = "Historical Market Data Service error message:"
 HISTORY = Inbound.HISTORICAL_DATA
@@ -36,9 +39,8 @@ async def waits_for(host: IbHost, session_id: str, words: str) -> None:
         error(366, "No historical data query found for ticker id:7"),
         garbage,
         hang_up,
-        silence,
     ],
-    ids=["HMDS trouble", "query lost", "undecodable", "connection reset", "silence"],
+    ids=["HMDS trouble", "query lost", "undecodable", "connection reset"],
 )
 async def test_what_may_pass_is_asked_again(tmp_path: Path, fault: object) -> None:
     async with (
@@ -53,13 +55,25 @@ async def test_what_may_pass_is_asked_again(tmp_path: Path, fault: object) -> No
         await eventually(lambda: not gateway.open_queries)
 
 
+async def test_what_is_not_answered_is_asked_for_in_smaller_pieces(tmp_path: Path) -> None:
+    async with (
+        FaultyGateway() as gateway,
+        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.3) as host,
+    ):
+        gateway.on(HISTORY, silence, silence)
+        load = result_of(await host.load(TWO_CHUNKS)).loads[0]
+        durations = [fields[17] for fields in gateway.requests(HISTORY)]
+        assert durations[:3] == ["1 Y", "6 M", "3 M"]
+        assert load.range_rows == ALL_ROWS
+        assert (await host.gateway()).open_requests == 0
+        await eventually(lambda: not gateway.open_queries)
+
+
 @pytest.mark.parametrize(
     ("code", "text", "reason"),
     [
         (162, f"{HMDS}No market data permissions for NASDAQ STK", "GATEWAY_NO_PERMISSION"),
         (354, "Requested market data is not subscribed.", "GATEWAY_NO_PERMISSION"),
-        (162, f"{HMDS}Trading TWS session is connected from a different IP address", "GATEWAY_COMPETING_SESSION"),
-        (162, f"{HMDS}invalid step: 1 day", "GATEWAY_REFUSED"),
         (321, "Error validating request.-'bH' : cause - Nope", "GATEWAY_REFUSED"),
         (10314, "End Date/Time: The date is invalid", "GATEWAY_REFUSED"),
     ],
@@ -75,6 +89,30 @@ async def test_what_cannot_pass_ends_the_load_at_once_and_is_told(
     assert text.rsplit(":", 1)[-1].strip() in session.error.message
 
 
+async def test_another_login_is_waited_for_and_then_ends_the_load(tmp_path: Path) -> None:
+    fault = error(162, f"{HMDS}Trading TWS session is connected from a different IP address")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, fault)
+        assert result_of(await host.load(TWO_CHUNKS)).loads[0].range_rows == ALL_ROWS
+        gateway.on(HISTORY, *[fault] * 50)
+        session = await host.load(load_spec("AAPL", "IBM", start=datetime(2010, 1, 4, tzinfo=UTC)))
+    assert reason_of_session(session) == "GATEWAY_COMPETING_SESSION"
+    assert "different IP address" in session.error.message
+
+
+async def test_a_step_that_is_refused_is_asked_for_once_more_smaller(tmp_path: Path) -> None:
+    fault = error(162, f"{HMDS}invalid step: 1 day")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, fault)
+        assert result_of(await host.load(TWO_CHUNKS)).loads[0].range_rows == ALL_ROWS
+        durations = [fields[17] for fields in gateway.requests(HISTORY)]
+        assert durations[:2] == ["1 Y", "6 M"]
+        gateway.on(HISTORY, *[fault] * 50)
+        session = await host.load(load_spec("IBM", start=NEW_YEAR))
+    assert reason_of_session(session) == "LOAD_INCOMPLETE"
+    assert "invalid step" in session.error.message
+
+
 async def test_chunks_that_fail_too_often_fail_the_load_and_are_named(tmp_path: Path) -> None:
     trouble = error(162, f"{HMDS}HMDS trouble")
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
@@ -87,11 +125,34 @@ async def test_chunks_that_fail_too_often_fail_the_load_and_are_named(tmp_path: 
 
 
 async def test_a_load_whose_chunks_all_fail_is_never_completed(tmp_path: Path) -> None:
-    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, history_timeout_seconds=0.05) as host:
-        gateway.on(HISTORY, *[silence] * 50)
+    trouble = error(162, f"{HMDS}HMDS trouble")
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, *[trouble] * 50)
         session = await host.load(TWO_CHUNKS)
+        assert len(gateway.requests(HISTORY)) == 4  # three tries, and one for the second chunk
     assert reason_of_session(session) == "LOAD_INCOMPLETE"
-    assert "2 of 2 chunks failed" in session.error.message
+    assert "2 of 2 chunks failed: AAPL 1d 2012-01-03 …" in session.error.message
+
+
+async def test_a_gateway_that_fails_again_and_again_is_left_alone_and_all_that_is_missing_is_named(
+    tmp_path: Path,
+) -> None:
+    trouble = error(162, f"{HMDS}HMDS trouble")
+    spec = load_spec("XYZ", start=datetime(2024, 3, 6, tzinfo=UTC), end=datetime(2024, 4, 6, tzinfo=UTC))
+    spec.bar_size = bars_pb2.BAR_SIZE_1_MINUTE
+    data = "generated:XYZ?seed=11&days=22&start=2024-03-06"
+    async with FaultyGateway(data=data) as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, None, *[trouble] * 90)
+        session = await host.load(spec)
+        asked = len(gateway.requests(HISTORY))
+    assert reason_of_session(session) == "LOAD_INCOMPLETE"
+    assert asked == 1 + 3 + 9
+    assert "failures in a row" not in session.error.message  # the message names the first five
+    key = partial_result(session).loads[0].dataset.key
+    ledger = DatasetLedger.open(BarStore(tmp_path).folder(key))
+    failed = [record for record in ledger.all_records() if record.outcome is SpanOutcome.FAILED]
+    assert len(failed) == 11
+    assert "not asked for, after 10 failures in a row" in failed[-1].reason
 
 
 async def test_a_pacing_violation_pauses_and_is_no_missing_data(tmp_path: Path) -> None:
@@ -147,14 +208,13 @@ async def test_farms_are_told_and_failures_do_not_count_while_one_is_down(tmp_pa
             ("usfarm", True), ("ushmds", True), ("secdefil", True),
         ]  # fmt: skip
         gateway.tell(2105, "HMDS data farm connection is broken:ushmds")
-        gateway.on(HISTORY, *[trouble] * 10)
+        gateway.on(HISTORY, *[trouble] * 6)
         session = await host.start_load(TWO_CHUNKS)
         await eventually(lambda: len(gateway.requests(HISTORY)) > 5)
         farms = {farm.name: farm for farm in (await host.gateway()).farms}
         assert not farms["ushmds"].ok
         assert "broken" in farms["ushmds"].message
         gateway.tell(2106, "HMDS data farm connection is OK:ushmds")
-        gateway._actions[HISTORY].clear()
         assert result_of(await host.ended(session.id)).loads[0].range_rows == ALL_ROWS
 
 

@@ -17,6 +17,8 @@ from tests.support.faulty_gateway import FaultyGateway
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_session, result_of
 from tests.support.recorded_bars import recorded_bars
 
+CHUNKS = 7
+"""Of all recorded days of a stock: years at first, and more as the answers come quickly."""
 PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -51,7 +53,7 @@ async def test_stored_bars_equal_the_split_adjusted_source_bar_for_bar(tmp_path:
     assert stored_bars(tmp_path, load.dataset.key) == expected
     assert result.source == bars_pb2.SOURCE_REPLAY
     assert (load.received_rows, load.new_rows, load.range_rows, load.dataset.rows) == (len(expected),) * 4
-    assert load.done_chunks + load.empty_chunks == 14
+    assert load.verdict.complete == (symbol != "FB")  # its first years are no gap that a load could fill
     assert load.range_first_bar_time.ToDatetime(UTC) == expected[0][0]
     assert load.range_last_bar_time.ToDatetime(UTC) == day(2013, 3, 1)
 
@@ -59,8 +61,8 @@ async def test_stored_bars_equal_the_split_adjusted_source_bar_for_bar(tmp_path:
 async def test_aapl_has_3270_bars_and_each_chunk_is_one_request(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         load = result_of(await host.load(load_spec("AAPL"))).loads[0]
-        assert len(asked(gateway)) == 14
-    assert (load.range_rows, load.done_chunks) == (3270, 14)
+        assert len(asked(gateway)) == load.done_chunks
+    assert (load.range_rows, load.done_chunks) == (3270, CHUNKS)
     key = load.dataset.key
     assert key.instrument.contract_id == 265598
     assert (key.instrument.long_name, key.instrument.time_zone) == ("APPLE INC", "US/Eastern")
@@ -72,20 +74,22 @@ async def test_the_load_tells_phases_chunks_and_rows(tmp_path: Path) -> None:
         session = await host.load(load_spec("AAPL"))
         status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=10)
     assert session.progress.phase == "bars"
-    assert (session.progress.completed, session.progress.total, session.progress.unit) == (14, 14, "chunk")
-    assert session.progress.step == "AAPL 1d 2013-02-13 … 2013-03-01, 3,270 bars (REPLAY)"
+    assert (session.progress.completed, session.progress.total, session.progress.unit) == (CHUNKS, CHUNKS, "chunk")
+    assert session.progress.step == "AAPL 1d 2012-02-21 … 2013-03-01, 3,270 bars (REPLAY)"
     series = {metric.name: metric for metric in status.sessions[0].metrics}
-    assert list(series["rows"].steps) == list(range(1, 15))
+    assert list(series["rows"].steps) == list(range(1, CHUNKS + 1))
     assert list(series["rows"].values) == sorted(series["rows"].values)
     assert series["rows"].values[-1] == 3270
-    assert len(series["chunk_seconds"].values) == 14
+    assert len(series["chunk_seconds"].values) == CHUNKS
 
 
 async def test_a_narrower_load_never_shrinks_what_is_stored(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         before = result_of(await host.load(load_spec("AAPL"))).loads[0].dataset
         narrow = result_of(await host.load(load_spec("AAPL", start=day(2005, 1, 3), end=day(2005, 2, 1)))).loads[0]
-    assert (narrow.received_rows, narrow.new_rows, narrow.range_rows) == (20, 0, 20)
+        assert len(asked(gateway)) == CHUNKS
+    assert (narrow.received_rows, narrow.new_rows, narrow.range_rows) == (0, 0, 20)
+    assert (narrow.done_chunks, narrow.skipped_chunks) == (0, 1)
     assert narrow.range_first_bar_time.ToDatetime(UTC) == day(2005, 1, 3)
     assert narrow.dataset == before
 
@@ -130,7 +134,7 @@ async def test_longer_bars_are_never_cut_by_chunks(
 async def test_a_range_that_begins_before_history_brings_all_there_is(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         load = result_of(await host.load(load_spec("AAPL", start=day(1995, 1, 1), end=day(2001, 1, 1)))).loads[0]
-    assert load.empty_chunks == 5
+    assert load.empty_chunks == 3
     assert load.range_rows == sum(bar.time.year == 2000 for bar in recorded_bars("AAPL"))
 
 
@@ -144,7 +148,7 @@ async def test_a_range_without_any_bars_ends_clearly(tmp_path: Path) -> None:
 
 async def test_an_unknown_symbol_fails_the_load_and_says_how_to_look_for_it(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
-        session = await host.load(load_spec("AAPL", "NOSUCH"))
+        session = await host.load(load_spec("NOSUCH"))
         assert asked(gateway) == []
     assert reason_of_session(session) == "INSTRUMENT_NOT_FOUND"
     assert "ktrdr data find NOSUCH" in session.error.message
@@ -216,10 +220,10 @@ async def test_a_gateway_restart_in_a_load_costs_nothing_but_time(tmp_path: Path
                 load = result_of(await host.ended(session.id)).loads[0]
                 after = asked(restarted)
     assert stored_bars(tmp_path, load.dataset.key) == [tuple(bar) for bar in recorded_bars("AAPL")]
-    assert (load.received_rows, load.new_rows, load.done_chunks) == (3270, 3270, 14)
+    assert (load.received_rows, load.new_rows, load.done_chunks) == (3270, 3270, CHUNKS)
     repeated = set(before) & set(after)
     assert len(repeated) <= 1  # the chunk that was under way
-    assert len(set(before) | set(after)) == 14
+    assert len(set(before) | set(after)) == CHUNKS
 
 
 async def test_a_host_restart_goes_on_with_the_same_session_and_repeats_no_chunk(tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ async def test_a_host_restart_goes_on_with_the_same_session_and_repeats_no_chunk
             done: bool = await eventually(begun)
             assert done
         before = asked(gateway)
-        assert len(before) < 14
+        assert len(before) < CHUNKS
         await eventually(lambda: not gateway.client_ids)
         async with ib_host(tmp_path, gateway.address) as host:
             ended = await host.ended("op-1")
@@ -241,13 +245,13 @@ async def test_a_host_restart_goes_on_with_the_same_session_and_repeats_no_chunk
         after = asked(gateway)[len(before) :]
     load = result_of(ended).loads[0]
     assert stored_bars(tmp_path, load.dataset.key) == [tuple(bar) for bar in recorded_bars("AAPL")]
-    assert (load.received_rows, load.done_chunks) == (3270, 14)
+    assert (load.new_rows, load.done_chunks) == (3270, ended.progress.completed)
     assert ended.labels == {"for": "test"}
     assert session.incarnation in {ended.incarnation, ""}
     assert len(set(before) & set(after)) <= 1
-    assert (ended.progress.completed, ended.progress.total) == (14, 14)
+    assert ended.progress.completed == ended.progress.total
     steps = list(next(metric for metric in status.sessions[0].metrics if metric.name == "rows").steps)
-    assert steps == list(range(1, 15))
+    assert steps == list(range(1, int(ended.progress.completed) + 1))
 
 
 async def test_a_load_that_is_asked_for_twice_runs_once(tmp_path: Path) -> None:
@@ -255,7 +259,7 @@ async def test_a_load_that_is_asked_for_twice_runs_once(tmp_path: Path) -> None:
         first = await host.start_load(load_spec("AAPL"), session_id="op-1")
         await host.ended(first.id)
         again = await host.start_load(load_spec("AAPL"), session_id="op-1")
-        assert len(asked(gateway)) == 14
+        assert len(asked(gateway)) == CHUNKS
     assert again.state == Session.STATE_COMPLETED
 
 
