@@ -100,7 +100,7 @@ async def write_stream(
 
 
 def _write(stream: BarStream, sink: BinaryIO, file_format: str, on_rows: Callable[[int], None] | None) -> ExportedBars:
-    from ktrdr_client.bar_files.writing import write_bars  # noqa: PLC0415 - needs pyarrow, which not everybody has
+    from ktrdr_client.bar_formats.writing import write_bars  # noqa: PLC0415 - needs pyarrow, which not everybody has
 
     first: datetime | None = None
     last: datetime | None = None

@@ -130,8 +130,8 @@ class TransferCalls(IbHostConnection):
             OSError: The file cannot be read.
         """
         import_pyarrow()
-        from ktrdr_client.bar_files.instants import parse_zone  # noqa: PLC0415 - only those who import bars need it
-        from ktrdr_client.bar_files.tables import Reading  # noqa: PLC0415 - needs pyarrow, which not everybody has
+        from ktrdr_client.bar_formats.instants import parse_zone  # noqa: PLC0415 - only those who import bars need it
+        from ktrdr_client.bar_formats.tables import Reading  # noqa: PLC0415 - needs pyarrow, which not everybody has
 
         dates = is_daily_or_longer(parse_bar_size(bar_size))
         reading = Reading(dates, parse_zone(time_zone) if time_zone else None, time_format)
@@ -147,14 +147,14 @@ class TransferCalls(IbHostConnection):
 
 def _read(bars: Any, reading: Any) -> Any:
     if isinstance(bars, str | PathLike):
-        from ktrdr_client.bar_files.reading import read_bars  # noqa: PLC0415 - needs pyarrow, which not everybody has
+        from ktrdr_client.bar_formats.reading import read_bars  # noqa: PLC0415 - needs pyarrow, which not everybody has
 
         return read_bars(Path(bars), reading)
     if isinstance(bars, io.BufferedIOBase | io.RawIOBase):
-        from ktrdr_client.bar_files.reading import read_csv  # noqa: PLC0415 - likewise
+        from ktrdr_client.bar_formats.reading import read_csv  # noqa: PLC0415 - likewise
 
         return read_csv(str(getattr(bars, "name", "the file")), bars.read(), reading)
-    from ktrdr_client.bar_files.frames import bars_of_frame  # noqa: PLC0415 - likewise
+    from ktrdr_client.bar_formats.frames import bars_of_frame  # noqa: PLC0415 - likewise
 
     return bars_of_frame(bars, reading)
 

@@ -18,7 +18,7 @@ from tests.support.finished_operations import running_training
 from tests.support.fragile_models import fragile_models
 from tests.support.ktrdr_command import Ktrdr, ended
 from tests.support.model_folders import FILES, artifacts_of, version_of, write_model
-from tests.support.modelled_operations import HOST, ended_before, follow_host, training_with_model
+from tests.support.modelled_operations import ended_before, follow_host, training_with_model
 from tests.support.modelled_session import ModelledSession
 from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
 from tests.support.training_service import served_training_host

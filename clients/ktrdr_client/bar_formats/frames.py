@@ -4,9 +4,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ktrdr_client.bar_files.columns import NotBars
-from ktrdr_client.bar_files.faults import RowFaults, refusal
-from ktrdr_client.bar_files.tables import ReadBars, Reading, bars_from
+from ktrdr_client.bar_formats.columns import NotBars
+from ktrdr_client.bar_formats.faults import RowFaults, refusal
+from ktrdr_client.bar_formats.tables import ReadBars, Reading, bars_from
 from ktrdr_client.bars import Bars
 from ktrdr_client.errors import InvalidArgument
 

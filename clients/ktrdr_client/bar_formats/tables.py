@@ -8,9 +8,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ktrdr_client.bar_files.columns import OPTIONAL, PRICES, ColumnChoice, choose_columns
-from ktrdr_client.bar_files.faults import RowFaults
-from ktrdr_client.bar_files.instants import EARLIEST_US, LATEST_US, InstantReader, epoch_us, repeated
+from ktrdr_client.bar_formats.columns import OPTIONAL, PRICES, ColumnChoice, choose_columns
+from ktrdr_client.bar_formats.faults import RowFaults
+from ktrdr_client.bar_formats.instants import EARLIEST_US, LATEST_US, InstantReader, epoch_us, repeated
 
 TIME_TYPE: Final = pa.timestamp("us", "UTC")
 _ASSUMED_UTC: Final = "times without a zone are taken as UTC; name their time zone if it is another one"

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from ktrdr_client.bar_files.columns import NotBars
-from ktrdr_client.bar_files.faults import RowFaults, refusal
-from ktrdr_client.bar_files.tables import ReadBars, Reading, bars_from
+from ktrdr_client.bar_formats.columns import NotBars
+from ktrdr_client.bar_formats.faults import RowFaults, refusal
+from ktrdr_client.bar_formats.tables import ReadBars, Reading, bars_from
 from ktrdr_client.errors import InvalidArgument
 
 _PARQUET: Final = (".parquet", ".pq")

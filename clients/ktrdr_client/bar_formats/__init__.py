@@ -1,0 +1,1 @@
+"""Bars in files and frames of other programs: CSV, Parquet, pandas, polars, Arrow."""
