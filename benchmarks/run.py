@@ -26,6 +26,7 @@ BENCHMARKS = (
     "watch_fanout",
     "watch_staleness",
     "features",
+    "stream_bars",
 )
 
 

@@ -15,7 +15,7 @@ from services.ib_host.store.commands import load_command
 from services.ib_host.store.identity import title_of
 from services.ib_host.store.listing import page_of
 from services.ib_host.store.selection import choose
-from services.ib_host.streaming.bar_stream import Responses, read_ahead, responses_of
+from services.ib_host.streaming.bar_stream import ROWS_AT_ONCE, Responses, read_ahead, responses_of
 from services.ib_host.streaming.bars_query import BarsQuery, checked_query
 
 
@@ -51,7 +51,9 @@ class Datasets:
         Raises:
             ServiceError: INVALID_REQUEST, DATASET_NOT_FOUND, DATASET_AMBIGUOUS, STORE_CORRUPT.
         """
-        async with aclosing(read_ahead(self._responses(checked_query(request)))) as responses:
+        query = checked_query(request)
+        at_once = max(1, ROWS_AT_ONCE // query.batch_rows)
+        async with aclosing(read_ahead(self._responses(query), at_once=at_once)) as responses:
             async for response in responses:
                 yield response
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import pyarrow as pa
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
@@ -13,6 +14,8 @@ from services.ib_host.store.snapshot import Snapshot
 from services.ib_host.streaming.arrow import pieces
 from services.ib_host.streaming.bars_query import BarsQuery
 
+ROWS_AT_ONCE: Final = 65_536
+"""4 MiB of messages are made in one go, and wait for those before them to be sent."""
 Responses = Generator[ib_pb2.StreamBarsResponse, None, None]
 
 
@@ -36,23 +39,32 @@ def responses_of(snapshot: Snapshot, query: BarsQuery) -> Iterator[ib_pb2.Stream
         dataset = None
 
 
-async def read_ahead(responses: Responses) -> AsyncGenerator[ib_pb2.StreamBarsResponse, None]:
-    """Yield what a generator that blocks yields: the next message is made in a thread while the last one is sent.
+async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[ib_pb2.StreamBarsResponse, None]:
+    """Yield what a generator that blocks yields: the next messages are made in a thread while the last ones are sent.
 
-    No more than that is made before it is wanted. However this ends, the generator is closed then.
+    No more than those are made before they are wanted. However this ends, the generator is closed then.
+
+    Args:
+        responses: makes the messages.
+        at_once: how many are made in one go; each go costs a change of threads.
 
     Raises:
         ServiceError: as the generator.
     """
     following: asyncio.Task[Any] | None = None
     try:
-        response = await in_thread(next, responses, None)
-        while response is not None:
-            following = asyncio.ensure_future(in_thread(next, responses, None))
-            yield response
-            response = await following
+        made = await in_thread(_some, responses, 1)
+        while made:
+            following = asyncio.ensure_future(in_thread(_some, responses, at_once))
+            for response in made:
+                yield response
+            made = await following
     finally:
         if following is not None and not following.done():
             following.cancel()
             await asyncio.wait({following})
         responses.close()
+
+
+def _some(responses: Responses, most: int) -> list[ib_pb2.StreamBarsResponse]:
+    return list(islice(responses, most))

@@ -69,8 +69,8 @@ def test_writers_and_readers_in_processes_of_their_own_never_see_half_a_version(
         while one.poll() is None or two.poll() is None:
             for table in (read_all(store, KEY), by_url.bars("AAPL", "1d").table):
                 assert (times_of(table)[1:] > times_of(table)[:-1]).all()
-                for number in seen:
-                    seen[number].append(price_of(table, number))
+                for number, prices in seen.items():
+                    prices.append(price_of(table, number))
         assert (one.wait(), two.wait()) == (0, 0)
     versions = store.list_all().datasets[0].version
     assert versions == 2 + 2 * turns
