@@ -15,7 +15,8 @@ _ALONE: Final = (
 
 def look_at_pacing(picture: PacingPicture) -> ib_pb2.Finding:
     """Return whether IB has said that it was asked too fast, and how much of its limits is used."""
-    used = ", ".join(f"{window.used} of {window.limit} {window.name}" for window in picture.windows)
+    used = ", ".join(f"{window.used} of {window.limit} {window.name}" for window in picture.windows if window.used)
+    used = used or "nothing"
     if picture.pause_seconds > 0:
         text = f"IB said that it was asked too fast; loads pause for {picture.pause_seconds:.0f} s. Used: {used}."
         return warning(PACING, text, _ALONE)

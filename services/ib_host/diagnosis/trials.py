@@ -36,7 +36,7 @@ _ADVICE: Final = {
     "and log in at the gateway again; it can take a day until a new subscription counts.",
     FailureKind.COMPETING_SESSION: "Log out where the account is logged in too: IB mobile, Client Portal, other TWS.",
     FailureKind.PACING: "Let no other program ask for history with this account, and wait ten minutes.",
-    FailureKind.UNKNOWN_INSTRUMENT: "Look for it with: ktrdr data find SYMBOL",
+    FailureKind.UNKNOWN_INSTRUMENT: "Look for it with: ktrdr data find {name}",
     FailureKind.AMBIGUOUS_INSTRUMENT: "Say more: --type, --exchange, --primary-exchange, --currency, --contract-id.",
     FailureKind.SERVICE_TROUBLE: "Try again in a minute; see IB's page of system status if it stays so.",
     FailureKind.REFUSED: "Correct what IB names.",
@@ -81,8 +81,10 @@ class Trials:
         if not self._connection.picture.socket_open:
             return skipped(CLOCK, _no_way(self._connection))
         try:
-            await _within(self._limits.clock_seconds, self._requests.current_time())
+            await self._within(self._limits.clock_seconds, self._requests.current_time())
         except GatewayFailure as failure:
+            if failure.kind is FailureKind.DISCONNECTED:
+                return skipped(CLOCK, _no_way(self._connection))
             return problem(CLOCK, f"The gateway does not tell its time. {failure.sentence}.", _RESTART)
         reading = self._connection.picture.clock
         if reading is None:
@@ -106,9 +108,10 @@ class Trials:
             return await self._search(), None
         wanted = with_defaults(described)
         try:
-            found = await _within(self._limits.contracts_seconds, self._requests.contracts(wanted))
+            found = await self._within(self._limits.contracts_seconds, self._requests.contracts(wanted))
         except GatewayFailure as failure:
-            return _failed(CONTRACTS, f"{title_of(wanted)} cannot be described", failure), None
+            name = title_of(wanted)
+            return _failed(CONTRACTS, f"{name} cannot be described", failure, name=name), None
         if len(found) != 1:
             named = "; ".join(difference(details.instrument) for details in found[:_MOST_NAMED])
             text = f"{title_of(wanted)} fits {len(found)} instruments: {named}"
@@ -128,7 +131,7 @@ class Trials:
         if described is None:
             return skipped(PERMISSIONS, "No instrument was named whose history could be asked for.", _NAME_ONE)
         if instrument is None:
-            return skipped(PERMISSIONS, "The instrument was not found, so its history was not asked for.")
+            return skipped(PERMISSIONS, "Without the instrument its history cannot be asked for.")
         if self._connection.link is not Link.UP:
             return skipped(PERMISSIONS, _no_way(self._connection))
         what = "MIDPOINT" if instrument.security_type == bars_pb2.SECURITY_TYPE_FOREX else "TRADES"
@@ -138,14 +141,14 @@ class Trials:
         name = title_of(instrument)
         asking = self._requests.history(query, urgency=Urgency.PERSON, waiting=self._give_up_if_long)
         try:
-            answer = await _within(self._limits.history_seconds, asking)
+            answer = await self._within(self._limits.history_seconds, asking)
         except _HeldBackError as held:
             return skipped(PERMISSIONS, str(held), "Try again then.")
         except GatewayFailure as failure:
             if failure.kind is FailureKind.NO_DATA:
                 text = f"History of {name} may be asked for, but there are no bars of its last five days ({what})."
                 return warning(PERMISSIONS, text, "Ask for other bars (--what), or another contract, if that is wrong.")
-            return _failed(PERMISSIONS, f"The history of {name} ({what}) was not given", failure)
+            return _failed(PERMISSIONS, f"The history of {name} ({what}) was not given", failure, name=name)
         return fine(PERMISSIONS, f"The history of {name} is given: {len(answer.bars)} daily bars ({what}) on trial.")
 
     def _give_up_if_long(self, wait: PacingWait) -> None:
@@ -155,10 +158,19 @@ class Trials:
 
     async def _search(self) -> ib_pb2.Finding:
         try:
-            await _within(self._limits.contracts_seconds, self._requests.matching_symbols(_ANY_SYMBOL))
+            await self._within(self._limits.contracts_seconds, self._requests.matching_symbols(_ANY_SYMBOL))
         except GatewayFailure as failure:
-            return _failed(CONTRACTS, "Instruments cannot be searched for", failure)
+            return _failed(CONTRACTS, "Instruments cannot be searched for", failure, name=_ANY_SYMBOL)
         return fine(CONTRACTS, "The gateway answers searches for instruments.")
+
+    async def _within(self, seconds: float, work: Awaitable[T]) -> T:
+        """Return what work returns, or fail as a request without an answer does."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError as error:
+            self._requests.doubt.set()
+            raise GatewayFailure(FailureKind.TIMEOUT, f"No answer within {seconds:g} s") from error
 
 
 def clock_finding(reading: ClockReading, *, replay: bool) -> ib_pb2.Finding:
@@ -177,19 +189,11 @@ def clock_finding(reading: ClockReading, *, replay: bool) -> ib_pb2.Finding:
     return fine(CLOCK, f"The gateway's clock and this machine's differ by {abs(seconds):.1f} s.")
 
 
-def _failed(name: str, what: str, failure: GatewayFailure) -> ib_pb2.Finding:
-    return problem(name, f"{what}. {failure.sentence}", _ADVICE.get(failure.kind, _RESTART))
+def _failed(finding: str, what: str, failure: GatewayFailure, *, name: str) -> ib_pb2.Finding:
+    advice = _ADVICE.get(failure.kind, _RESTART).format(name=name)
+    return problem(finding, f"{what}. {failure.sentence}.", advice)
 
 
 def _no_way(connection: GatewayConnection) -> str:
     why = connection.picture.waiting_text
     return f"It could not be asked: {why}." if why else "The connection was lost."
-
-
-async def _within(seconds: float, work: Awaitable[T]) -> T:
-    """Return what work returns, or fail as a request without an answer does."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await work
-    except TimeoutError as error:
-        raise GatewayFailure(FailureKind.TIMEOUT, f"No answer within {seconds:g} s") from error

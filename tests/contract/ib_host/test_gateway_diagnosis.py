@@ -180,7 +180,7 @@ async def test_an_instrument_that_nobody_knows_and_one_that_is_not_one(tmp_path:
         unknown = await findings(host, bars_pb2.Instrument(symbol="NONE"))
         gateway.on(Inbound.CONTRACT_DETAILS, error(200, "The contract description specified for AAPL is ambiguous."))
         ambiguous = await findings(host)
-    assert unknown["contracts"].advice == "Look for it with: ktrdr data find SYMBOL"
+    assert unknown["contracts"].advice == "Look for it with: ktrdr data find NONE"
     assert "--primary-exchange" in ambiguous["contracts"].advice
     assert {found["permissions"].state for found in (unknown, ambiguous)} == {SKIPPED}
 
