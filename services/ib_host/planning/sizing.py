@@ -42,7 +42,7 @@ class ChunkSizer:
         bar: length of the bars.
         security_type: tells how long such instruments trade in a day.
         use_rth: regular trading hours only.
-        most_bars: that an answer may have.
+        most_bars: that an answer may have: decoding them takes less than 50 ms, also where each takes 20 µs.
         target_seconds: an answer that takes longer is slow; one that takes half of it is quick.
     """
 
@@ -52,7 +52,7 @@ class ChunkSizer:
         *,
         security_type: bars_pb2.SecurityType.ValueType,
         use_rth: bool,
-        most_bars: int = 4000,
+        most_bars: int = 2500,
         target_seconds: float = 5.0,
     ) -> None:
         self._bar = bar
