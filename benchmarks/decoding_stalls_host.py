@@ -28,7 +28,7 @@ class LoopWatch:
     """Looks each millisecond how long the loop was away.
 
     By the clock, other processes count, too. Without the time in which the loop's thread could run and had no
-    processor, what is left is its own work and waiting for other threads of the host; on the processor, only the former.
+    processor, what is left is its own work and waiting for other threads of the host; on the processor, only its work.
     """
 
     def __init__(self) -> None:
