@@ -5,3 +5,6 @@ from typing import Any
 from services.ib_host.connection.library.installed import LIBRARY
 
 library: Any = LIBRARY
+
+NEWEST: int = LIBRARY.client.Client.MaxClientVersion
+"""The highest version of the protocol that the library speaks."""

@@ -21,6 +21,7 @@ from services.ib_host.service import IbHostService
 from services.ib_host.settings import IbHostSettings
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, silence
+from tests.support.gateway_library import NEWEST
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_call, result_of
 
 DAILY = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="AAPL"), bar_size=bars_pb2.BAR_SIZE_1_DAY)
@@ -136,7 +137,7 @@ class TestGetGateway:
         assert response.address == gateway.address
         assert response.link == ib_pb2.GetGatewayResponse.LINK_UP
         assert response.source == bars_pb2.SOURCE_REPLAY
-        assert (response.server_version, response.client_id, response.open_requests) == (176, 17, 0)
+        assert (response.server_version, response.client_id, response.open_requests) == (NEWEST, 17, 0)
         assert response.gateway_time.ToDatetime(UTC) == gateway.clock.now()
         assert response.HasField("connected_for")
         assert not response.problem

@@ -8,7 +8,6 @@ import pytest
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
-from services.ib_host.connection.library import new_contract
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome
 from services.ib_host.replay.messages import Inbound
@@ -296,7 +295,3 @@ async def test_another_kind_of_gateway_at_the_same_address_ends_the_load(
     assert reason_of_session(ended) == "LOAD_INCOMPLETE"
     assert "another one now" in ended.error.message
     assert [dataset.key.source for dataset in datasets] == [bars_pb2.SOURCE_REPLAY]
-
-
-def test_the_library_is_the_real_one() -> None:
-    assert type(new_contract(symbol="AAPL")).__module__ == "ib_insync.contract"

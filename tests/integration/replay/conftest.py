@@ -12,7 +12,7 @@ from services.ib_host.replay.framing import encode_frame
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.support.eventually import eventually
-from tests.support.gateway_library import library
+from tests.support.gateway_library import NEWEST, library
 
 
 @dataclass
@@ -62,8 +62,6 @@ class Client:
 
 
 Connect = Callable[..., Awaitable[Client]]
-NEWEST: int = library.client.Client.MaxClientVersion
-"""The highest version of the protocol that the library speaks."""
 
 
 @pytest.fixture

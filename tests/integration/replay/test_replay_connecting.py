@@ -7,9 +7,9 @@ import pytest
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
-from tests.integration.replay.conftest import NEWEST, Client, Connect, RawClient
+from tests.integration.replay.conftest import Client, Connect, RawClient
 from tests.support.eventually import eventually
-from tests.support.gateway_library import library
+from tests.support.gateway_library import NEWEST, library
 
 
 @pytest.mark.parametrize("readonly", [True, False])

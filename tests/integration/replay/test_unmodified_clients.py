@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.replay.conftest import NEWEST, Client
-from tests.support.gateway_library import library
+from tests.integration.replay.conftest import Client
+from tests.support.gateway_library import NEWEST, library
 from tests.support.service_process import ServiceProcess
 
 APPLE = library.Stock("AAPL", "SMART", "USD")
