@@ -75,7 +75,7 @@ class Snapshot:
     def tables(
         self, start: datetime | None = None, end: datetime | None = None, *, columns: Sequence[str] = COLUMNS
     ) -> Iterator[pa.Table]:
-        """Yield the bars with start <= time < end, ascending, at most 131,072 in a table; others are not read.
+        """Yield the bars with start <= time < end, ascending, at most 65,536 in a table; others are not read.
 
         Args:
             start: first instant, UTC; None from the beginning.
