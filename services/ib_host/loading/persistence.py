@@ -25,6 +25,7 @@ _MAY_HELP: Final = frozenset(
     }
 )
 _PASSES_WITH_AN_OUTAGE: Final = _MAY_HELP - {FailureKind.PACING}
+_LOOK_SECONDS: Final = 1.0
 _COMPETING_TEXT: Final = (
     "another login of the same account takes IB's data: log out there (IB mobile, Client Portal, another TWS)"
 )
@@ -98,7 +99,17 @@ class Persistence:
                     raise
                 _LOG.info("request_failed", kind=failure.kind.value, text=failure.sentence, retry_seconds=pause.seconds)
                 told(pause.reason)
-                await self._clock.sleep(pause.seconds)
+                await self._rest(pause, farm)
+
+    async def _rest(self, pause: "_Pause", farm: str) -> None:
+        """Wait; where an outage is the reason, only as long as it lasts."""
+        left = pause.seconds
+        while left > 0:
+            step = min(_LOOK_SECONDS, left)
+            await self._clock.sleep(step)
+            left -= step
+            if pause.is_outage and not self._connection.picture.outage(farm):
+                return
 
 
 @dataclass(frozen=True)
@@ -108,10 +119,12 @@ class _Pause:
     Attributes:
         seconds: how long.
         reason: why, for people.
+        is_outage: IB, or a farm, is down.
     """
 
     seconds: float
     reason: str
+    is_outage: bool = False
 
 
 class _Tries:
@@ -139,7 +152,7 @@ class _Tries:
         if outage:
             pause = min(self._policy.longest_seconds, self._policy.away_seconds * 2.0 ** min(self._excused, 20))
             self._excused += 1
-            return _Pause(pause, outage)
+            return _Pause(pause, outage, is_outage=True)
         if failure.kind in leave or failure.kind not in _MAY_HELP:
             return None
         if self._counted >= len(self._policy.pauses_seconds):

@@ -39,6 +39,7 @@ _BY_TEXT: Final[Sequence[tuple[str, FailureKind]]] = (
     ("no historical market data for", FailureKind.REFUSED),
     ("different ip address", FailureKind.COMPETING_SESSION),
     ("invalid step", FailureKind.INVALID_STEP),
+    ("time length exceed", FailureKind.INVALID_STEP),
     # Only ever of a query that is still open, and so was not cancelled by the host: the gateway gave it up by itself.
     ("query cancelled", FailureKind.QUERY_LOST),
     ("query canceled", FailureKind.QUERY_LOST),

@@ -22,8 +22,6 @@ from services.ib_host.requests.history_query import HistoryQuery
 from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.requests.round_trip import Answer, RoundTrips
 
-__all__ = ["GatewayRequests", "HistoryAnswer", "RequestTimeouts"]
-
 T = TypeVar("T")
 Waiting = Callable[[PacingWait], None]
 """Called each second while pacing holds a request back."""

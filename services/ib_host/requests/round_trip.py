@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from services.common.clock import Clock
 from services.ib_host.connection.gateway import GatewayConnection
+from services.ib_host.connection.library import LibrarySession
 from services.ib_host.connection.notices import Link
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.rules import Urgency
@@ -62,11 +63,7 @@ class RoundTrips:
         Raises:
             GatewayFailure: there is no answer.
         """
-        session = self._connection.session
-        if session is None:
-            picture = self._connection.picture
-            text = picture.problem or picture.waiting_text
-            raise GatewayFailure(FailureKind.DISCONNECTED, text, retry_after=picture.retry_in)
+        session = self._session(question)
         request_id, answer = session.begin(question.contract, key=question.key)
         key = question.key or request_id
         failure = self._open.add(key)
@@ -93,6 +90,16 @@ class RoundTrips:
                 if future.done() and not future.cancelled():
                     future.exception()  # looked at: otherwise asyncio reports it as forgotten
             self._leave_if_silent(question.farm)  # after the query was taken back
+
+    def _session(self, question: Question) -> LibrarySession:
+        """Return what a request can be sent over now: IB may have gone while it waited for its turn."""
+        session, picture = self._connection.session, self._connection.picture
+        if session is None:
+            text = picture.problem or picture.waiting_text
+            raise GatewayFailure(FailureKind.DISCONNECTED, text, retry_after=picture.retry_in)
+        if question.farm and picture.link is Link.IB_DOWN:
+            raise GatewayFailure(FailureKind.LINK_LOST, picture.waiting_text)
+        return session
 
     async def _wait(self, futures: "set[asyncio.Future[Any]]", timeout_seconds: float, *, patient: bool) -> None:
         left = timeout_seconds

@@ -259,6 +259,16 @@ async def test_a_person_does_not_wait_for_ib_to_come_back() -> None:
         assert failed.value.kind is FailureKind.LINK_LOST
 
 
+async def test_nothing_is_sent_while_ib_is_away() -> None:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
+        gateway.tell(2110, "Connectivity between Trader Workstation and server is broken.")
+        await eventually(lambda: host.connection.link is Link.IB_DOWN)
+        assert await host.week() is FailureKind.LINK_LOST
+        assert await host.contract() is FailureKind.LINK_LOST
+        assert isinstance(await host.time(), datetime)
+        assert not gateway.requests(HISTORY)
+
+
 async def test_a_gateway_that_speaks_another_language_is_noticed_and_what_to_do_is_told() -> None:
     async with FaultyGateway() as gateway, host_requests(gateway) as host:
         before = host.connection.picture

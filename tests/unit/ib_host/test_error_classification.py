@@ -59,6 +59,7 @@ def retry_of(status: status_pb2.Status) -> timedelta | None:
         (10187, f"{HMDS}Trading TWS session is connected from a different IP address", FailureKind.COMPETING_SESSION),
         (10197, "No market data during competing live session", FailureKind.COMPETING_SESSION),
         (162, f"{HMDS}invalid step: 1 day", FailureKind.INVALID_STEP),
+        (162, f"{HMDS}Time length exceed max.", FailureKind.INVALID_STEP),
         (162, f"{HMDS}API historical data query cancelled: 7", FailureKind.QUERY_LOST),
         (162, f"{HMDS}API historical data query canceled: 7", FailureKind.QUERY_LOST),
         (366, "No historical data query found for ticker id:7", FailureKind.QUERY_LOST),
