@@ -34,6 +34,9 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH: Final = 30
 _BESIDE_BAR: Final = 10
 """Columns beside a bar: the indent, the share and the gaps."""
+_STEP_WIDTH: Final = 50
+"""Columns that a step and the time that is left should have; a bar takes what is left of them."""
+_NARROWEST_BAR: Final = 8
 _FEWEST_LETTERS: Final = 8
 """Letters of a step that are shown on the narrowest terminal."""
 _MAXIMUM_SHOWN: Final = 8
@@ -149,17 +152,18 @@ class OperationView:
 
     def _bar_line(self, width: int) -> RenderableType:
         progress = self.operation.progress
+        bar_width = min(_BAR_WIDTH, max(_NARROWEST_BAR, width - _STEP_WIDTH))
         line = Table.grid(padding=(0, 1))
         line.add_column(width=1)
-        line.add_column(width=_BAR_WIDTH, no_wrap=True)
+        line.add_column(width=bar_width, no_wrap=True)
         line.add_column(width=5, justify="right", no_wrap=True)
         line.add_column(overflow="ellipsis", no_wrap=True)
         known = progress.HasField("fraction")
-        bar = ProgressBar(total=1.0, completed=progress.fraction if known else 0.0, width=_BAR_WIDTH, pulse=not known)
+        bar = ProgressBar(total=1.0, completed=progress.fraction if known else 0.0, width=bar_width, pulse=not known)
         # The step is cut where the terminal is too narrow, and not the time that is left.
         eta = f" · {eta_words(progress)}" if progress.HasField("eta") else ""
         step = Text(self._step())
-        step.truncate(max(_FEWEST_LETTERS, width - _BAR_WIDTH - _BESIDE_BAR - len(eta)), overflow="ellipsis")
+        step.truncate(max(_FEWEST_LETTERS, width - bar_width - _BESIDE_BAR - len(eta)), overflow="ellipsis")
         left = Text.assemble(step, eta) if step else Text(eta.removeprefix(" · "))
         line.add_row("", bar, percent(progress.fraction) if known else "", left)
         return line

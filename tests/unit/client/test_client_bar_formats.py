@@ -29,7 +29,7 @@ MINUTES, DAYS = Reading(dates=False), Reading(dates=True)
 
 @pytest.fixture(autouse=True, scope="module")
 def no_signal_handlers() -> Iterator[None]:
-    """Arrow's CSV reader keeps a pipe for Ctrl-C when it is called in the main thread; the client calls it in others."""
+    """Arrow's CSV reader keeps a pipe for Ctrl-C when the main thread calls it; the client calls it in others."""
     pa.enable_signal_handlers(False)
     yield
     pa.enable_signal_handlers(True)
