@@ -17,8 +17,9 @@ from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
 from services.ib_host.loading.keeping import Keeping, Kept
-from services.ib_host.loading.plan import Plan, make_plan
+from services.ib_host.loading.plan import make_plan
 from services.ib_host.loading.progress import title_of_chunk
+from services.ib_host.loading.wanted import bar_end
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.sizing import ChunkSizer
 from services.ib_host.planning.span import Span
@@ -80,7 +81,7 @@ class InstrumentWork:
         )
         self._first: Sequence[Span] = ()
         self._todo: Sequence[Span] = ()
-        self._plan = Plan(first=(), then=(), whole=None, stored=None, skipped=0)
+        self._unmet = False
         self._done = 0
         self._failed = 0
         self._rows = 0
@@ -141,9 +142,23 @@ class InstrumentWork:
             if self._state.wish.reload:
                 await in_thread(self._drop_damaged)
             await self.prepare()
-            while (span := await self._next()) is not None:
-                await self._step(span)
+            await self._load_all()
+            while self._unmet:
+                await self._look_back()
+                await self._load_all()
             await self._publish()
+
+    async def _load_all(self) -> None:
+        while self._first or await self._next():
+            await self._step()
+
+    async def _look_back(self) -> None:
+        """Ask for a bar of the load's first answer again: a split meanwhile would have changed it."""
+        self._unmet = False
+        first = await in_thread(self._keeping.first_asked)
+        if first is not None:
+            self._first = [Span(first, first + bar_end(self._job.bar))]
+            self._count()
 
     async def _make_plan(self) -> None:
         self._plan = await in_thread(
@@ -156,20 +171,23 @@ class InstrumentWork:
             self._oldest = self._plan.whole.end
         self._count()
 
-    async def _next(self) -> Span | None:
-        """Return the span to cut the next chunk from."""
-        if self._first:
-            return self._first[0]
+    async def _next(self) -> bool:
+        """Tell whether there is more to ask for."""
         if self._todo and self._job.searches_beginning(self._state.wish):
             await self._stop_where_it_is_quiet()
         if not self._todo:
             self._todo = await self._beyond_the_head()
-        if not self._todo:
-            return None
-        return self._todo[-1] if self._newest_first else self._todo[0]
+        return bool(self._todo)
 
-    async def _step(self, span: Span) -> None:
-        chunk = self._sizer.next_chunk(span, newest_first=self._newest_first)
+    def _cut(self) -> Chunk:
+        if self._first:
+            return self._sizer.next_chunk(self._first[0], newest_first=self._newest_first)
+        chunk, meets = self._plan.seams.cut(self._todo[-1] if self._newest_first else self._todo[0])
+        self._unmet = self._unmet or not meets
+        return chunk
+
+    async def _step(self) -> None:
+        chunk = self._cut()
         began = self._tools.clock.monotonic()
         try:
             fetched = await self._fetch_or_shrink(chunk)
@@ -206,8 +224,9 @@ class InstrumentWork:
         kept = await in_thread(self._keeping.keep, chunk, fetched, source=source, reason=reason)
         self._done += 1
         self._rows += kept.received
-        if kept.first is not None:
+        if kept.first is not None and kept.last is not None:
             self._oldest = min(self._oldest, kept.first)
+            self._plan.seams.loaded(kept.first, kept.last)
         self._drop(Span(chunk.start, chunk.end))
         if kept.revision is not None:
             await self._repair(kept.revision)

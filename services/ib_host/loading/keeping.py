@@ -11,10 +11,12 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.clock import Clock
 from services.common.errors import ServiceError
 from services.common.timestamps import to_timestamp
+from services.ib_host.bar_sizes import BarLength
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
 from services.ib_host.loading.chunk_fetch import Fetched
 from services.ib_host.loading.repair import Repair
+from services.ib_host.loading.seams import cut_at_borders
 from services.ib_host.loading.session_ledger import ChunkRecord, SessionLedger
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.span import Span
@@ -22,6 +24,7 @@ from services.ib_host.revisions.compare import compare
 from services.ib_host.revisions.log import RevisionLog
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import SCHEMA, between, instant, table_of, times_of
+from services.ib_host.store.identity import bar_length
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -32,13 +35,14 @@ class Kept(NamedTuple):
     Attributes:
         received: bars of the chunk that came.
         new: of these, bars that were not stored before.
-        first: time of the first of them.
+        first, last: times of the first and the last of them.
         revision: how bars that came again differ from stored ones; None: in nothing that counts.
     """
 
     received: int
     new: int
     first: datetime | None
+    last: datetime | None
     revision: bars_pb2.Revision | None
 
 
@@ -106,7 +110,7 @@ class Keeping:
         """
         received = between(table_of(fetched.bars), None, self._closed)
         bars = between(received, chunk.start, chunk.end)
-        revision = self._noticed(_comparable(received, chunk))
+        revision = self._noticed(_comparable(received, chunk, bar_length(self._key)))
         if revision is not None:
             self._note(revision)
         store = self.repair.store if self.repair is not None else self._store
@@ -126,8 +130,9 @@ class Keeping:
             self.ledger.add(record)
         except OSError as error:
             raise _storage_full(error) from error
-        first = instant(int(times_of(bars)[0])) if bars.num_rows else None
-        return Kept(bars.num_rows, new, first, revision)
+        times = times_of(bars)
+        first, last = (instant(int(times[0])), instant(int(times[-1]))) if bars.num_rows else (None, None)
+        return Kept(bars.num_rows, new, first, last, revision)
 
     def fail(self, span: Chunk | Span, *, request: str, reason: str) -> None:
         """Write down that a stretch could not be had.
@@ -151,6 +156,21 @@ class Keeping:
                 self.ledger.invalidate(span.start, span.end, reason)
         except OSError as error:
             raise _storage_full(error) from error
+
+    def first_asked(self) -> datetime | None:
+        """Return the time of a bar from the first answer that the session had; None where it had none with bars."""
+        own = [
+            record
+            for record in self.ledger.all_records()
+            if record.session == self._session and record.outcome is SpanOutcome.DONE
+        ]
+        store = self.repair.store if self.repair is not None else self._store
+        snapshot = store.open(self._key)
+        if not own or snapshot is None:
+            return None
+        earliest = min(own, key=lambda record: record.time)
+        with snapshot:
+            return snapshot.summary(earliest.start, earliest.end).first
 
     def publish(self) -> None:
         """Make the repaired version the one that readers see.
@@ -217,9 +237,9 @@ class Keeping:
         )
 
 
-def _comparable(received: pa.Table, chunk: Chunk) -> pa.Table:
-    """Return the bars that are surely whole: the first and the last of an answer may be cut off outside the chunk."""
-    if received.num_rows == 0:
+def _comparable(received: pa.Table, chunk: Chunk, bar: BarLength) -> pa.Table:
+    """Return the bars that are surely whole: some may be cut off at the borders of an answer, outside the chunk."""
+    if received.num_rows == 0 or not cut_at_borders(bar):
         return received
     times = times_of(received)
     low = 1 if instant(int(times[0])) < chunk.start else 0

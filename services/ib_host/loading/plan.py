@@ -9,7 +9,7 @@ from services.ib_host.ledger.records import SpanOutcome
 from services.ib_host.ledger.spans import merged, without
 from services.ib_host.loading.job import Job, LoadState
 from services.ib_host.loading.keeping import Keeping
-from services.ib_host.loading.seams import with_seams
+from services.ib_host.loading.seams import Seams
 from services.ib_host.loading.stored_times import StoredTimes
 from services.ib_host.loading.wanted import bar_end, wanted
 from services.ib_host.planning.sizing import ChunkSizer
@@ -28,6 +28,7 @@ class Plan(NamedTuple):
         whole: the range of the load; None where there is nothing to load.
         stored: from the first stored bar to the end of the last; None where none is stored.
         skipped: chunks that are not asked for, because they are known.
+        seams: knows the stored bars next to all this.
     """
 
     first: Sequence[Span]
@@ -35,6 +36,7 @@ class Plan(NamedTuple):
     whole: Span | None
     stored: Span | None
     skipped: int
+    seams: Seams
 
 
 def make_plan(job: Job, state: LoadState, keeping: Keeping, store: BarStore, sizer: ChunkSizer) -> Plan:
@@ -62,18 +64,30 @@ def make_plan(job: Job, state: LoadState, keeping: Keeping, store: BarStore, siz
     ]
     want = wanted(state.wish, job.bar, closed=job.closed, floor=floor, stored=times, failed=failed)
     whole, ledger = want.whole, keeping.ledger
+    newest_first = job.newest_first(state.wish)
     if keeping.repair is not None:
         spans = merged([*([stored] if stored else []), *([whole] if whole else [])])
         left = [span for start, end in spans for span in ledger.unknown(start, end)]
-        return Plan((), merged(left), whole, stored, 0)
+        made = StoredTimes.read(keeping.repair.store, job.key)
+        seams = Seams(made, job.bar, sizer, newest_first=newest_first)
+        return Plan(seams.apart(merged(left)), merged(left), whole, stored, 0, seams)
+    seams = Seams(times, job.bar, sizer, newest_first=newest_first)
     if whole is None:
-        return Plan((), (), None, stored, 0)
+        return Plan((), (), None, stored, 0, seams)
     own = ledger.known_to(state.session, *whole)
     known = [span for start, end in want.spans for span in ledger.known(start, end)]
+    # The last bars that are stored come again in any case; they meet themselves.
+    again = without(want.again, own) if want.spans else []
     left = without([*without(want.spans, known), *want.again], own)
-    first, then = with_seams(left, times, job.bar, sizer, newest_first=job.newest_first(state.wish))
+    then = without(left, again)
     skipped = sizer.estimate(without(known, [*own, *want.again]))
-    return Plan(without(first, own), then, whole, stored, skipped)
+    return Plan(_first(again, seams.apart(then), then, seams), then, whole, stored, skipped, seams)
+
+
+def _first(again: Sequence[Span], apart: Sequence[Span], then: Sequence[Span], seams: Seams) -> Sequence[Span]:
+    """Return what to ask for first; bars that a request for the rest reaches are not asked for by themselves."""
+    reached = [span for span in again if then and seams.reaches(span, then)]
+    return merged([*apart, *without(again, reached)])
 
 
 def _forget_bars_that_are_gone(ledger: DatasetLedger) -> None:

@@ -75,7 +75,7 @@ async def test_the_load_tells_phases_chunks_and_rows(tmp_path: Path) -> None:
         status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=10)
     assert session.progress.phase == "bars"
     assert (session.progress.completed, session.progress.total, session.progress.unit) == (CHUNKS, CHUNKS, "chunk")
-    assert session.progress.step == "AAPL 1d 2012-02-21 … 2013-03-01, 3,270 bars (REPLAY)"
+    assert session.progress.step == "AAPL 1d 2012-02-12 … 2013-03-01, 3,270 bars (REPLAY)"
     series = {metric.name: metric for metric in status.sessions[0].metrics}
     assert list(series["rows"].steps) == list(range(1, CHUNKS + 1))
     assert list(series["rows"].values) == sorted(series["rows"].values)
