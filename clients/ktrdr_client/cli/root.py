@@ -85,3 +85,6 @@ def _load(point: EntryPoint) -> Any:
         hint = f"; install it with: pip install 'ktrdr[{extra}]'" if extra else ""
         message = f"ktrdr {point.name} needs the library {error.name}, which is not installed{hint}"
         raise UsageProblem(message) from error
+    except ImportError as error:
+        message = f"ktrdr {point.name} can't start: {error}"
+        raise UsageProblem(message) from error
