@@ -4,7 +4,7 @@ import errno
 import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
+from services.ib_host.store.commands import recovery
 from services.ib_host.store.damage import LostSpan, set_aside
 from services.ib_host.store.identity import folder_of, symbol_folder, title_of
 from services.ib_host.store.listing import place_of
@@ -109,7 +110,8 @@ class BarStore:
             ServiceError: STORE_CORRUPT.
         """
         folder = self.folder(key)
-        return Snapshot.open(folder, public_path=self._public(folder))
+        advice = recovery(key, None, None, datetime.now(UTC))
+        return Snapshot.open(folder, public_path=self._public(folder), advice=advice)
 
     def set_aside_damaged(self, key: bars_pb2.DatasetKey) -> Sequence[LostSpan]:
         """Go on without the files of a dataset that are damaged, so that what they held can be loaded again.

@@ -46,18 +46,21 @@ class Snapshot:
         self._public_path = public_path
 
     @classmethod
-    def open(cls, folder: Path, *, public_path: str) -> "Snapshot | None":
+    def open(cls, folder: Path, *, public_path: str, advice: str = "") -> "Snapshot | None":
         """Open the current version of a folder's dataset; None where there is none.
+
+        Args:
+            folder: of the dataset.
+            public_path: how to name it in errors.
+            advice: how to get all of its bars again, for an error.
 
         Raises:
             ServiceError: STORE_CORRUPT: the manifest is damaged, or a file it names is missing.
         """
-        advice = ""
         for _ in range(_TRIES):
-            manifest = Manifest.load(folder, public_path=public_path)
+            manifest = Manifest.load(folder, public_path=public_path, advice=advice)
             if manifest is None:
                 return None
-            advice = recovery(manifest.dataset_key, manifest.parts[0].first, None, manifest.update_time)
             with ExitStack() as opened:
                 try:
                     files = [opened.enter_context(open_part(folder / part.file)) for part in manifest.parts]
@@ -65,7 +68,7 @@ class Snapshot:
                     continue  # two merges since the manifest was read: look again
                 opened.pop_all()
                 return cls(manifest, files, public_path)
-        raise corrupt(public_path, f"A file that its manifest names is missing. {advice}")
+        raise corrupt(public_path, f"A file that its manifest names is missing. {advice}".strip())
 
     @property
     def dataset(self) -> bars_pb2.Dataset:

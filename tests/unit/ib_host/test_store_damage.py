@@ -41,6 +41,16 @@ def test_the_error_names_the_file_and_the_command_that_gets_its_bars_again(store
         assert "ktrdr data load AAPL 1d --start 2012-01-01 --end 2012-12-31 --reload" in error.value.message
 
 
+@pytest.mark.parametrize("gone", ["manifest.json", "2012-*.parquet"])
+def test_without_a_manifest_or_a_file_the_error_has_the_command_for_all_bars(store: BarStore, gone: str) -> None:
+    path = next(store.folder(DAILY).glob(gone))
+    path.write_text("{") if gone == "manifest.json" else path.unlink()
+    with pytest.raises(ServiceError) as error:
+        store.open(DAILY)
+    assert "Get its bars again with: ktrdr data load AAPL 1d --start " in error.value.message
+    assert "--reload" in error.value.message
+
+
 def test_a_damaged_year_is_set_aside_and_can_be_stored_again(store: BarStore) -> None:
     path = damage(store, "2012-*.parquet")
     (lost,) = store.set_aside_damaged(DAILY)
