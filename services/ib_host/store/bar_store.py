@@ -4,7 +4,7 @@ import errno
 import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
@@ -110,8 +110,7 @@ class BarStore:
             ServiceError: STORE_CORRUPT.
         """
         folder = self.folder(key)
-        advice = recovery(key, None, None, datetime.now(UTC))
-        return Snapshot.open(folder, public_path=self._public(folder), advice=advice)
+        return Snapshot.open(folder, public_path=self._public(folder), advice=recovery(key))
 
     def set_aside_damaged(self, key: bars_pb2.DatasetKey) -> Sequence[LostSpan]:
         """Go on without the files of a dataset that are damaged, so that what they held can be loaded again.

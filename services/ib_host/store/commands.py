@@ -25,18 +25,18 @@ def load_command(wanted: bars_pb2.DatasetKey, start: datetime | None, end: datet
     return " ".join(["ktrdr data load", *_words_of(wanted), f"--start {first}", f"--end {last}", *_flags_of(wanted)])
 
 
-def recovery(key: bars_pb2.DatasetKey, start: datetime | None, end: datetime | None, now: datetime) -> str:
+def recovery(key: bars_pb2.DatasetKey, times: tuple[datetime, datetime] | None = None) -> str:
     """Return a sentence on how to get bars again whose file is damaged.
 
     Args:
         key: of the dataset; complete, or as it came in a request.
-        start: as for `load_command`.
-        end: likewise.
-        now: likewise.
+        times: of the first and the last of these bars, UTC; None for all bars that there can be.
     """
     if key.source == bars_pb2.SOURCE_IMPORTED:
         return f"Bring its bars again, all of them: ktrdr data import FILE {' '.join(_words_of(key))} --replace."
-    return f"Get its bars again with: {load_command(key, start, end, now)} --reload."
+    range_flags = f"--start {times[0].date()} --end {times[1].date()}" if times else "--mode full"
+    words = ["ktrdr data load", *_words_of(key), range_flags, *_flags_of(key), "--reload"]
+    return f"Get its bars again with: {' '.join(words)}."
 
 
 def _words_of(key: bars_pb2.DatasetKey) -> list[str]:

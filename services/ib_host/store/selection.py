@@ -61,7 +61,7 @@ def choose(
         symbol = wanted.instrument.symbol
         for path in listing.damaged:
             if symbol and path.parent.name.startswith(symbol_folder(symbol)):
-                raise corrupt(path.as_posix(), recovery(wanted, start, end, now))
+                raise corrupt(path.as_posix(), recovery(wanted))
         reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
         raise ServiceError(reason, dataset=title_of(wanted), command=load_command(wanted, start, end, now))
     if len({dataset.key.source for dataset in found}) > 1:

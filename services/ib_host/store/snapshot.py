@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -128,5 +128,4 @@ class Snapshot:
         self.close()
 
     def _advice(self, part: Part) -> str:
-        end = part.last + timedelta(microseconds=1)
-        return recovery(self._manifest.dataset_key, part.first, end, self._manifest.update_time)
+        return recovery(self._manifest.dataset_key, (part.first, part.last))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,8 +82,7 @@ class VersionWriter:
         Raises:
             ServiceError: STORE_CORRUPT.
         """
-        advice = recovery(self._key, None, None, datetime.now(UTC))
-        return Manifest.load(self._folder, public_path=self._public_path, advice=advice)
+        return Manifest.load(self._folder, public_path=self._public_path, advice=recovery(self._key))
 
     def switch(self, old: Manifest | None, parts: Iterable[Part]) -> Manifest:
         """Make a version of some parts the one that readers see; the same parts make no new version.
@@ -116,7 +115,7 @@ class VersionWriter:
         if part is None:
             return SCHEMA.empty_table()
         path = f"{self._public_path}/{part.file}"
-        advice = recovery(self._key, part.first, part.last + timedelta(microseconds=1), datetime.now(UTC))
+        advice = recovery(self._key, (part.first, part.last))
         try:
             file = open_part(self._folder / part.file)
         except FileNotFoundError as error:

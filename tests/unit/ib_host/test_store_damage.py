@@ -14,7 +14,6 @@ from tests.support.stored_bars import bar_key, bars_from, read_all
 
 FIRST = datetime(2011, 7, 1, tzinfo=UTC)
 DAILY = bar_key(bars_pb2.BAR_SIZE_1_DAY)
-NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -47,8 +46,7 @@ def test_without_a_manifest_or_a_file_the_error_has_the_command_for_all_bars(sto
     path.write_text("{") if gone == "manifest.json" else path.unlink()
     with pytest.raises(ServiceError) as error:
         store.open(DAILY)
-    assert "Get its bars again with: ktrdr data load AAPL 1d --start " in error.value.message
-    assert "--reload" in error.value.message
+    assert "Get its bars again with: ktrdr data load AAPL 1d --mode full --reload." in error.value.message
 
 
 def test_a_damaged_year_is_set_aside_and_can_be_stored_again(store: BarStore) -> None:
@@ -90,7 +88,7 @@ def test_a_sound_dataset_loses_nothing_and_one_that_is_not_there_neither(store: 
 
 def test_the_command_fits_the_kind_of_the_bars() -> None:
     def told(key: bars_pb2.DatasetKey) -> str:
-        return recovery(key, FIRST, FIRST + timedelta(days=2), NOW)
+        return recovery(key, (FIRST, FIRST + timedelta(days=1)))
 
     pair = bars_pb2.Instrument(symbol="EUR", currency="USD", security_type=bars_pb2.SECURITY_TYPE_FOREX)
     minutes = bars_pb2.DatasetKey(
