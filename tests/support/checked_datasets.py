@@ -30,7 +30,7 @@ def key_of(
     **instrument: Any,
 ) -> bars_pb2.DatasetKey:
     """Return a complete key; without more, of a stock listed at NASDAQ."""
-    described = {
+    described: dict[str, Any] = {
         "security_type": bars_pb2.SECURITY_TYPE_STOCK,
         "exchange": "SMART",
         "primary_exchange": "NASDAQ",

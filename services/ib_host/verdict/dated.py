@@ -8,7 +8,7 @@ import numpy as np
 
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.store.columns import microseconds
-from services.ib_host.verdict.gaps import Gaps
+from services.ib_host.verdict.gaps import GapSearch
 from services.ib_host.verdict.grid import Slots, Times
 from services.ib_host.verdict.hours import Hours
 
@@ -35,7 +35,7 @@ class _Period(NamedTuple):
 def compare_dated(
     hours: Hours,
     bar: BarLength,
-    gaps: Gaps,
+    search: GapSearch,
     stored: Times,
     *,
     now: datetime | None,
@@ -48,7 +48,7 @@ def compare_dated(
     Args:
         hours: the sessions of the range, which begins and ends at midnights.
         bar: length of the bars.
-        gaps: gathers what is missing.
+        search: gathers what is missing.
         stored: times of the bars in the range, ascending, in microseconds since the Unix epoch.
         now: sessions that end later are not expected yet; None: all are.
     """
@@ -75,7 +75,7 @@ def compare_dated(
         ends=_column([_midnight(period.last + _DAY) for _, period in expected]),
         days=_column([period.last.toordinal() for _, period in expected]),
     )
-    gaps.add(slots, np.array([number not in has_bar for number, _ in expected], dtype=bool))
+    search.add(slots, np.array([number not in has_bar for number, _ in expected], dtype=bool))
     return int((~np.isin(there, list(periods))).sum())
 
 

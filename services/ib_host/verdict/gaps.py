@@ -1,6 +1,5 @@
 """Missing bars, gathered into stretches."""
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,30 +13,36 @@ _HOUR: Final = 3_600_000_000
 _DENSE: Final = 0.9
 _Span = bars_pb2.MissingSpan
 
+Flags = npt.NDArray[np.bool_]
 
-class Gap(NamedTuple):
-    """A stretch of missing bars that are next to each other, all for one reason.
+
+class Gaps(NamedTuple):
+    """Stretches of missing bars that are next to each other, each for one reason; oldest first, one number for each.
 
     Attributes:
-        start: of the first, in microseconds since the Unix epoch.
-        end: of the last.
+        starts: of the first bar of each, in microseconds since the Unix epoch.
+        ends: end of the last one, likewise.
         bars: how many.
-        record: number of the record that says why.
-        first_day, last_day: trading days of the first and the last, as proleptic ordinals.
-        first, last: their places among all expected bars.
+        records: number of the record that says why.
+        first_days: trading day of the first, as a proleptic ordinal.
+        last_days: that of the last.
+        counting: whether the gateway may have the bars, so that the dataset is not complete.
     """
 
-    start: int
-    end: int
-    bars: int
-    record: int
-    first_day: int
-    last_day: int
-    first: int
-    last: int
+    starts: Times
+    ends: Times
+    bars: Times
+    records: Times
+    first_days: Times
+    last_days: Times
+    counting: Flags
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.starts)
 
 
-class Gaps:
+class GapSearch:
     """Gathers missing bars, range after range of time.
 
     Args:
@@ -46,33 +51,24 @@ class Gaps:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self._gaps: list[Gap] = []
+        self._empty: list[Slots] = []
+        self._places: list[Times] = []
         self._expected_of_day: dict[int, int] = {}
-        self._left_out_of_day: dict[int, int] = {}
         self.expected = 0
         self.missing = 0
-        self._left_out = 0
 
-    def add(self, slots: Slots, missing: npt.NDArray[np.bool_]) -> None:
+    def add(self, slots: Slots, missing: Flags) -> None:
         """Add the room for bars in the next range of time, and which of it is empty."""
         place = np.flatnonzero(missing)
-        records = self._answers.numbers(slots.times[place])
-        left_out = np.array([self._is_left_out(int(number)) for number in np.unique(records)], dtype=bool)
-        is_left_out = left_out[np.unique(records, return_inverse=True)[1]] if len(place) else np.empty(0, dtype=bool)
-        _count(self._expected_of_day, slots.days)
-        _count(self._left_out_of_day, slots.days[place][is_left_out])
-        self._gather(slots, place, records)
+        self._empty.append(Slots(slots.times[place], slots.ends[place], slots.days[place]))
+        self._places.append(place + self.expected)
+        for day, count in zip(*np.unique(slots.days, return_counts=True), strict=True):
+            self._expected_of_day[int(day)] = self._expected_of_day.get(int(day), 0) + int(count)
         self.expected += len(slots.times)
         self.missing += len(place)
-        self._left_out += int(is_left_out.sum())
 
-    @property
-    def gaps(self) -> Sequence[Gap]:
-        """All of them, oldest first."""
-        return self._gaps
-
-    def counting(self, *, holidays_known: bool, bar_microseconds: int) -> Sequence[bool]:
-        """Tell of each gap whether the gateway may have its bars, so that the dataset is not complete.
+    def found(self, *, holidays_known: bool, bar_microseconds: int) -> Gaps:
+        """Return what is missing.
 
         What was not asked for, or whose request failed, counts; what the gateway says it does not have does not. Bars
         that its answer left out are bars without a trade, unless a whole session is; or an hour or more of it in a
@@ -82,60 +78,39 @@ class Gaps:
             holidays_known: a session that is expected took place.
             bar_microseconds: length of a bar.
         """
-        whole = np.array(
-            sorted(day for day, count in self._left_out_of_day.items() if count == self._expected_of_day[day]),
-            dtype=np.int64,
+        times, ends, days = (
+            np.concatenate([getattr(slots, name) for slots in self._empty] or [np.empty(0, dtype=np.int64)])
+            for name in Slots._fields
         )
-        in_whole = sum(self._expected_of_day[int(day)] for day in whole)
-        others_missing = self.missing - self._left_out
-        asked_for = self.expected - others_missing - in_whole
-        stored = self.expected - self.missing
-        dense = asked_for > 0 and stored >= _DENSE * asked_for
-        verdicts = []
-        for gap in self._gaps:
-            reason = self._answers.reason(gap.record)
-            if reason == _Span.REASON_LEFT_OUT:
-                low, high = np.searchsorted(whole, (gap.first_day, gap.last_day + 1))
-                long = dense and gap.bars * bar_microseconds >= _HOUR
-                verdicts.append(holidays_known and (bool(high > low) or long))
-            else:
-                verdicts.append(reason != _Span.REASON_GATEWAY_HAS_NONE)
-        return verdicts
-
-    def _is_left_out(self, record: int) -> bool:
-        return self._answers.reason(record) == _Span.REASON_LEFT_OUT
-
-    def _gather(self, slots: Slots, place: Times, records: Times) -> None:
-        if not len(place):
-            return
-        new = np.append(True, (np.diff(place) != 1) | (np.diff(records) != 0))
+        place = np.concatenate(self._places or [np.empty(0, dtype=np.int64)])
+        records = self._answers.numbers(times)
+        new = np.append(True, (np.diff(place) != 1) | (np.diff(records) != 0))[: len(place)]
         firsts = np.flatnonzero(new)
-        lasts = np.append(firsts[1:], len(place)) - 1
-        for first, last in zip(firsts, lasts, strict=True):
-            low, high = place[first], place[last]
-            self._put(
-                Gap(
-                    start=int(slots.times[low]),
-                    end=int(slots.ends[high]),
-                    bars=int(last - first + 1),
-                    record=int(records[first]),
-                    first_day=int(slots.days[low]),
-                    last_day=int(slots.days[high]),
-                    first=self.expected + int(low),
-                    last=self.expected + int(high),
-                )
-            )
+        lasts = np.append(firsts[1:], len(place))[: len(firsts)] - 1
+        bars = lasts - firsts + 1
+        left_out = self._have_reason(records, _Span.REASON_LEFT_OUT)
+        of_gap = left_out[firsts]
+        whole, long = self._whole_days(days[left_out]), np.zeros(len(firsts), dtype=bool)
+        if self._is_dense(left_out, whole):
+            long = bars * bar_microseconds >= _HOUR
+        has_whole = np.searchsorted(whole, days[lasts], side="right") > np.searchsorted(whole, days[firsts])
+        open_ = ~self._have_reason(records, _Span.REASON_GATEWAY_HAS_NONE)[firsts]
+        counting = np.where(of_gap, holidays_known & (has_whole | long), open_)
+        return Gaps(times[firsts], ends[lasts], bars, records[firsts], days[firsts], days[lasts], counting)
 
-    def _put(self, gap: Gap) -> None:
-        before = self._gaps[-1] if self._gaps else None
-        if before is not None and before.record == gap.record and before.last + 1 == gap.first:
-            self._gaps[-1] = gap._replace(
-                start=before.start, bars=before.bars + gap.bars, first_day=before.first_day, first=before.first
-            )
-        else:
-            self._gaps.append(gap)
+    def _have_reason(self, records: Times, reason: "_Span.Reason.ValueType") -> Flags:
+        numbers, which = np.unique(records, return_inverse=True)
+        return np.array([self._answers.reason(int(number)) == reason for number in numbers], dtype=bool)[which]
 
+    def _whole_days(self, left_out_days: Times) -> Times:
+        """Return the days of which all bars were left out, ascending."""
+        days, counts = np.unique(left_out_days, return_counts=True)
+        expected = np.array([self._expected_of_day[int(day)] for day in days], dtype=np.int64)
+        whole: Times = days[counts == expected]
+        return whole
 
-def _count(counts: dict[int, int], days: Times) -> None:
-    for day, count in zip(*np.unique(days, return_counts=True), strict=True):
-        counts[int(day)] = counts.get(int(day), 0) + int(count)
+    def _is_dense(self, left_out: Flags, whole_days: Times) -> bool:
+        """Tell whether nine of ten bars are there on days of which the gateway sent some."""
+        in_whole = sum(self._expected_of_day[int(day)] for day in whole_days)
+        answered = self.expected - int((~left_out).sum()) - in_whole
+        return answered > 0 and self.expected - self.missing >= _DENSE * answered

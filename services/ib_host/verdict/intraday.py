@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from services.ib_host.sessions.session import Session
 from services.ib_host.store.columns import microseconds, times_of
-from services.ib_host.verdict.gaps import Gaps
+from services.ib_host.verdict.gaps import Flags, GapSearch
 from services.ib_host.verdict.grid import Alignment, Slots, Times, clipped, fits_evenly, slots_of
 from services.ib_host.verdict.hours import Hours
 
@@ -23,14 +23,14 @@ class IntradayBars:
     Args:
         hours: the sessions.
         length: of a bar.
-        gaps: gathers what is missing.
+        search: gathers what is missing.
         now: sessions' bars that end later are not expected yet; None: all are.
     """
 
-    def __init__(self, hours: Hours, length: timedelta, gaps: Gaps, *, now: datetime | None) -> None:
+    def __init__(self, hours: Hours, length: timedelta, search: GapSearch, *, now: datetime | None) -> None:
         self._hours = hours
         self._length = length
-        self._gaps = gaps
+        self._search = search
         self._now = now
         self._alignment: Alignment | None = None
         self.unexpected = 0
@@ -49,7 +49,7 @@ class IntradayBars:
         while at < end:
             until = min(end, at + stretch)
             stored = [times_of(table) for table in bars(at, until)]
-            times = np.unique(np.concatenate(stored)) if stored else np.empty(0, dtype=np.int64)
+            times = _ascending(np.concatenate(stored)) if stored else np.empty(0, dtype=np.int64)
             if known is not None and max(at, known[0]) < min(until, known[1]):
                 self._compare(max(at, known[0]), min(until, known[1]), times)
             at = until
@@ -59,11 +59,11 @@ class IntradayBars:
         stored = stored[low:high]
         sessions = self._hours.sessions_in(start, end)
         slots = self._slots(sessions, start, end, stored)
-        there = np.isin(slots.times, stored, assume_unique=True)
+        there = _are_in(slots.times, stored)
         over = slots.ends <= microseconds(self._now) if self._now is not None else np.ones(len(there), dtype=bool)
         counted = there | over
-        self._gaps.add(Slots(*(column[counted] for column in slots)), ~there[counted])
-        others = stored[~np.isin(stored, slots.times, assume_unique=True)]
+        self._search.add(Slots(*(column[counted] for column in slots)), ~there[counted])
+        others = stored[~_are_in(stored, slots.times)]
         if len(others):
             extra = self._hours.extra_in(start, end)
             self.unexpected += int((~_within(others, extra, self._length)).sum())
@@ -77,19 +77,31 @@ class IntradayBars:
         if not len(stored) or fits_evenly(sessions, self._length):
             return cut(Alignment.CLOCK)
         # The first bars that are stored show how they are cut; where two ways fit alike the first one counts.
-        fits = {alignment: np.isin(cut(alignment).times, stored, assume_unique=True).sum() for alignment in Alignment}
+        fits = {alignment: _are_in(cut(alignment).times, stored).sum() for alignment in Alignment}
         self._alignment = max(fits, key=lambda alignment: int(fits[alignment]))
         return cut(self._alignment)
 
 
-def _within(
-    times: Times, sessions: Sequence[Session], length: timedelta
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _ascending(times: Times) -> Times:
+    """Return times in order, each once; stored bars are so already unless something is wrong with them."""
+    return times if bool((np.diff(times) > 0).all()) else np.unique(times)
+
+
+def _are_in(times: Times, others: Times) -> Flags:
+    """Tell of each time whether it is among others; both are ascending."""
+    if not len(others):
+        return np.zeros(len(times), dtype=bool)
+    place = np.minimum(np.searchsorted(others, times), len(others) - 1)
+    found: Flags = others[place] == times
+    return found
+
+
+def _within(times: Times, sessions: Sequence[Session], length: timedelta) -> Flags:
     """Tell of each time whether a bar of it touches one of some ascending sessions."""
     if not sessions:
         return np.zeros(len(times), dtype=bool)
     starts = np.array([microseconds(session.start) for session in sessions], dtype=np.int64)
     ends = np.array([microseconds(session.end) for session in sessions], dtype=np.int64)
     place = np.searchsorted(starts, times + length // timedelta(microseconds=1) - 1, side="right") - 1
-    inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (place >= 0) & (times < ends[place])
+    inside: Flags = (place >= 0) & (times < ends[place])
     return inside

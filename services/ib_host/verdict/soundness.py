@@ -1,6 +1,5 @@
 """Bars that cannot be right."""
 
-from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,8 @@ _UNKNOWN: Final = -1
 _QUOTES: Final = frozenset({bars_pb2.WHAT_TO_SHOW_BID, bars_pb2.WHAT_TO_SHOW_ASK})
 _ALWAYS_POSITIVE: Final = frozenset({bars_pb2.SECURITY_TYPE_STOCK, bars_pb2.SECURITY_TYPE_FOREX})
 MOST_FAULTS: Final = 100
+COLUMNS: Final = ("time", *_PRICES, "volume", "count")
+"""The columns that are looked at."""
 
 
 def prices_are_positive(key: bars_pb2.DatasetKey) -> bool:
@@ -48,14 +49,14 @@ class Soundness:
         return not (self.duplicates or self.unordered or self.impossible)
 
     def look(self, table: pa.Table) -> None:
-        """Look at some bars, with the columns of the store."""
+        """Look at some bars, with at least the columns `COLUMNS`."""
         times = times_of(table)
         if not len(times):
             return
         before = np.concatenate(([times[0] - 1 if self._before is None else self._before], times[:-1]))
         self._before = int(times[-1])
         twice, backward = times == before, times < before
-        prices = np.column_stack([table.column(name).to_numpy() for name in _PRICES])
+        prices = np.stack([table.column(name).to_numpy() for name in _PRICES])
         volumes, counts = (table.column(name).to_numpy() for name in ("volume", "count"))
         impossible = self._impossible(prices) | _bad_amount(volumes) | _bad_amount(counts)
         self.duplicates += int(twice.sum())
@@ -64,19 +65,20 @@ class Soundness:
         for row in np.flatnonzero(twice | backward | impossible)[: MOST_FAULTS - len(self.faults)]:
             texts = ["has the time of another bar"] if twice[row] else []
             texts += ["is stored after a later one"] if backward[row] else []
-            texts += self._texts(prices[row], float(volumes[row]), int(counts[row])) if impossible[row] else []
+            texts += self._texts(prices[:, row], float(volumes[row]), int(counts[row])) if impossible[row] else []
             fault = bars_pb2.BarFault(time=to_timestamp(instant(int(times[row]))), text=", ".join(texts))
             self.faults.append(fault)
 
     def _impossible(self, prices: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        opening, high, low, close = prices.T
+        opening, high, low, close = prices
+        top, bottom = np.maximum(opening, close), np.minimum(opening, close)
         with np.errstate(invalid="ignore"):
-            slack = NOISE * np.abs(prices).max(axis=1)
-            crossed = (np.maximum(np.maximum(opening, close), low) - high > slack) | (
-                low - np.minimum(opening, close) > slack
-            )
-            bad: npt.NDArray[np.bool_] = crossed | ~np.isfinite(prices).all(axis=1)
-            return bad | (prices <= 0.0).any(axis=1) if self._positive else bad
+            slack = NOISE * np.maximum(np.abs(high), np.abs(low))
+            # What is not finite makes this sum so, and a comparison with it false.
+            right = np.isfinite(top + bottom + high + low) & (top - high <= slack) & (low - bottom <= slack)
+            right &= low - high <= slack
+            impossible: npt.NDArray[np.bool_] = ~right
+            return impossible | (np.minimum(bottom, low) <= 0.0) if self._positive else impossible
 
     def _texts(self, prices: npt.NDArray[np.float64], volume: float, count: int) -> list[str]:
         """Return what is wrong with a bar, for people."""
@@ -106,9 +108,3 @@ class Soundness:
 def _bad_amount(values: "npt.NDArray[np.float64] | npt.NDArray[np.int64]") -> npt.NDArray[np.bool_]:
     bad: npt.NDArray[np.bool_] = ~np.isfinite(values) | ((values < 0) & (values != _UNKNOWN))
     return bad
-
-
-def first_and_last(table: pa.Table) -> tuple[datetime, datetime]:
-    """Return the times of the first and the last bar of a table that has some."""
-    times = times_of(table)
-    return instant(int(times[0])), instant(int(times[-1]))

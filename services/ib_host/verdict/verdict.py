@@ -16,10 +16,10 @@ from services.ib_host.store.identity import bar_length
 from services.ib_host.store.snapshot import Snapshot
 from services.ib_host.verdict.answers import Answers
 from services.ib_host.verdict.dated import compare_dated
-from services.ib_host.verdict.gaps import Gaps
+from services.ib_host.verdict.gaps import GapSearch
 from services.ib_host.verdict.hours import Hours
 from services.ib_host.verdict.intraday import IntradayBars
-from services.ib_host.verdict.soundness import Soundness, prices_are_positive
+from services.ib_host.verdict.soundness import COLUMNS, Soundness, prices_are_positive
 from services.ib_host.verdict.spans import open_span, spans_of
 
 _MOST_REVISIONS: Final = 100
@@ -81,13 +81,13 @@ class _Judgement:
 
     def compared(self, calendar: SessionCalendar, most_spans: int) -> bars_pb2.DatasetVerdict:
         hours = Hours(calendar, self._start, self._end)
-        gaps = Gaps(self._answers)
-        unexpected = self._compare(hours, gaps) if self._start < self._end else 0
-        counting = gaps.counting(
+        search = GapSearch(self._answers)
+        unexpected = self._compare(hours, search) if self._start < self._end else 0
+        gaps = search.found(
             holidays_known=hours.knows_holidays, bar_microseconds=self._bar.length // timedelta(microseconds=1)
         )
-        missing = spans_of(gaps.gaps, counting, self._answers, self._key, most_spans)
-        missing_spans, incomplete = len(gaps.gaps), any(counting)
+        missing = spans_of(gaps, self._answers, self._key, most_spans)
+        missing_spans, incomplete = len(gaps), bool(gaps.counting.any())
         if hours.known is None and self._answers.any:
             spans = self._answers.open_spans(self._start, self._end)
             missing = [open_span(span, self._answers, self._key) for span in spans[:most_spans]]
@@ -97,9 +97,9 @@ class _Judgement:
             start_time=to_timestamp(self._start),
             end_time=to_timestamp(self._end),
             calendar=hours.name,
-            expected_bars=gaps.expected,
+            expected_bars=search.expected,
             stored_bars=self._rows,
-            missing_bars=gaps.missing,
+            missing_bars=search.missing,
             missing=missing,
             missing_spans=missing_spans,
             unexpected_bars=unexpected,
@@ -110,18 +110,18 @@ class _Judgement:
             complete=not incomplete and self._soundness.sound,
         )
 
-    def _compare(self, hours: Hours, gaps: Gaps) -> int:
+    def _compare(self, hours: Hours, search: GapSearch) -> int:
         """Look at all bars, gather what is missing, and return how many are outside of the sessions."""
         if not self._bar.dated:
-            intraday = IntradayBars(hours, self._bar.length, gaps, now=self._now)
+            intraday = IntradayBars(hours, self._bar.length, search, now=self._now)
             intraday.compare(self._start, self._end, self._bars)
             return intraday.unexpected
         times = [times_of(table) for table in self._bars(self._start, self._end)]
         stored = np.unique(np.concatenate(times)) if times else np.empty(0, dtype=np.int64)
-        return compare_dated(hours, self._bar, gaps, stored, now=self._now)
+        return compare_dated(hours, self._bar, search, stored, now=self._now)
 
     def _bars(self, start: datetime, end: datetime) -> Iterator[pa.Table]:
-        for table in self._snapshot.tables(start, end):
+        for table in self._snapshot.tables(start, end, columns=COLUMNS):
             self._soundness.look(table)
             self._rows += table.num_rows
             yield table
