@@ -34,7 +34,7 @@ def verdict_words(verdict: DatasetVerdict) -> str:
     if parts:
         return ", ".join(parts)
     if not sessions_are_known(verdict):
-        return "no faults; gaps cannot be told, as the sessions are not known"
+        return "no sessions known"
     if verdict.missing_bars:
         return f"complete, but for {counted(verdict.missing_bars, 'bar')} that the gateway does not have"
     return "complete" if verdict.complete else "incomplete"

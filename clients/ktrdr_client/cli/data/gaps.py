@@ -13,7 +13,7 @@ from ktrdr_client.bar_sizes import bar_size_name
 from ktrdr_client.cli.data.commands import data_command, last_text, load_command, moment_text
 from ktrdr_client.cli.data.flags import Bar, End, IbHost, Rth, Source, Start, Symbol, What
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
-from ktrdr_client.cli.dataset_verdicts import REASONS, missing_words, verdict_words
+from ktrdr_client.cli.dataset_verdicts import REASONS, missing_words, sessions_are_known, verdict_words
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.tables import Column
@@ -72,12 +72,18 @@ async def gaps(
         [_row(span, key) for span in shown],
         [_record(span, key) for span in shown],
         name="gaps",
-        empty=f"{title}, {source_name(key.source)}: {verdict_words(verdict)}; nothing is missing",
+        empty=_nothing(verdict, f"{title}, {source_name(key.source)}"),
         missing_bars=verdict.missing_bars,
         missing_spans=verdict.missing_spans,
     )
     if printer.format is OutputFormat.TABLE and shown:
         _print_next(printer, verdict, title, len(shown))
+
+
+def _nothing(verdict: DatasetVerdict, title: str) -> str:
+    if not sessions_are_known(verdict):
+        return f"{title}: gaps cannot be told; sessions: {verdict.calendar or 'not known'}"
+    return f"{title}: {verdict_words(verdict)}; nothing is missing"
 
 
 def _print_next(printer: Printer, verdict: DatasetVerdict, title: str, shown: int) -> None:

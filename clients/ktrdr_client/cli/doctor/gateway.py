@@ -33,7 +33,7 @@ async def _area(client: AsyncClient, host: str, instrument: Instrument | None) -
         advice = f"see how it stands: ktrdr hosts get {host}"
         return Area(name, [problem("IB host", error.message.splitlines()[0], advice)])
     if answer.source == SOURCE_REPLAY:
-        name += " (REPLAY: recorded history, nothing comes from a market)"
+        name += " (REPLAY)"
     findings = list(answer.findings)
     if tried is None:
         hint = "try the permissions too: ktrdr doctor ib AAPL"
