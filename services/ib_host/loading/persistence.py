@@ -55,7 +55,7 @@ class Persistence:
     """Sends a request again after failures that pass.
 
     A gateway that is away is waited for, however long it takes, and so are IB's farms and the end of its resets. What
-    IB has trouble with is tried a few times. Anything else is final.
+    IB has trouble with is tried a few times, and what it does not know once more. Anything else is final.
 
     Args:
         connection: to the gateway.
@@ -139,6 +139,7 @@ class _Tries:
         self._now = now
         self._counted = 0
         self._excused = 0
+        self._doubted = False
         self._competing_since: float | None = None
 
     def failed(self, failure: GatewayFailure, leave: Collection[FailureKind]) -> _Pause | None:
@@ -153,7 +154,14 @@ class _Tries:
             pause = min(self._policy.longest_seconds, self._policy.away_seconds * 2.0 ** min(self._excused, 20))
             self._excused += 1
             return _Pause(pause, outage, is_outage=True)
-        if failure.kind in leave or failure.kind not in _MAY_HELP:
+        if failure.kind in leave:
+            return None
+        if failure.kind is FailureKind.UNKNOWN_INSTRUMENT and not self._doubted and self._policy.pauses_seconds:
+            # Once more: IB also says so for a moment while it has trouble that nobody has told of.
+            self._doubted = True
+            pause = self._policy.pauses_seconds[0]
+            return _Pause(pause, f"{again} {pause:g} s")
+        if failure.kind not in _MAY_HELP:
             return None
         if self._counted >= len(self._policy.pauses_seconds):
             return None

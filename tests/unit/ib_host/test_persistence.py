@@ -88,7 +88,6 @@ async def test_what_may_pass_is_asked_three_times_more(kind: FailureKind) -> Non
         FailureKind.NO_PERMISSION,
         FailureKind.REFUSED,
         FailureKind.INVALID_STEP,
-        FailureKind.UNKNOWN_INSTRUMENT,
         FailureKind.AMBIGUOUS_INSTRUMENT,
     ],
 )
@@ -98,6 +97,14 @@ async def test_what_cannot_pass_is_final(kind: FailureKind) -> None:
         with pytest.raises(GatewayFailure):
             await asking.ask()
         assert asking.tries == 1
+
+
+async def test_what_is_unknown_is_asked_for_once_more() -> None:
+    assert await Asking(FailureKind.UNKNOWN_INSTRUMENT, 1).ask() == "answered after 2 s"
+    failing = Asking(FailureKind.UNKNOWN_INSTRUMENT, 2)
+    with pytest.raises(GatewayFailure):
+        await failing.ask()
+    assert failing.tries == 2
 
 
 @pytest.mark.parametrize("kind", [FailureKind.DISCONNECTED, FailureKind.LINK_LOST])
