@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.importing.columns import check_columns, stored_columns
-from services.ib_host.importing.faults import RowFaults, refused
-from services.ib_host.store.columns import merge, times_of
+from services.ib_host.importing.faults import refused
+from services.ib_host.store.columns import instant, merge, times_of
 
 MOST_ROWS: Final = 10_000_000
 """640 MB in memory."""
+_FEWEST_TO_JUDGE: Final = 3
 _WEEK: Final = timedelta(days=7)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -61,20 +62,20 @@ def _in_order(table: pa.Table, bar: BarLength) -> pa.Table:
     """Return the bars ascending; of equal ones one is left.
 
     Raises:
-        ServiceError: INVALID_REQUEST: two bars of one time differ, or bars are closer together than one is long.
+        ServiceError: INVALID_REQUEST: two bars of one time differ, or most are closer together than one is long.
     """
     ordered = merge(table.slice(0, 0), table).table
     if ordered.num_rows < table.num_rows:
         _check_equals(table)
     times = times_of(ordered)
-    apart = np.diff(times, prepend=times[:1] - _length(bar))
-    faults = RowFaults(0, times)
-    seconds = apart / 1e6
-    words = (
-        f"it begins {{:g}} s after the bar before it, but a bar of {bar.name} lasts longer; rows are counted by time"
-    )
-    faults.add(apart < _length(bar), words, seconds)
-    faults.raise_if_any()
+    apart = np.diff(times)
+    close = apart < _length(bar)
+    # A session that does not begin on the hour has a first bar that is shorter: 9:30, 10:00, 11:00, …
+    if len(apart) >= _FEWEST_TO_JUDGE and int(close.sum()) * 2 > len(apart):
+        at = int(np.argmax(close))
+        example = f"that of {instant(int(times[at + 1]))}, {int(apart[at]) / 1e6:g} s after it"
+        text = f"most bars begin sooner after the one before them than {bar.name} (as {example})"
+        raise refused(f"{text}: name the size of bar that these are")
     return ordered
 
 

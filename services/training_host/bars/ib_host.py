@@ -145,7 +145,11 @@ class IbHostBars:
             raise bar_source_unavailable(self.address, detail) from None
         if series is not None:
             _LOG.info(
-                "bars_read", symbol=asked.symbol, timeframe=asked.timeframe, bars=len(series.bars), cached=series.cached
+                "series_read",
+                symbol=asked.symbol,
+                timeframe=asked.timeframe,
+                bars=len(series.bars),
+                cached=series.cached,
             )
         return series
 

@@ -133,7 +133,7 @@ def test_no_order_and_no_batches_change_what_is_stored(order: list[int], rows: i
         (minutes(count=[1.5, 1.0, 1.0, 1.0]), "count has fractions"),
         (
             minutes(time=pa.array([START + timedelta(seconds=20 * n) for n in range(4)], UTC_TIMES)),
-            "begins 20 s after the bar before it, but a bar of 1min lasts longer",
+            "most bars begin sooner after the one before them than 1min (as that of 2024-01-02 14:30:20+00:00, 20 s",
         ),
         (
             pa.concat_tables([minutes(), minutes(1, close=[9.5])]),
@@ -144,6 +144,14 @@ def test_no_order_and_no_batches_change_what_is_stored(order: list[int], rows: i
 )
 def test_bars_that_cannot_be_are_refused_with_the_reason(table: pa.Table, text: str) -> None:
     assert text in refusal(table)
+
+
+def test_the_first_bar_of_a_session_may_be_a_short_one() -> None:
+    opening = [START + timedelta(days=day) for day in range(3)]
+    starts = [time + timedelta(minutes=m) for time in opening for m in (0, 30, 90, 150, 210, 270, 330)]
+    hours = minutes(len(starts), time=pa.array(starts, UTC_TIMES))
+    assert taken(hours, BAR_LENGTHS[bars_pb2.BAR_SIZE_1_HOUR]).bars.num_rows == 21
+    assert "most bars begin sooner" in refusal(minutes(10), BAR_LENGTHS[bars_pb2.BAR_SIZE_1_HOUR])
 
 
 def test_the_number_of_rows_at_fault_is_told() -> None:
