@@ -3,7 +3,7 @@
     python examples/reload_model.py MODEL_FOLDER 1d=AAPL.csv [1w=AAPL_weekly.csv …]
 
 Each file has the columns time (or date), open, high, low, close and volume, and the bars of one symbol from the model's
-first bar on: metadata.json names it. "ktrdr data show AAPL 1d --limit 0 --output csv" prints such a file. Everything
+first bar on: metadata.json names it. "ktrdr data export AAPL 1d AAPL.csv" writes such a file. Everything
 else is read from features.json and network.json of the folder, where each step is explained.
 """
 

@@ -34,7 +34,7 @@ async def train(
         typer.Option(metavar="PATH", help="Parquet or CSV file with bars, instead of the IB host's."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(metavar="ib|replay", help="Which bars to take, where both are stored.")
+        str | None, typer.Option(metavar="ib|replay|imported", help="Which bars to take, where several are stored.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to keep with it.")] = None,
