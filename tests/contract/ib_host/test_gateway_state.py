@@ -6,10 +6,11 @@ from pathlib import Path
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.ib_host.connection.library import library_name
+from services.ib_host.replay.messages import Inbound
 from tests.support.eventually import eventually
-from tests.support.faulty_gateway import FaultyGateway
+from tests.support.faulty_gateway import FaultyGateway, silence
 from tests.support.free_ports import free_port
-from tests.support.ib_host import ib_host, load_spec, result_of
+from tests.support.ib_host import ib_host, load_spec
 
 UP = ib_pb2.GetGatewayResponse.LINK_UP
 
@@ -60,10 +61,23 @@ async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path)
 
 async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
-        result_of(await host.load(load_spec("AAPL")))
+        await host.connected()
+        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=10)
         answer = await host.gateway()
     messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
     assert messages.limit == 50
     assert 0 < messages.used <= messages.limit
     assert messages.length.ToTimedelta().total_seconds() == 1.0
     assert not next(window for window in answer.pacing.windows if window.name == "open requests").HasField("length")
+
+
+async def test_a_host_that_stops_takes_its_open_queries_back(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway:
+        async with ib_host(tmp_path, gateway.address) as host:
+            gateway.on(Inbound.HISTORICAL_DATA, *[silence] * 9)
+            await host.start_load(load_spec("AAPL"))
+            await eventually(lambda: gateway.open_queries)
+            asked = len(gateway.requests(Inbound.HISTORICAL_DATA))
+        await eventually(lambda: len(gateway.requests(Inbound.CANCEL_HISTORICAL_DATA)) == asked)
+        await eventually(lambda: not gateway.client_ids)
+        assert not gateway.open_queries
