@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.ib_host.sessions.exchanges import extended_hours
-from services.ib_host.sessions.session import CalendarUnavailableError, Session, touching, without
+from services.ib_host.sessions.session import CalendarUnavailableError, Session, SessionCalendar, touching, without
 
 if TYPE_CHECKING:
     import exchange_calendars
@@ -75,6 +75,10 @@ class ExchangeCalendar:
         first = max(start, _midnight(bounds.first, bounds.zone)) if bounds.first else start
         last = min(end, _midnight(bounds.last + _DAY, bounds.zone)) if bounds.last else end
         return (first, last) if first < last else None
+
+    def narrowed(self, start: datetime, end: datetime) -> SessionCalendar:  # noqa: ARG002 -- a SessionCalendar's
+        """Return the same."""
+        return self
 
 
 def _calendar(code: str, start: date | None = None, end: date | None = None) -> "exchange_calendars.ExchangeCalendar":

@@ -92,7 +92,7 @@ class ScheduleCalendar:
     @property
     def name(self) -> str:
         """Where the sessions come from."""
-        return "schedule of the gateway" + (f", and {self._elsewhere.name} before it" if self._elsewhere else "")
+        return "schedule of the gateway" + (f"; for other times {self._elsewhere.name}" if self._elsewhere else "")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -109,11 +109,7 @@ class ScheduleCalendar:
         found = list(touching(self._told, start, end))
         if self._elsewhere is not None:
             for gap in self._schedule.unasked(start, end):
-                found += [
-                    session
-                    for session in self._elsewhere.sessions(gap.start, gap.end)
-                    if not touching(self._told, session.start, session.end)
-                ]
+                found += self._of_gap(gap)
         return sorted(set(found))
 
     def extra(self, start: datetime, end: datetime) -> Sequence[Session]:
@@ -129,6 +125,21 @@ class ScheduleCalendar:
             return known
         spans = within([Span(*span) for span in self._schedule.asked], start, end)
         return (spans[0].start, spans[-1].end) if spans else None
+
+    def narrowed(self, start: datetime, end: datetime) -> SessionCalendar:
+        """Return the schedule alone, where the other calendar has no session that it leaves open."""
+        if self._elsewhere is None:
+            return self
+        if any(self._of_gap(gap) for gap in self._schedule.unasked(start, end)):
+            return self
+        return ScheduleCalendar(self._schedule.extended(Span(start, end), self._told), self._zone, None)
+
+    def _of_gap(self, gap: Span) -> Sequence[Session]:
+        """Return the other calendar's sessions in a stretch for which the gateway was not asked."""
+        if self._elsewhere is None:
+            return ()
+        sessions = self._elsewhere.sessions(gap.start, gap.end)
+        return [session for session in sessions if not touching(self._told, session.start, session.end)]
 
 
 def days_before(end: datetime, start: datetime) -> int:

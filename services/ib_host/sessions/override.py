@@ -75,6 +75,11 @@ class OverrideCalendar:
         """Return the part of [start, end) that the calendar below knows; all of it where there is none."""
         return self._base.known(start, end) if self._base else (start, end)
 
+    def narrowed(self, start: datetime, end: datetime) -> SessionCalendar:
+        """Return the file over the calendar below, narrowed likewise."""
+        base = self._base.narrowed(start, end) if self._base else None
+        return OverrideCalendar(self._overrides, base, zone=self._zone, shown=self._shown, extended=self._extended)
+
     def _kept(self, sessions: Iterable[Session]) -> list[Session]:
         days = self._overrides.days
         return [session for session in sessions if session.date not in days and not self._is_closed(session.date)]

@@ -51,6 +51,9 @@ class SessionCalendar(Protocol):
     def known(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """Return the part of [start, end) about which the calendar says something; None: there is none."""
 
+    def narrowed(self, start: datetime, end: datetime) -> "SessionCalendar":
+        """Return the calendar without those parts of it that say nothing about [start, end)."""
+
 
 class NoCalendar:
     """Stands for a calendar that can't be had.
@@ -81,6 +84,10 @@ class NoCalendar:
     def known(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:  # noqa: ARG002 -- see above
         """Return None: it says nothing about any time."""
         return None
+
+    def narrowed(self, start: datetime, end: datetime) -> SessionCalendar:  # noqa: ARG002 -- see above
+        """Return the same."""
+        return self
 
 
 def touching(sessions: Sequence[Session], start: datetime, end: datetime) -> Sequence[Session]:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.ib_host.sessions.session import Session, touching, without
+from services.ib_host.sessions.session import Session, SessionCalendar, touching, without
 
 _DAY: Final = timedelta(days=1)
 _MINUTES_OF_A_DAY: Final = 1440
@@ -73,6 +73,10 @@ class WeeklyCalendar:
     def known(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """Return all of [start, end)."""
         return start, end
+
+    def narrowed(self, start: datetime, end: datetime) -> SessionCalendar:  # noqa: ARG002 -- a SessionCalendar's
+        """Return the same."""
+        return self
 
     def _sessions(self, week: Week, start: datetime, end: datetime) -> Sequence[Session]:
         day = start.astimezone(self._zone).date() - _DAY

@@ -23,6 +23,7 @@ class Hours:
 
     def __init__(self, calendar: SessionCalendar, start: datetime, end: datetime) -> None:
         try:
+            calendar = calendar.narrowed(start, end)
             self.known = calendar.known(start, end)
             self._sessions: Sequence[Session] = ()
             if self.known is not None:

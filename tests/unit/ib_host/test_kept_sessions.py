@@ -70,7 +70,12 @@ async def test_the_schedule_is_asked_for_a_year_at_a_time_newest_first(tmp_path:
     assert schedules.asked == [(END, "365 D"), (END - 365 * DAY, "365 D"), (END - 730 * DAY, "61 D")]
     calendar = calendar_for(tmp_path, tmp_path / "dataset", key())
     assert calendar is not None
-    assert calendar.name == "schedule of the gateway, and hours of the contract, without holidays before it"
+    assert calendar.name == "schedule of the gateway; for other times hours of the contract, without holidays"
+    assert not calendar.knows_holidays
+    narrowed = calendar.narrowed(START, END)
+    assert (narrowed.name, narrowed.knows_holidays) == ("schedule of the gateway", True)
+    assert narrowed.sessions(START, END) == calendar.sessions(START, END)
+    assert calendar.narrowed(START - 5 * DAY, END) is calendar
     days = [
         session.date
         for session in calendar.sessions(datetime(2012, 12, 21, tzinfo=UTC), datetime(2012, 12, 29, tzinfo=UTC))
@@ -122,7 +127,7 @@ async def test_futures_have_the_days_of_their_exchange_where_the_gateway_was_not
     await keep(Schedules(), tmp_path / "dataset", future, start=datetime(2013, 1, 1, tzinfo=UTC))
     calendar = calendar_for(tmp_path, tmp_path / "dataset", future)
     assert calendar is not None
-    assert calendar.name == "schedule of the gateway, and CMES of exchange-calendars before it"
+    assert calendar.name == "schedule of the gateway; for other times CMES of exchange-calendars"
     sessions = calendar.sessions(datetime(2012, 12, 27, tzinfo=UTC), datetime(2013, 1, 4, tzinfo=UTC))
     assert [(session.date.day, session.start.hour) for session in sessions] == [
         (27, 23), (28, 23), (31, 23), (1, 8), (2, 8), (3, 8)
