@@ -24,6 +24,11 @@ FOLDER: Final = PurePath("data/calendars")
 """Where override files lie in a home."""
 
 
+_NEW_YORK: Final = "XNYS"
+_ANY: Final = frozenset({"", "SMART"})
+_DOLLARS: Final = frozenset({"", "USD"})
+
+
 def calendar_for(home: Path, folder: Path, key: bars_pb2.DatasetKey) -> SessionCalendar | None:
     """Return the calendar of a dataset; None: nothing is known of its sessions.
 
@@ -84,7 +89,16 @@ def _stock_code(key: bars_pb2.DatasetKey) -> str | None:
     instrument = key.instrument
     if instrument.security_type not in {bars_pb2.SECURITY_TYPE_STOCK, bars_pb2.SECURITY_TYPE_UNSPECIFIED}:
         return None
-    return exchange_code(instrument.primary_exchange) or exchange_code(instrument.exchange)
+    code = exchange_code(instrument.primary_exchange) or exchange_code(instrument.exchange)
+    # Imported bars often come without an exchange. In dollars, they are most likely of New York.
+    if (
+        code is None
+        and not instrument.primary_exchange
+        and instrument.exchange in _ANY
+        and instrument.currency in _DOLLARS
+    ):
+        return _NEW_YORK
+    return code
 
 
 def _override_files(key: bars_pb2.DatasetKey) -> Iterator[PurePath]:

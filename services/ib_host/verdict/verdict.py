@@ -128,5 +128,6 @@ class _Judgement:
 
 
 def _unknown(key: bars_pb2.DatasetKey) -> str:
-    exchange = key.instrument.primary_exchange or key.instrument.exchange or "its exchange"
-    return f"the sessions of {exchange} are not known; write them into data/calendars/{exchange}.toml"
+    exchange = key.instrument.primary_exchange or key.instrument.exchange
+    of, file = (exchange, exchange) if exchange else (key.instrument.symbol, f"symbols/{key.instrument.symbol}")
+    return f"the sessions of {of} are not known; write them into data/calendars/{file}.toml"

@@ -179,6 +179,19 @@ def test_an_import_lacks_what_was_not_in_it(tmp_path: Path) -> None:
     assert not verdict.complete
 
 
+def test_an_import_without_an_exchange_is_taken_for_new_york_if_in_dollars(tmp_path: Path) -> None:
+    days = bars_at([day("2012-10-26"), day("2012-10-31")])
+    for currency, calendar in (
+        ("USD", "XNYS of exchange-calendars"),
+        ("EUR", "none: the sessions of AAPL are not known; write them into data/calendars/symbols/AAPL.toml"),
+    ):
+        key = key_of(
+            source=bars_pb2.SOURCE_IMPORTED, primary_exchange="", exchange="", currency=currency, contract_id=0
+        )
+        verdict = CheckedDataset(tmp_path / currency, key, days).verdict(day("2012-10-26"), day("2012-11-01"))
+        assert (verdict.calendar, verdict.complete) == (calendar, True)
+
+
 def test_without_a_calendar_the_rest_is_checked(tmp_path: Path) -> None:
     key = key_of(primary_exchange="NOWHERE")
     prices = [(10.0, 9.0, 8.0, 9.0), (10.0, 11.0, 9.0, 10.0)]
