@@ -67,6 +67,10 @@ test-ib-async: $(IB_ASYNC_READY)  ## Run all tests of the IB host over ib_async 
 soak: $(READY)  ## Kill a running system for minutes (SOAK_SECONDS=300, SOAK_SEED=0 for a random one)
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED)
 
+.PHONY: pacing-hour
+pacing-hour: $(READY)  ## Ask a gateway that counts for an hour, on a clock that jumps: no limit of IB's may be broken
+	$(BIN)/python -m tests.pacing_hour
+
 .PHONY: lint
 lint: $(READY) protos-lint  ## Check style, types, imports and the contract
 	$(BIN)/ruff check $(CODE)
