@@ -38,6 +38,11 @@ class FakeClock:
         """How many wait. `await eventually(lambda: clock.sleeping)` before `advance`: then someone is woken."""
         return sum(not wake.done() for _, _, wake in self._sleepers)
 
+    @property
+    def next_due(self) -> float:
+        """When the first of those who wait is woken, as `monotonic` tells time."""
+        return min(due for due, _, wake in self._sleepers if not wake.done())
+
     def advance(self, seconds: float) -> None:
         """Move the time on and wake whoever is due; they run when the caller next awaits."""
         self._elapsed += seconds

@@ -24,6 +24,11 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._places: list[socket.socket] = []
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether connections are taken."""
+        return any(server.is_serving() for server in self._servers)
+
     async def start(self) -> None:
         """Begin to listen; `port` is known afterwards.
 

@@ -14,7 +14,8 @@ from services.ib_host.replay.faults.catalogue import parse_fault
 from services.ib_host.replay.faults.file import read_faults
 from services.ib_host.replay.faults.moments import Moment
 from services.ib_host.replay.faults.outages import Outages
-from services.ib_host.replay.faults.rulebook import Faults
+from services.ib_host.replay.faults.rule import FaultRule
+from services.ib_host.replay.faults.rulebook import Faults, RuleCount
 from services.ib_host.replay.faults.script import FaultScript
 from services.ib_host.replay.faults.world import World
 from services.ib_host.replay.gateway import Gateway
@@ -125,6 +126,11 @@ class ReplayServer:
         return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections now: not while a fault makes it refuse them."""
+        return self._listener.is_listening
+
+    @property
     def client_ids(self) -> frozenset[int]:
         """The clients that are connected and started, and ids that are kept taken."""
         return self._clients.ids
@@ -138,6 +144,20 @@ class ReplayServer:
         """Go to another present, aware, and let happen what is due by then."""
         self.clock.move_to(now)
         self._script.look()
+
+    def add_fault(self, rule: FaultRule) -> RuleCount:
+        """Add a rule while the gateway runs; its times in seconds count from now on.
+
+        Returns:
+            What becomes of it.
+        """
+        count = self.faults.add(rule, since=self._moment().elapsed)
+        self._script.wait_for(count)
+        return count
+
+    def clear_faults(self) -> None:
+        """Take all rules away: no fault happens any more. What has begun goes on until its end."""
+        self.faults.clear()
 
     def tell_all(self, notice: RequestRefused) -> None:
         """Send a notice to every client."""

@@ -19,6 +19,9 @@ _UNSCHEDULED = frozenset(
 )
 """Closed for attacks, storms and days of mourning."""
 
+_UNUSUAL = frozenset({date(2002, 7, 3), date(2002, 7, 5), date(2003, 12, 26)})
+"""Long where such days are short, or the other way round."""
+
 
 def is_stock_session(day: date) -> bool:
     """Tell whether stocks are traded in New York on a day (rules of the exchange since 1998)."""
@@ -30,7 +33,8 @@ def is_short_stock_session(day: date) -> bool:
     if not is_stock_session(day):
         return False
     thanksgiving = _nth(day.year, 11, _THURSDAY, 4)
-    return day == thanksgiving + timedelta(days=1) or (day.month, day.day) in {(7, 3), (12, 24)}
+    usual = day == thanksgiving + timedelta(days=1) or (day.month, day.day) in {(7, 3), (12, 24)}
+    return usual != (day in _UNUSUAL)
 
 
 def is_futures_session(day: date) -> bool:

@@ -2,8 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +17,7 @@ import pytest
 from services.ib_host.replay.framing import encode_frame
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_sync
 from tests.support.gateway_library import NEWEST, library
 
 
@@ -131,3 +137,45 @@ async def raw(gateway: ReplayServer) -> AsyncIterator[RawClient]:
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
+
+
+Start = Callable[..., subprocess.Popen[str]]
+"""Starts a gateway as a process, with flags."""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start gateways; whatever still runs at the end is killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*flags: str, pass_fds: Sequence[int] = ()) -> subprocess.Popen[str]:
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("KTRDR_")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.ib_host.replay", "--home", str(tmp_path), *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=pass_fds,
+            env={**variables, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_ready(path: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a ready file, and return what is in it."""
+    eventually_sync(lambda: path.exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def dial(address: str) -> socket.socket:
+    """Connect to HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=10)

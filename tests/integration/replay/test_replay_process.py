@@ -1,56 +1,13 @@
 """The gateway as a process of its own."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.eventually import eventually_sync
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start gateways; whatever still runs at the end is killed."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*flags: str, pass_fds: Sequence[int] = ()) -> subprocess.Popen[str]:
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("KTRDR_")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.ib_host.replay", "--home", str(tmp_path), *flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=pass_fds,
-            env={**variables, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def wait_until_ready(path: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
-    eventually_sync(lambda: path.exists() or process.poll() is not None)
-    assert process.poll() is None, process.communicate()
-    record: dict[str, Any] = json.loads(path.read_text())
-    return record
-
-
-def dial(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+from tests.integration.replay.conftest import Start, dial, wait_until_ready
 
 
 def greet(connection: socket.socket) -> bytes:

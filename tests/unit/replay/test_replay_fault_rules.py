@@ -1,6 +1,8 @@
 """Which rule fires when, and which files are refused."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,11 +11,13 @@ from hypothesis import strategies as st
 from services.ib_host.replay.faults.answers import ErrorRule, SilentRule
 from services.ib_host.replay.faults.file import FaultFileError, read_faults
 from services.ib_host.replay.faults.messages import request_id
+from services.ib_host.replay.faults.moments import Moment
 from services.ib_host.replay.faults.rule import FaultRule
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.messages import Inbound
 
 HISTORY = int(Inbound.HISTORICAL_DATA)
+NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
 
 
 def ask(symbol: str = "AAPL") -> tuple[str, ...]:
@@ -169,3 +173,97 @@ def test_a_probability_is_met_about_as_often_as_it_says() -> None:
 )
 def test_the_id_of_a_request_is_where_its_message_has_it(fields: tuple[str, ...], number: int) -> None:
     assert request_id(fields) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "seed = 1\n\n[[rule]]\non = 20\naction = 'silent'\n\n[[rule]]\non = 20\naction = 'cut'\nsize = 0\n",
+            ":10: rule 2:",
+        ),
+        ("# [[rule]]\n[[ rule ]]\nname = 'x'\non = 20\n", ":2: rule 1 (x): the key action must be one of abort,"),
+        ("mute = []\nsed = 7\n", ":2: the key sed has no meaning here"),
+        ("rule = [{on = 20}]\n", ": rule 1: the key action must be"),
+        ("seed = \n", " is no TOML: Invalid value (at line 1, column 8)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(FaultFileError) as refusal:
+        read_faults(path)
+    assert str(refusal.value).startswith(f"{path}{complaint}")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("on = 'clock'\naction = 'silent'", "silent happens to a message"),
+        ("on = 20\naction = 'restart'\nseconds = 1\nevery = 5", 'the key every has a meaning only with on = "clock"'),
+        ("on = 20\naction = 'silent'\nbegin = 5\nend = 5", "end should be later than begin"),
+        ("on = 20\naction = 'silent'\nbegin = 'soon'", "begin = 'soon': it should be seconds after the start"),
+        ("on = 9\naction = 'silent'\nbar_size = '1 min'", "bar_size is possible only for messages that name one"),
+        ("on = 49\naction = 'silent'\nexchange = 'NYSE'", "exchange is possible only for messages that name one"),
+        ("on = 20\naction = 'split'", "split needs the key symbol: whose prices change"),
+        ("on = 20\naction = 'split'\nsymbol = 'A'\nratio = '0/1'", "ratio = '0/1': it should be the new shares"),
+        (
+            "on = 20\naction = 'correction'\nsymbol = 'A'\nfirst = 2012-01-04\nlast = 2012-01-03",
+            "last should not be before first",
+        ),
+        ("on = 20\naction = 'slow'", "slow needs one of the keys seconds, jitter, per_thousand_bars and per_day"),
+        ("on = 9\naction = 'pad'", "pad is possible on historical_data only"),
+        ("on = 71\naction = 'info'", "info is possible only for messages that follow the start"),
+        ("on = 9\naction = 'permission'", "permission is possible on historical_data and head_timestamp only"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(FaultFileError) as refusal:
+        read_faults(write(tmp_path, f"[[rule]]\n{text}\n"))
+    assert complaint in str(refusal.value)
+
+
+def history(*, bar_size: str = "1 day", what: str = "TRADES", exchange: str = "SMART") -> tuple[str, ...]:
+    contract = ("0", "AAPL", "STK", "", "0", "", "", exchange, "", "USD", "", "")
+    return ("20", "5", *contract, "0", "", bar_size, "5 D", "1", what, "2", "0", "")
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields", "client_id", "matches"),
+    [
+        ({"bar_size": "1 min"}, history(bar_size="1 min"), 1, True),
+        ({"bar_size": "1 min"}, history(), 1, False),
+        ({"what": "MIDPOINT"}, history(what="MIDPOINT"), 1, True),
+        ({"what": "MIDPOINT"}, history(), 1, False),
+        ({"exchange": "NASDAQ"}, history(exchange="NASDAQ"), 1, True),
+        ({"exchange": "NASDAQ"}, history(), 1, True),
+        ({"exchange": "NYSE"}, history(), 1, False),
+        ({"client_id": 1}, history(), 1, True),
+        ({"client_id": 1}, history(), 2, False),
+    ],
+)
+def test_a_rule_can_be_for_some_requests_only(
+    keys: dict[str, Any], fields: tuple[str, ...], client_id: int, matches: bool
+) -> None:
+    faults = Faults([SilentRule(on=HISTORY, **keys)])
+    due = faults.find(HISTORY, fields, client_id=client_id, listed=lambda _fields: {"NASDAQ"})
+    assert (due is not None) == matches
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "elapsed", "hour", "in_force"),
+    [
+        (5.0, None, 4.9, 0, False),
+        (5.0, 6.0, 5.0, 0, True),
+        (5.0, 6.0, 6.0, 0, False),
+        (NOON, None, 0.0, 11, False),
+        (NOON, None, 0.0, 12, True),
+        (0.0, NOON, 0.0, 12, False),
+    ],
+)
+def test_a_rule_is_in_force_for_its_time_and_counts_only_then(
+    begin: float | datetime, end: float | datetime | None, elapsed: float, hour: int, in_force: bool
+) -> None:
+    faults = Faults([SilentRule(on=HISTORY, begin=begin, end=end)])
+    moment = Moment(elapsed, datetime(2013, 3, 1, hour, tzinfo=UTC))
+    assert (faults.find(HISTORY, history(), moment=moment) is not None) == in_force
+    assert faults.counts[0].matched == in_force

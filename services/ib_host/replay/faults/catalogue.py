@@ -1,6 +1,7 @@
 """Every fault by name, each with an example: for `--fault`, for the documentation, and for tests that try all."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def describe(name: str) -> CataloguedFault:
     return _CATALOGUE[name]
 
 
-def fault(name: str, **changes: object) -> FaultRule:
+def fault(name: str, /, **changes: object) -> FaultRule:
     """Return the rule of a fault's example, with other values for some keys.
 
     Args:
@@ -64,6 +65,8 @@ def fault(name: str, **changes: object) -> FaultRule:
 def parse_fault(text: str) -> FaultRule:
     """Return the rule that `NAME` or `NAME:key=value,key=value` stands for; an empty value takes the key away.
 
+    A semicolon does as well as a comma, which ends a rule in variables of the environment.
+
     Raises:
         RuleError: there is no such fault, or the values make no rule.
     """
@@ -72,7 +75,7 @@ def parse_fault(text: str) -> FaultRule:
         message = f"there is no fault {name!r}: use one of {', '.join(fault_names())}"
         raise RuleError(message, "")
     changes: dict[str, object] = {}
-    for part in filter(None, values.split(",")):
+    for part in filter(None, re.split("[,;]", values)):
         key, equals, value = part.partition("=")
         if not equals:
             message = f"{part!r} should be key=value, as in {name}:times=1"

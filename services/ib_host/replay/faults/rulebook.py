@@ -25,6 +25,7 @@ class RuleCount:
         rule: the rule.
         chances: decide by its probability.
         values: random numbers for what it does.
+        since: when it was added, in seconds after the gateway's start; its own times in seconds count from there.
         matched: how many messages it was for, whether or not anything happened to them.
         fired: how often its fault happened.
     """
@@ -32,6 +33,7 @@ class RuleCount:
     rule: FaultRule
     chances: Random = field(repr=False)
     values: Random = field(repr=False)
+    since: float = 0.0
     matched: int = 0
     fired: int = 0
 
@@ -40,6 +42,14 @@ class RuleCount:
         """Whether its fault has happened as often as it may."""
         return self.rule.times is not None and self.fired >= self.rule.times
 
+    def is_in_force(self, moment: Moment) -> bool:
+        """Tell whether it is the rule's time."""
+        return self._own(moment).has_reached(self.rule.begin) and not self.is_over(moment)
+
+    def is_over(self, moment: Moment) -> bool:
+        """Tell whether the rule's time is over."""
+        return self.rule.end is not None and self._own(moment).has_reached(self.rule.end)
+
     def is_due(self) -> bool:
         """Count a chance of the rule, and tell whether its fault happens."""
         self.matched += 1
@@ -47,6 +57,9 @@ class RuleCount:
             return False
         likely = self.chances.random() < self.rule.probability
         return likely and not self.is_spent
+
+    def _own(self, moment: Moment) -> Moment:
+        return moment._replace(elapsed=moment.elapsed - self.since)
 
 
 class DueRule(NamedTuple):
@@ -82,11 +95,16 @@ class Faults:
         for rule in rules:
             self.add(rule)
 
-    def add(self, rule: FaultRule) -> RuleCount:
-        """Add a rule behind the others, also while the gateway runs; it counts messages from now on."""
+    def add(self, rule: FaultRule, *, since: float = 0.0) -> RuleCount:
+        """Add a rule behind the others, also while the gateway runs; it counts messages from now on.
+
+        Args:
+            rule: to add.
+            since: seconds after the gateway's start from which its own times count.
+        """
         number = len(self.counts)
         named = rule if rule.name else rule.model_copy(update={"name": f"rule {number + 1}"})
-        count = RuleCount(named, Random(f"{self.seed}/{number}"), Random(f"{self.seed}/{number}/values"))
+        count = RuleCount(named, Random(f"{self.seed}/{number}"), Random(f"{self.seed}/{number}/values"), since)
         self.counts.append(count)
         return count
 
@@ -112,7 +130,8 @@ class Faults:
             count
             for count in self.counts
             if count.rule.on == message_id
-            and _matches(count.rule, fields, moment, client_id, listed)
+            and count.is_in_force(moment)
+            and _matches(count.rule, fields, client_id, listed)
             and count.is_due()
         ]
         if not due:
@@ -120,15 +139,17 @@ class Faults:
         due[0].fired += 1
         return DueRule(due[0].rule, due[0].values)
 
+    def clear(self) -> None:
+        """Take all rules away."""
+        self.counts.clear()
+
     @property
     def by_the_clock(self) -> list[RuleCount]:
         """The rules that happen without a message."""
         return [count for count in self.counts if count.rule.on == CLOCK and isinstance(count.rule, GatewayFault)]
 
 
-def _matches(rule: FaultRule, fields: Sequence[str], moment: Moment, client_id: int | None, listed: Listed) -> bool:
-    if not moment.has_reached(rule.begin) or (rule.end is not None and moment.has_reached(rule.end)):
-        return False
+def _matches(rule: FaultRule, fields: Sequence[str], client_id: int | None, listed: Listed) -> bool:
     return (
         rule.symbol in {"", messages.symbol(fields)}
         and rule.bar_size in {"", messages.bar_size(fields)}

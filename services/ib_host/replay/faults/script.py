@@ -48,27 +48,31 @@ class FaultScript:
     def start(self) -> None:
         """Begin to wait for all rules."""
         for count in self._faults.by_the_clock:
-            self._wait(count)
+            self.wait_for(count)
 
     def look(self) -> None:
         """Let everything happen whose instant has come because the gateway's present was moved."""
         for count in self._faults.by_the_clock:
             begin = count.rule.begin
-            if isinstance(begin, datetime) and not count.matched and self._moment().has_reached(begin):
+            if isinstance(begin, datetime) and not count.matched and count.is_in_force(self._moment()):
                 self._happen(count)
 
-    def _wait(self, count: RuleCount) -> None:
+    def wait_for(self, count: RuleCount) -> None:
+        """Begin to wait for a rule; nothing for one that waits for messages."""
         begin = count.rule.begin
+        if count not in self._faults.by_the_clock:
+            return
         seconds = self._seconds_until(begin) if isinstance(begin, datetime) else begin
         if seconds is not None:
             self._background.later(seconds, lambda: self._happen(count))
 
     def _happen(self, count: RuleCount) -> None:
         rule, moment = count.rule, self._moment()
-        if count.is_spent or (rule.end is not None and moment.has_reached(rule.end)):
+        was_taken_away = all(count is not other for other in self._faults.counts)
+        if was_taken_away or count.is_spent or count.is_over(moment):
             return
         assert isinstance(rule, GatewayFault)
-        if not moment.has_reached(rule.begin):  # timers may wake a little early beside a clock that runs fast
+        if not count.is_in_force(moment):  # timers may wake a little early beside a clock that runs fast
             self._background.later(_LOOK_AGAIN_SECONDS, lambda: self._happen(count))
             return
         if count.is_due():

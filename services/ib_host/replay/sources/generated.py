@@ -11,11 +11,11 @@ from services.ib_host.replay.bars import Bar, typical_price
 from services.ib_host.replay.history import Split
 from services.ib_host.replay.instruments import Instrument
 from services.ib_host.replay.sources.generated_instruments import is_listed, sessions_of
-from services.ib_host.replay.sources.seconds import second_bars
+from services.ib_host.replay.sources.seconds import STEPS, short_bars
 
 _MINUTE = timedelta(minutes=1)
 _DAYS_KEPT = 32
-_DAYS_OF_SECONDS_KEPT = 4
+_SHORT_DAYS_KEPT = 4
 _QUIET_SHARE = 0.15
 """How many minutes outside regular hours pass without a trade."""
 _CARRY = 0.04
@@ -62,7 +62,7 @@ _PRICES = {
 
 
 class GeneratedBars:
-    """Minute bars of every symbol of a spec, and bars of a second within them, made when they are asked for.
+    """Minute bars of every symbol of a spec, and shorter bars within them, made when they are asked for.
 
     The price at a session's opening is a function of seed, symbol and date alone: slow waves around a price of the
     symbol, and a daily shift. Within the session it wanders from there towards the next session's opening. Prices are
@@ -78,7 +78,7 @@ class GeneratedBars:
         self._spec = spec
         self._instruments = instruments
         self._made = lru_cache(_DAYS_KEPT)(self._make)
-        self._made_of_seconds = lru_cache(_DAYS_OF_SECONDS_KEPT)(self._make_seconds)
+        self._made_short = lru_cache(_SHORT_DAYS_KEPT)(self._make_short)
         self._sessions = {
             symbol: found for symbol, instrument in instruments.items() if (found := self._sessions_of(instrument))
         }
@@ -100,21 +100,21 @@ class GeneratedBars:
         """Return the first day that has quotes."""
         return max(self._sessions[symbol][0], self._spec.quotes or date.min)
 
-    def base(self, symbol: str, seconds: int) -> int | None:  # noqa: ARG002 -- all have bars of a second
-        """Return the length in seconds of the bars that bars of `seconds` are made of: a minute, or a second."""
-        return 1 if seconds % 60 else 60
+    def base(self, symbol: str, seconds: int) -> int | None:  # noqa: ARG002 -- all have bars of the same lengths
+        """Return the length in seconds of the bars that bars of `seconds` are made of: 60, 5 or 1."""
+        return next(length for length in (60, *STEPS) if seconds % length == 0)
 
     def day(self, symbol: str, session: date, base: int) -> Sequence[Bar]:
         """Return the bars of a session, ascending, of all hours."""
-        return self._made(symbol, session) if base == 60 else self._made_of_seconds(symbol, session)
+        return self._made(symbol, session) if base == 60 else self._made_short(symbol, session, base)
 
     def _sessions_of(self, instrument: Instrument) -> tuple[date, ...]:
         days = sessions_of(instrument.security_type, self._spec.start, self._spec.days)
         return tuple(day for day in days if instrument.expiry is None or is_listed(instrument.expiry, day))
 
-    def _make_seconds(self, symbol: str, session: date) -> Sequence[Bar]:
+    def _make_short(self, symbol: str, session: date, step: int) -> Sequence[Bar]:
         seed = f"{self._spec.seed}/{symbol}/{session.isoformat()}/seconds"
-        return second_bars(self._made(symbol, session), draw=Random(seed))
+        return short_bars(self._made(symbol, session), step, draw=Random(seed))
 
     def _make(self, symbol: str, session: date) -> Sequence[Bar]:
         instrument = self._instruments[symbol]

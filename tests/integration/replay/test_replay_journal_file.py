@@ -1,0 +1,85 @@
+"""What a gateway tells that runs as a process of its own: its ready line, its journal, and what is wrong."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from services.ib_host.replay.framing import encode_frame
+from services.ib_host.replay.journal_file import read_summary
+from tests.integration.replay.conftest import Start, dial, wait_until_ready
+from tests.support.eventually import eventually_sync
+
+
+def send(connection: socket.socket, *fields: object) -> None:
+    connection.sendall(encode_frame([str(field) for field in fields]))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_the_journal_tells_what_came_and_what_happened_also_after_a_kill(
+    start: Start, tmp_path: Path, stop: signal.Signals
+) -> None:
+    ready, journal = tmp_path / "ready.json", tmp_path / "journal.jsonl"
+    flags = ("--fault", "silent:nth=2", "--pacing", "strict", "--journal", str(journal), "--ready-file", str(ready))
+    process = start("--port", "0", *flags)
+    address = wait_until_ready(ready, process)["address"]
+    assert process.stdout is not None
+    assert process.stdout.readline() == (
+        f"REPLAY gateway on {address}: AAPL, FB, GOOG, IBM, MSFT; its time is 2013-03-02 00:00:00 UTC; "
+        "1 rule of faults, pacing strict. Ctrl-C stops it.\n"
+    )
+    contract = (0, "AAPL", "STK", "", 0, "", "", "SMART", "", "USD", "", "")
+    with dial(address) as connection:
+        connection.sendall(b"API\0\0\0\0\x09v157..176")
+        send(connection, 71, 2, 4, "")
+        for request_id, days in ((1, 5), (2, 6), (3, 6)):
+            send(connection, 20, request_id, *contract, 0, "", "1 day", f"{days} D", 1, "TRADES", 2, 0, "")
+        eventually_sync(lambda: len(journal.read_text().splitlines()) >= 9)
+        process.send_signal(stop)
+        process.wait(timeout=20)
+    summary = read_summary(journal)
+    assert summary.requests == {"start_api": 1, "historical_data": 3}
+    assert summary.violations == {"identical": 1}
+    assert summary.faults == {"silent": 1}
+    ended = {"opened": 2, "answered": 1}
+    assert summary.queries == (ended if stop == signal.SIGKILL else {**ended, "dropped": 1})
+    assert summary.open == (1 if stop == signal.SIGKILL else 0)
+    kinds = [json.loads(line)["kind"] for line in journal.read_text().splitlines()]
+    assert {"frame", "fault", "violation", "query"} == set(kinds)
+
+
+def test_a_wrong_file_is_told_with_its_line_and_what_to_do(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text("[[rule]]\non = 20\naction = 'cut'\nsize = 0\n")
+    _, line = (process := start("--port", "0", "--faults", str(path))).communicate(timeout=20)
+    assert process.returncode == 2
+    assert line == (
+        f"replay-gateway: faults = {path}:4: rule 1: size = 0: Input should be greater than or equal to 1. "
+        "Change it as docs/replay-gateway.md describes, or leave out --faults.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--fault", "nonsense"], "replay-gateway: fault: there is no fault 'nonsense': use one of abort,"),
+        (
+            ["--journal", "/nowhere/journal"],
+            "replay-gateway: journal = /nowhere/journal can't be written: No such file",
+        ),
+    ],
+)
+def test_other_wrong_settings_are_told_in_a_line(start: Start, flags: list[str], complaint: str) -> None:
+    _, line = (process := start("--port", "0", *flags)).communicate(timeout=20)
+    assert (process.returncode, line.count("\n")) == (2, 1)
+    assert line.startswith(complaint)
+
+
+def test_help_has_only_what_counts_here(start: Start) -> None:
+    text, _ = start("--help").communicate(timeout=20)
+    for flag in ("--data", "--faults", "--fault", "--pacing", "--pacing-scale", "--speed", "--journal", "--port"):
+        assert flag in text
+    for word in ("grpc", "watch", "call-limit", "grace", "channelz"):
+        assert word not in text.lower()
