@@ -2,6 +2,7 @@
 
 # ruff: noqa: N802 - the contract names the methods
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ class SimulatedMarket:
     gateway: ib_pb2.GetGatewayResponse = field(default_factory=ib_pb2.GetGatewayResponse)
     requests: list[Any] = field(default_factory=list)
     piece_bytes: int = 1000
+    broken_after: int | None = None
+    """The stream of bars ends with an error after so many pieces."""
+    silent_after: int | None = None
+    """The stream of bars says no more after so many pieces, and does not end."""
     page: int = 2
 
 
@@ -94,6 +99,11 @@ class SimulatedIbHost(ib_pb2_grpc.IbHostServiceServicer):
         for start in range(0, len(content), size):
             piece = content[start : start + size]
             yield ib_pb2.StreamBarsResponse(dataset=None if start else daily_aapl(), arrow_ipc=piece)
+            if self.market.broken_after == start // size:
+                status = rich_status(grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT", "the file is damaged")
+                await refuse(context, status)
+            if self.market.silent_after == start // size:
+                await asyncio.Event().wait()
 
     async def GetGateway(self, request: ib_pb2.GetGatewayRequest, context: Any) -> ib_pb2.GetGatewayResponse:  # noqa: ARG002 - gRPC's signature
         return self.market.gateway

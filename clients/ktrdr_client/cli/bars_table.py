@@ -7,6 +7,7 @@ from rich.text import Text
 
 from ktrdr_client.bar_sizes import is_daily_or_longer
 from ktrdr_client.bars import Bars
+from ktrdr_client.cli.dataset_verdicts import counted
 from ktrdr_client.cli.invocation import OutputFormat
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.tables import Column
@@ -37,7 +38,7 @@ def print_bars(printer: Printer, bars: Bars, limit: int | None) -> None:
 
 def _heading(bars: Bars, shown: int) -> Text:
     key = bars.dataset.key
-    count = f"{len(bars):,} bars" if shown == len(bars) else f"the last {shown:,} of {len(bars):,} bars"
+    count = counted(len(bars), "bar") if shown == len(bars) else f"the last {shown:,} of {counted(len(bars), 'bar')}"
     heading = Text.assemble((dataset_title(key), "bold"), f", {count}, source {source_name(key.source)}")
     if bars.is_replay:
         heading.append(" (recorded history)", style="yellow")

@@ -122,7 +122,16 @@ async def test_completion_scripts(ktrdr: Ktrdr, shell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [("ktrdr op", "ops"), ("ktrdr ops wa", "watch"), ("ktrdr serve op", "operations")]
+    ("words", "expected"),
+    [
+        ("ktrdr op", "ops"),
+        ("ktrdr ops wa", "watch"),
+        ("ktrdr serve op", "operations"),
+        ("ktrdr data ga", "gaps"),
+        ("ktrdr data load AAPL 1d --mode back", "backfill"),
+        ("ktrdr data check AAPL 1m", "1min"),
+        ("ktrdr doctor s", "store"),
+    ],
 )
 async def test_words_are_completed(tmp_path: Path, words: str, expected: str) -> None:
     ktrdr = Ktrdr("127.0.0.1:1", tmp_path)

@@ -13,7 +13,12 @@ def _modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import ktrdr_client.client", "import ktrdr_client.async_client, ktrdr_client.cli.ops"]
+    "statement",
+    [
+        "import ktrdr_client.client",
+        "import ktrdr_client.async_client, ktrdr_client.cli.ops",
+        "import ktrdr_client.cli.data.app, ktrdr_client.cli.doctor.app",
+    ],
 )
 def test_the_client_brings_no_heavy_library_and_no_service(statement: str) -> None:
     loaded = {name.partition(".")[0] for name in _modules_after(statement)}

@@ -14,6 +14,7 @@ from ktrdr_client.cli.data.commands import moment_text
 from ktrdr_client.cli.data.flags import Bar, End, IbHost, Rth, Source, Start, Symbol, What
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
 from ktrdr_client.cli.data.transfer_display import transfer_display
+from ktrdr_client.cli.dataset_verdicts import counted
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.words import dataset_title
@@ -113,7 +114,7 @@ def _words(exported: ExportedBars) -> str:
     key = exported.dataset.key
     replay = ": recorded history, nothing comes from a market" if exported.is_replay else ""
     return (
-        f"{exported.rows:,} bars of {dataset_title(key)}, {moment_text(exported.first_time, key)} … "
+        f"{counted(exported.rows, 'bar')} of {dataset_title(key)}, {moment_text(exported.first_time, key)} … "
         f"{moment_text(exported.last_time, key)} (UTC), source {source_name(key.source)}{replay}"
     )
 
