@@ -1,6 +1,6 @@
 """What is done with the bars of a chunk: compared with what is stored, stored, and written down. In this order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from services.ib_host.planning.span import Span
 from services.ib_host.revisions.compare import compare
 from services.ib_host.revisions.log import RevisionLog
 from services.ib_host.store.bar_store import BarStore
-from services.ib_host.store.columns import SCHEMA, between, instant, table_of, times_of
+from services.ib_host.store.columns import between, instant, table_of, times_of
 from services.ib_host.store.identity import bar_length
 
 _MOMENT = timedelta(microseconds=1)
@@ -194,10 +194,32 @@ class Keeping:
         if snapshot is None:
             return None
         times = times_of(received)
+        start, end = instant(int(times[0])), instant(int(times[-1])) + _MOMENT
         with snapshot:
-            tables = list(snapshot.tables(instant(int(times[0])), instant(int(times[-1])) + _MOMENT))
-        stored = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-        return compare(stored, received) if stored.num_rows else None
+            tables = list(snapshot.tables(start, end))
+        if not tables:
+            return None
+        found = [compare(part, received) for part in self._by_answer(pa.concat_tables(tables), start, end)]
+        return _most_telling([revision for revision in found if revision is not None])
+
+    def _by_answer(self, stored: pa.Table, start: datetime, end: datetime) -> Iterator[pa.Table]:
+        """Yield stored bars that were told at one time, apart from others: one split lies before them, or after them.
+
+        What earlier loads have brought agrees. Of this load, each answer may be the first that knows of a split.
+        """
+        own = [record for record in self.ledger.records(start, end) if record.session == self._session]
+        at = start
+        answers: dict[datetime, list[pa.Table]] = {}
+        others: list[pa.Table] = []
+        for record in own:
+            others.append(between(stored, at, record.start))
+            answers.setdefault(record.time, []).append(between(stored, record.start, record.end))
+            at = record.end
+        others.append(between(stored, at, end))
+        for tables in (others, *answers.values()):
+            table = pa.concat_tables(tables)
+            if table.num_rows:
+                yield table
 
     def _note(self, revision: bars_pb2.Revision) -> None:
         all_prices = revision.price_ratio != 0.0
@@ -235,6 +257,24 @@ class Keeping:
             request=request,
             session=self._session,
         )
+
+
+def _most_telling(revisions: Sequence[bars_pb2.Revision]) -> bars_pb2.Revision | None:
+    """Return one revision for all that some bars show: a change of all prices, or corrections from first to last."""
+    if not revisions:
+        return None
+    for revision in revisions:
+        if revision.price_ratio:
+            return revision
+    whole = bars_pb2.Revision()
+    whole.CopyFrom(revisions[0])
+    for revision in revisions[1:]:
+        whole.bars += revision.bars
+        if revision.start_time.ToDatetime() < whole.start_time.ToDatetime():
+            whole.start_time.CopyFrom(revision.start_time)
+        if revision.end_time.ToDatetime() > whole.end_time.ToDatetime():
+            whole.end_time.CopyFrom(revision.end_time)
+    return whole
 
 
 def _comparable(received: pa.Table, chunk: Chunk, bar: BarLength) -> pa.Table:
