@@ -24,8 +24,6 @@ class Gaps(NamedTuple):
         ends: end of the last one, likewise.
         bars: how many.
         records: number of the record that says why.
-        first_days: trading day of the first, as a proleptic ordinal.
-        last_days: that of the last.
         counting: whether the gateway may have the bars, so that the dataset is not complete.
     """
 
@@ -33,8 +31,6 @@ class Gaps(NamedTuple):
     ends: Times
     bars: Times
     records: Times
-    first_days: Times
-    last_days: Times
     counting: Flags
 
     def __len__(self) -> int:
@@ -96,7 +92,7 @@ class GapSearch:
         has_whole = np.searchsorted(whole, days[lasts], side="right") > np.searchsorted(whole, days[firsts])
         open_ = ~self._have_reason(records, _Span.REASON_GATEWAY_HAS_NONE)[firsts]
         counting = np.where(of_gap, holidays_known & (has_whole | long), open_)
-        return Gaps(times[firsts], ends[lasts], bars, records[firsts], days[firsts], days[lasts], counting)
+        return Gaps(times[firsts], ends[lasts], bars, records[firsts], counting)
 
     def _have_reason(self, records: Times, reason: "_Span.Reason.ValueType") -> Flags:
         numbers, which = np.unique(records, return_inverse=True)

@@ -1,6 +1,6 @@
 """Missing bars for people."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 from ktrdr.ib.v1 import bars_pb2
@@ -39,12 +39,10 @@ def open_span(span: tuple[datetime, datetime, int], answers: Answers, key: bars_
 def _span(gaps: Gaps, number: int, answers: Answers, key: bars_pb2.DatasetKey) -> bars_pb2.MissingSpan:
     start, end = instant(int(gaps.starts[number])), instant(int(gaps.ends[number]))
     record = int(gaps.records[number])
-    first, last = (date.fromordinal(int(days[number])) for days in (gaps.first_days, gaps.last_days))
-    text = answers.text(record, load_command(key, start, end, end))
     return bars_pb2.MissingSpan(
         start_time=to_timestamp(start),
         end_time=to_timestamp(end),
         bars=int(gaps.bars[number]),
         reason=answers.reason(record),
-        text=f"{first}: {text}" if first == last else f"{first} to {last}: {text}",
+        text=answers.text(record, load_command(key, start, end, end)),
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ktrdr.ib.v1 import bars_pb2
 
@@ -90,6 +90,7 @@ def test_only_the_first_faults_are_described() -> None:
 prices = st.floats(0.01, 1e6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(prices, prices, prices, prices), min_size=1, max_size=20))
 def test_exactly_the_crossed_bars_are_found(quotes: list[tuple[float, float, float, float]]) -> None:
     crossed = sum(

@@ -65,7 +65,7 @@ splits = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # the first call loads parts of Arrow
+@settings(max_examples=60, deadline=None)
 @given(rows, splits.map(Fraction))
 def test_a_scaled_table_is_always_found_as_that_split(old: list[Row], split: Fraction) -> None:
     revision = compare(table(old), table(scaled(old, float(1 / split), float(split), decimals=6)))
@@ -77,11 +77,13 @@ def test_a_scaled_table_is_always_found_as_that_split(old: list[Row], split: Fra
     assert MONDAY + (len(old) - 1) * DAY < to_datetime(revision.end_time) <= MONDAY + len(old) * DAY
 
 
+@settings(max_examples=60, deadline=None)
 @given(rows)
 def test_identical_bars_never_differ(old: list[Row]) -> None:
     assert compare(table(old), table(old)) is None
 
 
+@settings(max_examples=60, deadline=None)
 @given(rows, st.integers(0, 2**32 - 1))
 def test_noise_in_the_last_digits_is_never_a_change(old: list[Row], seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -93,6 +95,7 @@ def test_noise_in_the_last_digits_is_never_a_change(old: list[Row], seed: int) -
     assert compare(table(old), table(new)) is None
 
 
+@settings(max_examples=60, deadline=None)
 @given(rows, st.data())
 def test_one_changed_price_is_a_correction_that_names_its_bar(old: list[Row], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(old) - 1))
