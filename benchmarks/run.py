@@ -17,6 +17,7 @@ BENCHMARKS = (
     "training_speed",
     "status_latency",
     "status_scale",
+    "decoding_stalls",
     "session_logs",
     "start_time",
     "registry_scale",
