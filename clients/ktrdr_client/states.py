@@ -74,7 +74,7 @@ def parse_what_to_show(text: str) -> "bars_pb2.WhatToShow.ValueType":
         ValueError: It is none of them.
     """
     allowed = ("TRADES", "MIDPOINT", "BID", "ASK", "ADJUSTED_LAST")
-    return bars_pb2.WhatToShow.Value(f"WHAT_TO_SHOW_{_word(text, allowed, 'prices')}")
+    return bars_pb2.WhatToShow.Value(f"WHAT_TO_SHOW_{_word(text, allowed, 'kind of prices')}")
 
 
 def parse_load_mode(text: str) -> "DataLoadSpec.Mode.ValueType":

@@ -70,7 +70,7 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
     commands: list[str] = []
     if operation.HasField("training_result"):
         commands = [f"ktrdr models get {operation.id}", f"ktrdr ops metrics {operation.id} --plot"]
-    elif operation.HasField("data_load_result"):
+    elif operation.state == Operation.STATE_COMPLETED and operation.HasField("data_load_result"):
         commands = load_commands(operation.data_load_result)
     elif operation.state in (Operation.STATE_FAILED, Operation.STATE_CANCELLED) and _host_started(operation):
         going_on = f"ktrdr ops retry {operation.id} --from-checkpoint"

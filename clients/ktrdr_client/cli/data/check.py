@@ -25,7 +25,7 @@ from ktrdr_client.cli.words import date_text
 from ktrdr_client.errors import DataLoss, NotFound
 from ktrdr_client.instruments import instrument_title
 from ktrdr_client.specs import end_timestamp, start_timestamp
-from ktrdr_client.states import source_name
+from ktrdr_client.states import parse_source, source_name
 
 _COLUMNS: Final = (
     Column("SYMBOL"),
@@ -91,8 +91,9 @@ async def check(
         if symbol and _is_bar_size(symbol):
             message = f"{symbol!r} is a bar size: name the symbol before it, such as ktrdr data check AAPL {symbol}"
             raise UsageProblem(message)
+        wanted = parse_source(source or "")
         datasets = await datasets_of(client, symbol, host=host)
-        chosen = [each for each in datasets if source is None or source_name(each.key.source) == source.strip().upper()]
+        chosen = [each for each in datasets if not wanted or each.key.source == wanted]
         checked = await check_all(client, chosen, start=start, end=end, host=host)
     if symbol and not checked:
         message = f"no bars are stored for {symbol.upper()}; what is: ktrdr data list"
@@ -102,7 +103,11 @@ async def check(
         [_row(each) for each in checked],
         [_record(each) for each in checked],
         name="verdicts",
-        empty="no bars are stored; load some: ktrdr data load AAPL 1d --start 2000-03-01",
+        empty=(
+            "no bars are stored; load some: ktrdr data load AAPL 1d --start 2000-03-01"
+            if source is None
+            else f"no bars of the source {source.upper()} are stored; what is: ktrdr data list"
+        ),
     )
     _print_hints(printer, checked)
     damaged = any(each.verdict is None for each in checked)
