@@ -17,6 +17,7 @@ from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
 from services.ib_host.loading.beginning import Beginning
 from services.ib_host.loading.chunk_fetch import ChunkFetch
+from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
 from services.ib_host.loading.progress import title_of_chunk
@@ -85,7 +86,9 @@ class AdjustedWork:
         return [title_of_chunk(self._chunk(self._durations[0]), self._job.bar)]
 
     async def prepare(self) -> None:
-        """Count the one chunk that it takes."""
+        """Count the one chunk that it takes. A load that loads again goes on without damaged files."""
+        if self._state.wish.reload:
+            await in_thread(drop_damaged, self._tools.store, self._job.key)
         self._state.chunks[self._job.number] = 1
 
     async def run(self) -> None:

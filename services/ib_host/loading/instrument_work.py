@@ -10,10 +10,10 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
 from services.common.threads import in_thread
-from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.spans import merged, within, without
 from services.ib_host.loading.beginning import QUIET
 from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
+from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
 from services.ib_host.loading.keeping import Keeping, Kept
@@ -118,11 +118,13 @@ class InstrumentWork:
         return self._keeping.revisions
 
     async def prepare(self) -> None:
-        """Look at what there is, so that the load knows its chunks.
+        """Look at what there is, so that the load knows its chunks. One that loads again goes on without damaged files.
 
         Raises:
             ServiceError: STORE_CORRUPT.
         """
+        if self._state.wish.reload:
+            await in_thread(drop_damaged, self._tools.store, self._job.key)
         self._keeping = await in_thread(self._open)
         await self._make_plan()
 
@@ -139,8 +141,6 @@ class InstrumentWork:
             clock=self._tools.clock,
             told=self._state.progress.waits_for,
         ):
-            if self._state.wish.reload:
-                await in_thread(self._drop_damaged)
             await self.prepare()
             await self._load_all()
             while self._unmet:
@@ -319,13 +319,6 @@ class InstrumentWork:
         if stored is None or await in_thread(repair.covers, stored.start, stored.end):
             await in_thread(self._keeping.publish)
             _LOG.info("dataset_repaired", instrument=self._job.dataset_title, text=repair.revision.text)
-
-    def _drop_damaged(self) -> None:
-        """Go on without files that are damaged: what they held is asked for again. Runs in a thread."""
-        for lost in self._tools.store.set_aside_damaged(self._job.key):
-            _LOG.warning("file_set_aside", instrument=self._job.dataset_title, file=lost.file)
-            ledger = DatasetLedger.open(self._tools.store.folder(self._job.key))
-            ledger.invalidate(lost.start, lost.end, f"{lost.file} was damaged")
 
     def _open(self) -> Keeping:
         return Keeping(

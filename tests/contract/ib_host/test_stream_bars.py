@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pyarrow as pa
 import pytest
-from ktrdr.ib.v1 import bars_pb2, ib_pb2
+from ktrdr.ib.v1 import bars_pb2, ib_pb2, ib_pb2_grpc
 
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import SCHEMA
@@ -99,7 +100,7 @@ async def test_a_damaged_manifest_is_listed_and_hides_no_other_dataset(host: IbH
 async def test_a_reader_that_waits_makes_the_host_read_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is read ahead of a slow reader is bounded: by a message, and by what the connection's windows take."""
+    """What is read ahead of a slow reader is bounded: by some messages, and by what the connection takes."""
     store = BarStore(tmp_path)
     rows = 600_000
     store.merge(KEY, bars_from(datetime(2012, 1, 1, tzinfo=UTC), rows, step=timedelta(seconds=60)))
@@ -111,8 +112,13 @@ async def test_a_reader_that_waits_makes_the_host_read_no_further(
             yield piece
 
     monkeypatch.setattr("services.ib_host.streaming.bar_stream.pieces", counted)
-    async with ib_host(tmp_path, NOWHERE) as host:
-        call = host.bars.StreamBars(bars_request(key=KEY, batch_rows=32_768), timeout=20)
+    small_window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
+    async with (
+        ib_host(tmp_path, NOWHERE) as host,
+        grpc.aio.insecure_channel(host.address, options=small_window) as channel,
+    ):
+        stub: Any = ib_pb2_grpc.IbHostServiceStub(channel)
+        call = stub.StreamBars(bars_request(key=KEY, batch_rows=32_768), timeout=20)
         first = await call.read()
         await settled(lambda: len(made))
         assert first.rows == 32_768
