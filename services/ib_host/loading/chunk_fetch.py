@@ -134,6 +134,6 @@ class ChunkFetch:
 
 def _earliest(bars: Sequence[ReceivedBar]) -> datetime:
     try:
-        return instant(min(bar_time(bar.date) for bar in bars))
-    except ValueError as error:
+        return instant(bar_time(min(bar.date for bar in bars)))
+    except (ValueError, TypeError) as error:  # TypeError: dates and times in one answer
         raise GatewayFailure(FailureKind.STREAM_BROKEN, str(error)) from error
