@@ -62,7 +62,7 @@ class BarImports:
                 return await in_thread(self._keep, key, imported, replace=first.replace)
         except OSError as error:
             reason = ErrorReason.ERROR_REASON_STORAGE_FULL
-            raise ServiceError(reason, path=self._folder.name, detail=error.strerror or "") from error
+            raise ServiceError(reason, path="data/imports", detail=error.strerror or "") from error
         finally:
             spool.close()
 

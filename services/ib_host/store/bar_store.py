@@ -82,13 +82,14 @@ class BarStore:
         """Make these all the bars of a dataset: what else it has is dropped, in the same instant for every reader.
 
         For bars that are only right together, such as those adjusted for dividends. The same bars make no new version.
+        Files that are damaged are set aside: nothing of them is wanted any more.
 
         Args:
             key: complete.
             bars: ascending, one for each time, at least one.
 
         Raises:
-            ServiceError: as `merge`.
+            ServiceError: DATASET_BUSY, STORAGE_FULL.
         """
         return self._write(key, bars, keep=False)
 
@@ -169,7 +170,14 @@ class BarStore:
         with self._storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout):
-                written = self._writer(key).write(bars, keep=keep)
+                writer = self._writer(key)
+                try:
+                    written = writer.write(bars, keep=keep)
+                except ServiceError as error:
+                    if keep or error.reason != ErrorReason.ERROR_REASON_STORE_CORRUPT:
+                        raise
+                    set_aside(folder, writer, public_path=self._public(folder))
+                    written = writer.write(bars, keep=keep)
         return MergeOutcome(written.manifest.describe(), written.new_rows)
 
     def _writer(self, key: bars_pb2.DatasetKey) -> VersionWriter:

@@ -79,6 +79,15 @@ def test_where_nothing_sound_is_left_the_dataset_begins_anew(store: BarStore, pa
     assert store.merge(DAILY, bars_from(FIRST, 3)).dataset.rows == 3
 
 
+@pytest.mark.parametrize("pattern", ["manifest.json", "2012-*.parquet"])
+def test_bars_that_take_the_place_of_all_others_need_none_of_the_damaged_ones(store: BarStore, pattern: str) -> None:
+    path = damage(store, pattern)
+    bars = bars_from(FIRST, 650, close=3.0)
+    assert store.replace(DAILY, bars).dataset.rows == 650
+    assert read_all(store, DAILY).equals(bars)
+    assert path.with_name(f"{path.name}.damaged").exists()
+
+
 def test_a_sound_dataset_loses_nothing_and_one_that_is_not_there_neither(store: BarStore) -> None:
     version = store.list_all().datasets[0].version
     assert not store.set_aside_damaged(DAILY)
