@@ -15,7 +15,7 @@ from services.ib_host.requests.answers import HistoryAnswer
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.requests.history_query import HistoryQuery
-from services.ib_host.store.columns import ReceivedBar, bar_time, instant
+from services.ib_host.store.columns import ReceivedBar, bar_time, instant, microseconds
 
 
 class Fetched(NamedTuple):
@@ -92,7 +92,8 @@ class ChunkFetch:
             if answer is None:
                 break
             first = _earliest(answer.bars)
-            bars += answer.bars
+            # The end of a further request may cut bars off that the one before it has brought whole.
+            bars += answer.bars if earliest is None else _before(answer.bars, earliest)
             source = answer.source
             seconds, most_bars = max(seconds, answer.seconds), max(most_bars, len(answer.bars))
             if earliest is not None and first >= earliest:
@@ -130,6 +131,11 @@ class ChunkFetch:
         end = f"{chunk.ask.end:%Y-%m-%d %H:%M} UTC" if chunk.ask.end is not None else "now"
         hours = "rth" if self._use_rth else "all hours"
         return f"{end}, {chunk.ask.duration}, {self._bar.setting} {self._what} {hours}"
+
+
+def _before(bars: Sequence[ReceivedBar], moment: datetime) -> Sequence[ReceivedBar]:
+    border = microseconds(moment)
+    return [bar for bar in bars if bar_time(bar.date) < border]
 
 
 def _earliest(bars: Sequence[ReceivedBar]) -> datetime:
