@@ -64,7 +64,7 @@ class LoadProgress:
         rows: int,
         seconds: float,
         source: bars_pb2.Source.ValueType,
-        total: int | None = None,
+        total: int,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
         """A chunk is stored, or known to be empty.
@@ -75,11 +75,11 @@ class LoadProgress:
             rows: bars that it brought.
             seconds: how long it took, with all waiting.
             source: recorded or real.
-            total: chunks of the whole load, as far as is known now; None for as many as before.
+            total: chunks of the whole load, as far as is known now.
             metrics: further values to record.
         """
         self._completed += 1
-        self._total = max(self._completed, self._total if total is None else total)
+        self._total = max(self._completed, total)
         self._rows += rows
         self._pace.chunk_over(seconds)
         replay = " (REPLAY)" if source == bars_pb2.SOURCE_REPLAY else ""

@@ -89,7 +89,7 @@ APPLE = bars_pb2.Instrument(symbol="AAPL")
 DAY = Span(datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC))
 
 
-def over(progress: LoadProgress, *, seconds: float = 1.0, total: int | None = None, **metrics: float) -> None:
+def over(progress: LoadProgress, *, seconds: float = 1.0, total: int = 101, **metrics: float) -> None:
     """Finish a chunk."""
     progress.chunk_over(
         APPLE, DAY, rows=10, seconds=seconds, source=bars_pb2.SOURCE_REPLAY, total=total, metrics=metrics
@@ -114,7 +114,7 @@ async def told(clock: JumpingClock, loads: int, chunks: int) -> list[list[tuple[
             async with budget.turn(Asked(series=number, number=chunk).wish(rules), paced) as turn:
                 turn.sends()
                 await clock.sleep(0.5)
-            over(progress, seconds=clock.monotonic() - began)
+            over(progress, seconds=clock.monotonic() - began, total=chunks)
             foretold.append((clock.monotonic(), bridge.rest_seconds))
         return [(time, seconds) for time, seconds in foretold if seconds is not None]
 
