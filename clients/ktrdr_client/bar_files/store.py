@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
-from types import ModuleType
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import quote
 
 from ktrdr.ib.v1.bars_pb2 import Dataset, Instrument
 
 from ktrdr_client.bar_files.choice import choose
-from ktrdr_client.bar_files.manifest import NAME, Manifest, Part, parse_manifest
+from ktrdr_client.bar_files.manifest import NAME, Manifest, parse_manifest
+from ktrdr_client.bar_files.part_file import bars_of, import_optional
 from ktrdr_client.bars import Bars, import_pyarrow
 from ktrdr_client.errors import DataLoss, InvalidArgument, MissingLibrary, NotFound
 from ktrdr_client.specs import Moment, dataset_key, end_timestamp, start_timestamp
@@ -34,7 +33,7 @@ def open_store(url: str, **storage_options: Any) -> "BarFiles":
         InvalidArgument: fsspec knows no such kind of URL.
     """
     import_pyarrow()
-    fsspec = _import("fsspec.core", "reading bars by URL needs fsspec: pip install fsspec")
+    fsspec = import_optional("fsspec.core", "reading bars by URL needs fsspec: pip install fsspec")
     try:
         files, root = fsspec.url_to_fs(url, **storage_options)
     except ImportError as error:
@@ -148,10 +147,10 @@ class BarFiles:
         for first in range(0, len(parts), _AT_ONCE):
             group = parts[first : first + _AT_ONCE]
             contents = cast("Mapping[str, bytes]", self._files.cat([part.path for part in group]))
-            tables += [_bars_of(part, contents, columns, start, end) for part in group]
+            tables += [bars_of(part, contents, columns, start, end) for part in group]
         if not tables:  # the schema of bars, without one
             part = manifest.parts[0]
-            nothing = _bars_of(part, self._files.cat([part.path]), columns, None, None)
+            nothing = bars_of(part, self._files.cat([part.path]), columns, None, None)
             return nothing.slice(0, 0)
         return pyarrow.concat_tables(tables)
 
@@ -163,48 +162,9 @@ class _Found(NamedTuple):
     damaged: list[DataLoss]
 
 
-def _bars_of(
-    part: Part, contents: Mapping[str, bytes], columns: list[str], start: datetime | None, end: datetime | None
-) -> Any:
-    """Return the bars of a file within a range.
-
-    Raises:
-        DataLoss: It is damaged, or another file than the manifest names.
-    """
-    pyarrow = import_pyarrow()
-    parquet = _import("pyarrow.parquet", "")
-    compute = _import("pyarrow.compute", "")
-    # File systems name the same file with or without the root's first slash.
-    content = next(value for path, value in contents.items() if path.strip("/") == part.path.strip("/"))
-    try:
-        with parquet.ParquetFile(pyarrow.BufferReader(content), page_checksum_verification=True) as file:
-            told = (file.metadata.metadata or {}).get(b"ktrdr.sha256", part.sha256.encode())
-            if file.metadata.num_rows != part.rows or told != part.sha256.encode():
-                message = f"{part.path} is another file than its manifest names"
-                raise DataLoss(message, reason="STORE_CORRUPT", metadata={"path": part.path})
-            table = file.read(columns=columns).replace_schema_metadata(None)
-    except (pyarrow.ArrowException, OSError) as error:
-        message = f"{part.path} is damaged: {error}"
-        raise DataLoss(message, reason="STORE_CORRUPT", metadata={"path": part.path}) from error
-    times = table.column("time")
-    if start is not None and part.first < start:
-        table = table.filter(compute.greater_equal(times, pyarrow.scalar(start, times.type)))
-        times = table.column("time")
-    if end is not None and part.last >= end:
-        table = table.filter(compute.less(times, pyarrow.scalar(end, times.type)))
-    return table.select(columns)
-
-
 def _place_of(dataset: Dataset) -> tuple[str, int, int, int, int]:
     key = dataset.key
     return (
         *(key.instrument.symbol, key.instrument.contract_id, key.bar_size),
         *(key.what_to_show, key.source),
     )
-
-
-def _import(name: str, message: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingLibrary(message) from error

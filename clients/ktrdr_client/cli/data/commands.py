@@ -55,6 +55,12 @@ def last_text(end: datetime, key: DatasetKey) -> str:
     return moment_text(end - timedelta(microseconds=1) if is_daily_or_longer(key.bar_size) else end, key)
 
 
+def shown(text: str) -> str:
+    """Return a time of a flag as tables show it: "2024-01-02 14:30"."""
+    day, _, time = text.partition("T")
+    return f"{day} {time.removesuffix(':00')}" if time else day
+
+
 def _symbol(instrument: Instrument) -> str:
     if instrument.security_type == bars_pb2.SECURITY_TYPE_FOREX:
         return instrument_title(instrument)

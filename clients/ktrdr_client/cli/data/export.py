@@ -10,7 +10,7 @@ import typer
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import parse_bar_size
-from ktrdr_client.cli.data.commands import moment_text
+from ktrdr_client.cli.data.commands import moment_text, shown
 from ktrdr_client.cli.data.flags import Bar, End, IbHost, Rth, Source, Start, Symbol, What
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
 from ktrdr_client.cli.data.transfer_display import transfer_display
@@ -114,8 +114,8 @@ def _words(exported: ExportedBars) -> str:
     key = exported.dataset.key
     replay = ": recorded history, nothing comes from a market" if exported.is_replay else ""
     return (
-        f"{counted(exported.rows, 'bar')} of {dataset_title(key)}, {moment_text(exported.first_time, key)} … "
-        f"{moment_text(exported.last_time, key)} (UTC), source {source_name(key.source)}{replay}"
+        f"{counted(exported.rows, 'bar')} of {dataset_title(key)}, {shown(moment_text(exported.first_time, key))} … "
+        f"{shown(moment_text(exported.last_time, key))} (UTC), source {source_name(key.source)}{replay}"
     )
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import bar_size_name
-from ktrdr_client.cli.data.commands import data_command, last_text, load_command, moment_text
+from ktrdr_client.cli.data.commands import data_command, last_text, load_command, moment_text, shown
 from ktrdr_client.cli.data.flags import Bar, End, IbHost, Rth, Source, Start, Symbol, What
 from ktrdr_client.cli.data.instrument_flags import InstrumentFlags, takes_instrument
 from ktrdr_client.cli.dataset_verdicts import REASONS, missing_words, sessions_are_known, verdict_words
@@ -65,19 +65,19 @@ async def gaps(
             most_spans=MOST_SPANS,
             host=host,
         )
-    key, shown = verdict.dataset.key, verdict.missing[:most]
+    key, spans = verdict.dataset.key, verdict.missing[:most]
     title = f"{instrument_title(key.instrument)} {bar_size_name(key.bar_size)}"
     printer.rows(
         _COLUMNS,
-        [_row(span, key) for span in shown],
-        [_record(span, key) for span in shown],
+        [_row(span, key) for span in spans],
+        [_record(span, key) for span in spans],
         name="gaps",
         empty=_nothing(verdict, f"{title}, {source_name(key.source)}"),
         missing_bars=verdict.missing_bars,
         missing_spans=verdict.missing_spans,
     )
-    if printer.format is OutputFormat.TABLE and shown:
-        _print_next(printer, verdict, title, len(shown))
+    if printer.format is OutputFormat.TABLE and spans:
+        _print_next(printer, verdict, title, len(spans))
 
 
 def _nothing(verdict: DatasetVerdict, title: str) -> str:
@@ -86,9 +86,9 @@ def _nothing(verdict: DatasetVerdict, title: str) -> str:
     return f"{title}: {verdict_words(verdict)}; nothing is missing"
 
 
-def _print_next(printer: Printer, verdict: DatasetVerdict, title: str, shown: int) -> None:
+def _print_next(printer: Printer, verdict: DatasetVerdict, title: str, listed: int) -> None:
     key = verdict.dataset.key
-    more = f"; these are the first {shown}" if verdict.missing_spans > shown else ""
+    more = f"; these are the first {listed}" if verdict.missing_spans > listed else ""
     printer.message(f"{title}, {source_name(key.source)}: {missing_words(verdict)}{more}")
     if key.source == SOURCE_IMPORTED:
         printer.message(f"  bring them in:  {data_command('import', key).replace(' import ', ' import FILE ', 1)}")
@@ -109,17 +109,13 @@ def _command(spans: Sequence[MissingSpan], key: DatasetKey, *, reload: bool = Fa
 def _row(span: MissingSpan, key: DatasetKey) -> list[str | Text]:
     start, end = _instant(span.start_time), _instant(span.end_time)
     reason = Text(REASONS.get(span.reason, "not known"), style="yellow" if span.reason in _UNASKED else "")
-    return [_shown(moment_text(start, key)), _shown(last_text(end, key)), f"{span.bars:,}", reason, span.text]
+    return [shown(moment_text(start, key)), shown(last_text(end, key)), f"{span.bars:,}", reason, span.text]
 
 
 def _record(span: MissingSpan, key: DatasetKey) -> dict[str, Any]:
     reload = span.reason not in _UNASKED
     command = "" if key.source == SOURCE_IMPORTED else _command([span], key, reload=reload)
     return {**message_values(span), "command": command}
-
-
-def _shown(text: str) -> str:
-    return text.replace("T", " ").removesuffix(":00")
 
 
 def _instant(stamp: Any) -> datetime:

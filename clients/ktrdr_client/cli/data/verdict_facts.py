@@ -1,12 +1,12 @@
 """The verdict on one dataset, in full, for people."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
-from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY, DatasetVerdict, Revision
+from ktrdr.ib.v1.bars_pb2 import SOURCE_REPLAY, DatasetKey, DatasetVerdict, Revision
 from rich.text import Text
 
-from ktrdr_client.cli.data.commands import data_command, last_text, moment_text
+from ktrdr_client.cli.data.commands import data_command, last_text, moment_text, shown
 from ktrdr_client.cli.dataset_verdicts import counted, fault_words, missing_words, sessions_are_known, verdict_text
 from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.words import dataset_title, time_text
@@ -24,7 +24,10 @@ def verdict_lines(verdict: DatasetVerdict) -> list[Text]:
     start, end = (stamp.ToDatetime(tzinfo=UTC) for stamp in (verdict.start_time, verdict.end_time))
     lines = [
         head,
-        fact("checked", f"{moment_text(start, key)} … {last_text(end, key)}, source {source_name(key.source)}"),
+        fact(
+            "checked",
+            f"{shown(moment_text(start, key))} … {shown(last_text(end, key))}, source {source_name(key.source)}",
+        ),
         fact("sessions", verdict.calendar or "not known: gaps cannot be told"),
         fact("bars", _bars_words(verdict)),
     ]
@@ -34,11 +37,15 @@ def verdict_lines(verdict: DatasetVerdict) -> list[Text]:
         lines.append(fact("outside", f"{counted(verdict.unexpected_bars, 'bar')} outside of the sessions"))
     if faults := fault_words(verdict):
         lines.append(fact("at fault", ", ".join(faults)))
-        shown = verdict.faults[:_MOST_SHOWN]
-        lines += [fact("", f"{moment_text(each.time.ToDatetime(tzinfo=UTC), key)}  {each.text}") for each in shown]
-        if len(verdict.faults) > len(shown):
-            lines.append(fact("", f"… and {len(verdict.faults) - len(shown)} more (--output json has them)"))
+        told = verdict.faults[:_MOST_SHOWN]
+        lines += [fact("", f"{_at(each.time.ToDatetime(tzinfo=UTC), key)}  {each.text}") for each in told]
+        if len(verdict.faults) > len(told):
+            lines.append(fact("", f"… and {len(verdict.faults) - len(told)} more (--output json has them)"))
     return lines + [fact("" if index else "changed", _revision(each)) for index, each in enumerate(verdict.revisions)]
+
+
+def _at(moment: datetime, key: DatasetKey) -> str:
+    return shown(moment_text(moment, key))
 
 
 def _bars_words(verdict: DatasetVerdict) -> str:
