@@ -1,5 +1,6 @@
 """Damaged files: the error says how to get their bars again, and that way is open."""
 
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,6 +87,22 @@ def test_bars_that_take_the_place_of_all_others_need_none_of_the_damaged_ones(st
     assert store.replace(DAILY, bars).dataset.rows == 650
     assert read_all(store, DAILY).equals(bars)
     assert path.with_name(f"{path.name}.damaged").exists()
+
+
+def test_a_disk_that_takes_no_more_leaves_the_version_as_it_was(store: BarStore) -> None:
+    before = store.list_all().datasets[0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, hard))
+    try:
+        with pytest.raises(ServiceError) as error:
+            store.merge(DAILY, bars_from(FIRST, 900, close=4.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.reason == ErrorReason.ERROR_REASON_STORAGE_FULL
+    assert store.list_all().datasets[0] == before
+    assert read_all(store, DAILY).equals(bars_from(FIRST, 700))
+    assert not list(store.folder(DAILY).glob(".*.new"))
+    assert store.merge(DAILY, bars_from(FIRST, 900, close=4.0)).dataset.rows == 900
 
 
 def test_a_sound_dataset_loses_nothing_and_one_that_is_not_there_neither(store: BarStore) -> None:
