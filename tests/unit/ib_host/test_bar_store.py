@@ -401,3 +401,44 @@ def test_two_instruments_of_one_symbol_are_told_apart_by_contract(tmp_path: Path
     assert error.value.fields[0].field == "key.instrument.contract_id"
     wanted.instrument.contract_id = 7
     assert choose(wanted, store.list_all(), start=None, end=None, now=NOW).rows == 2
+
+
+def test_imported_bars_without_a_number_are_meant_where_none_is_named(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    numbered = daily_key(source=bars_pb2.SOURCE_IMPORTED)
+    plain = daily_key(source=bars_pb2.SOURCE_IMPORTED)
+    plain.instrument.contract_id = 0
+    store.merge(numbered, days(0, 1))
+    store.merge(plain, days(0, 2))
+    wanted = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="AAPL"), bar_size=bars_pb2.BAR_SIZE_1_DAY)
+    assert choose(wanted, store.list_all(), start=None, end=None, now=NOW).rows == 2
+    wanted.instrument.contract_id = numbered.instrument.contract_id
+    assert choose(wanted, store.list_all(), start=None, end=None, now=NOW).rows == 1
+
+
+def test_a_future_is_meant_by_its_local_symbol_and_by_the_month_of_its_contract(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    for number, (local, date_) in enumerate((("ESH5", "20250321"), ("ESM5", "20250620")), 1):
+        key = daily_key()
+        key.instrument.CopyFrom(
+            bars_pb2.Instrument(
+                symbol="ES",
+                contract_id=number,
+                security_type=bars_pb2.SECURITY_TYPE_FUTURE,
+                local_symbol=local,
+                last_trade_date=date_,
+            )
+        )
+        store.merge(key, days(0, number))
+
+    def rows(**instrument: str) -> int:
+        wanted = bars_pb2.DatasetKey(
+            instrument=bars_pb2.Instrument(**instrument),  # type: ignore[arg-type]  # keyword arguments by name
+            bar_size=bars_pb2.BAR_SIZE_1_DAY,
+        )
+        return choose(wanted, store.find(wanted.instrument), start=None, end=None, now=NOW).rows
+
+    assert (rows(symbol="ESH5"), rows(symbol="esm5"), rows(symbol="ES", local_symbol="ESM5")) == (1, 2, 2)
+    assert (rows(symbol="ES", last_trade_date="202503"), rows(symbol="ES", last_trade_date="20250620")) == (1, 2)
+    with pytest.raises(ServiceError, match="set one of 1, 2"):
+        rows(symbol="ES")
