@@ -14,6 +14,8 @@ SECURITY_TYPES: Final = {
     bars_pb2.SECURITY_TYPE_INDEX: "IND",
 }
 _FROM_GATEWAY: Final = {code: security_type for security_type, code in SECURITY_TYPES.items()}
+_MAY_EXPIRE: Final = frozenset({bars_pb2.SECURITY_TYPE_FUTURE, bars_pb2.SECURITY_TYPE_UNSPECIFIED})
+"""Of a contract that is named by its number alone, the type is not known yet."""
 _PAIR: Final = re.compile(r"([A-Z]{3})[./]?([A-Z]{3})")
 _SMART: Final = "SMART"
 _DEFAULT_EXCHANGES: Final = {bars_pb2.SECURITY_TYPE_STOCK: _SMART, bars_pb2.SECURITY_TYPE_FOREX: "IDEALPRO"}
@@ -54,7 +56,7 @@ def to_contract(instrument: bars_pb2.Instrument) -> Any:
         primaryExchange=instrument.primary_exchange,
         currency=instrument.currency,
         localSymbol=instrument.local_symbol,
-        includeExpired=instrument.security_type == bars_pb2.SECURITY_TYPE_FUTURE,
+        includeExpired=instrument.security_type in _MAY_EXPIRE,
     )
 
 
