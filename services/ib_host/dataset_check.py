@@ -1,5 +1,7 @@
 """The verdict about a stored dataset, for whoever asks."""
 
+import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -34,6 +36,10 @@ class _Check(NamedTuple):
     most_spans: int
 
 
+class _GivenUpError(Exception):
+    """Nobody waits for the verdict any more."""
+
+
 class DatasetCheck:
     """Compares stored datasets with the sessions of their exchange and what was asked of the gateway, in a thread.
 
@@ -49,14 +55,27 @@ class DatasetCheck:
         self._clock = clock
 
     async def check(self, request: ib_pb2.CheckDatasetRequest) -> ib_pb2.CheckDatasetResponse:
-        """Return the verdict.
+        """Return the verdict. A caller that goes away ends the work at its next piece.
 
         Raises:
             ServiceError: INVALID_REQUEST, DATASET_NOT_FOUND, DATASET_AMBIGUOUS, STORE_CORRUPT.
         """
-        return ib_pb2.CheckDatasetResponse(verdict=await in_thread(self._verdict, _checked(request)))
+        given_up = threading.Event()
+        work = asyncio.ensure_future(in_thread(self._verdict, _checked(request), given_up))
+        try:
+            return ib_pb2.CheckDatasetResponse(verdict=await asyncio.shield(work))
+        except asyncio.CancelledError:
+            given_up.set()
+            await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()  # looked at: nobody is left to hear of it
+            raise
 
-    def _verdict(self, check: _Check) -> bars_pb2.DatasetVerdict:
+    def _verdict(self, check: _Check, given_up: threading.Event) -> bars_pb2.DatasetVerdict:
+        def proceed() -> None:
+            if given_up.is_set():
+                raise _GivenUpError
+
         now = self._clock.now()
         listing = self._store.find(check.key.instrument)
         chosen = choose(check.key, listing, start=check.start, end=check.end, now=now)
@@ -78,6 +97,7 @@ class DatasetCheck:
                 end=end,
                 most_spans=check.most_spans,
                 now=now,
+                proceed=proceed,
             )
 
 

@@ -110,9 +110,10 @@ def _built(code: str, first_year: int, last_year: int) -> Sequence[Session]:
         end=min(last, bounds.last) if bounds.last else last,
     )
     schedule = calendar.schedule
-    columns = [[_instant(value) for value in schedule[name]] for name in ("open", "break_start", "break_end", "close")]
+    columns = [_instants(schedule[name]) for name in ("open", "break_start", "break_end", "close")]
     sessions: list[Session] = []
-    for day, opening, pause, resume, closing in zip(schedule.index, *columns, strict=True):
+    days: list[date] = schedule.index.to_numpy().astype("datetime64[D]").tolist()
+    for day, opening, pause, resume, closing in zip(days, *columns, strict=True):
         assert opening is not None
         assert closing is not None
         close = closing
@@ -120,9 +121,9 @@ def _built(code: str, first_year: int, last_year: int) -> Sequence[Session]:
         if code == "CMES" and closing - opening > _FULL_DAY:
             close = closing - _BREAK_OF_CME
         if pause is not None and resume is not None:
-            sessions += (Session(opening, pause, day.date()), Session(resume, close, day.date()))
+            sessions += (Session(opening, pause, day), Session(resume, close, day))
         else:
-            sessions.append(Session(opening, close, day.date()))
+            sessions.append(Session(opening, close, day))
     return sessions
 
 
@@ -146,9 +147,10 @@ def _widened(sessions: Sequence[Session], code: str, zone: ZoneInfo) -> Sequence
     ]
 
 
-def _instant(value: "pd.Timestamp") -> datetime | None:
-    """Return a time of a schedule; None where there is no break."""
-    return value.to_pydatetime().astimezone(UTC) if value == value else None  # noqa: PLR0124 -- NaT differs from itself
+def _instants(column: "pd.Series[pd.Timestamp]") -> list[datetime | None]:
+    """Return the times of a schedule, UTC; None where there is no break."""
+    naive: list[datetime | None] = column.dt.tz_convert(None).to_numpy().astype("datetime64[us]").tolist()
+    return [moment.replace(tzinfo=UTC) if moment is not None else None for moment in naive]
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

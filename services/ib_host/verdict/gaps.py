@@ -1,5 +1,6 @@
 """Missing bars, gathered into stretches."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,8 +39,27 @@ class Gaps(NamedTuple):
         return len(self.starts)
 
 
+class _Runs(NamedTuple):
+    """Missing bars that are next to each other, in one range of time; one number for each run.
+
+    Attributes:
+        starts, ends, bars, records: as in `Gaps`.
+        first_days, last_days: trading days of the first and the last bar, as proleptic ordinals.
+        firsts, lasts: places of the first and the last bar among all that are expected.
+    """
+
+    starts: Times
+    ends: Times
+    bars: Times
+    records: Times
+    first_days: Times
+    last_days: Times
+    firsts: Times
+    lasts: Times
+
+
 class GapSearch:
-    """Gathers missing bars, range after range of time.
+    """Gathers missing bars, range after range of time; what it holds grows with the gaps, and not with the range.
 
     Args:
         answers: what is known of each time.
@@ -47,21 +67,40 @@ class GapSearch:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self._empty: list[Slots] = []
-        self._places: list[Times] = []
+        self._runs: list[_Runs] = []
         self._expected_of_day: dict[int, int] = {}
+        self._left_out_of_day: dict[int, int] = {}
+        self._left_out = 0
         self.expected = 0
         self.missing = 0
 
     def add(self, slots: Slots, missing: Flags) -> None:
         """Add the room for bars in the next range of time, and which of it is empty."""
         place = np.flatnonzero(missing)
-        self._empty.append(Slots(slots.times[place], slots.ends[place], slots.days[place]))
-        self._places.append(place + self.expected)
-        for day, count in zip(*np.unique(slots.days, return_counts=True), strict=True):
-            self._expected_of_day[int(day)] = self._expected_of_day.get(int(day), 0) + int(count)
+        records = self._answers.numbers(slots.times[place])
+        left_out = self._have_reason(records, _Span.REASON_LEFT_OUT)
+        _count(self._expected_of_day, slots.days)
+        _count(self._left_out_of_day, slots.days[place[left_out]])
+        if len(place):
+            new = np.append(True, (np.diff(place) != 1) | (np.diff(records) != 0))
+            first = np.flatnonzero(new)
+            last = np.append(first[1:], len(place)) - 1
+            low, high = place[first], place[last]
+            self._runs.append(
+                _Runs(
+                    slots.times[low],
+                    slots.ends[high],
+                    last - first + 1,
+                    records[first],
+                    slots.days[low],
+                    slots.days[high],
+                    low + self.expected,
+                    high + self.expected,
+                )
+            )
         self.expected += len(slots.times)
         self.missing += len(place)
+        self._left_out += int(left_out.sum())
 
     def found(self, *, holidays_known: bool, bar_microseconds: int) -> Gaps:
         """Return what is missing.
@@ -74,39 +113,54 @@ class GapSearch:
             holidays_known: a session that is expected took place.
             bar_microseconds: length of a bar.
         """
-        times, ends, days = (
-            np.concatenate([getattr(slots, name) for slots in self._empty] or [np.empty(0, dtype=np.int64)])
-            for name in Slots._fields
+        runs = _joined(self._runs)
+        whole = np.array(
+            sorted(day for day, count in self._left_out_of_day.items() if count == self._expected_of_day[day]),
+            dtype=np.int64,
         )
-        place = np.concatenate(self._places or [np.empty(0, dtype=np.int64)])
-        records = self._answers.numbers(times)
-        new = np.append(True, (np.diff(place) != 1) | (np.diff(records) != 0))[: len(place)]
-        firsts = np.flatnonzero(new)
-        lasts = np.append(firsts[1:], len(place))[: len(firsts)] - 1
-        bars = lasts - firsts + 1
-        left_out = self._have_reason(records, _Span.REASON_LEFT_OUT)
-        of_gap = left_out[firsts]
-        whole, long = self._whole_days(days[left_out]), np.zeros(len(firsts), dtype=bool)
-        if self._is_dense(left_out, whole):
-            long = bars * bar_microseconds >= _HOUR
-        has_whole = np.searchsorted(whole, days[lasts], side="right") > np.searchsorted(whole, days[firsts])
-        open_ = ~self._have_reason(records, _Span.REASON_GATEWAY_HAS_NONE)[firsts]
-        counting = np.where(of_gap, holidays_known & (has_whole | long), open_)
-        return Gaps(times[firsts], ends[lasts], bars, records[firsts], counting)
+        has_whole = np.searchsorted(whole, runs.last_days, side="right") > np.searchsorted(whole, runs.first_days)
+        long = self._is_dense(whole) & (runs.bars * bar_microseconds >= _HOUR)
+        counting = np.where(
+            self._have_reason(runs.records, _Span.REASON_LEFT_OUT),
+            holidays_known & (has_whole | long),
+            ~self._have_reason(runs.records, _Span.REASON_GATEWAY_HAS_NONE),
+        )
+        return Gaps(runs.starts, runs.ends, runs.bars, runs.records, counting)
 
     def _have_reason(self, records: Times, reason: "_Span.Reason.ValueType") -> Flags:
         numbers, which = np.unique(records, return_inverse=True)
         return np.array([self._answers.reason(int(number)) == reason for number in numbers], dtype=bool)[which]
 
-    def _whole_days(self, left_out_days: Times) -> Times:
-        """Return the days of which all bars were left out, ascending."""
-        days, counts = np.unique(left_out_days, return_counts=True)
-        expected = np.array([self._expected_of_day[int(day)] for day in days], dtype=np.int64)
-        whole: Times = days[counts == expected]
-        return whole
-
-    def _is_dense(self, left_out: Flags, whole_days: Times) -> bool:
+    def _is_dense(self, whole_days: Times) -> bool:
         """Tell whether nine of ten bars are there on days of which the gateway sent some."""
         in_whole = sum(self._expected_of_day[int(day)] for day in whole_days)
-        answered = self.expected - int((~left_out).sum()) - in_whole
+        answered = self.expected - (self.missing - self._left_out) - in_whole
         return answered > 0 and self.expected - self.missing >= _DENSE * answered
+
+
+def _count(counts: dict[int, int], days: Times) -> None:
+    for day, count in zip(*np.unique(days, return_counts=True), strict=True):
+        counts[int(day)] = counts.get(int(day), 0) + int(count)
+
+
+def _joined(parts: Sequence[_Runs]) -> _Runs:
+    """Return all runs; one that goes on in the next range of time is one."""
+    runs = _Runs(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else _NO_RUNS
+    if not len(runs.starts):
+        return runs
+    new = np.append(True, (runs.firsts[1:] != runs.lasts[:-1] + 1) | (runs.records[1:] != runs.records[:-1]))
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(new)) - 1
+    return _Runs(
+        runs.starts[first],
+        runs.ends[last],
+        np.add.reduceat(runs.bars, first),
+        runs.records[first],
+        runs.first_days[first],
+        runs.last_days[last],
+        runs.firsts[first],
+        runs.lasts[last],
+    )
+
+
+_NO_RUNS: Final = _Runs(*(np.empty(0, dtype=np.int64) for _ in _Runs._fields))

@@ -1,6 +1,6 @@
 """The verdict about a dataset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
@@ -24,6 +24,9 @@ from services.ib_host.verdict.spans import open_span, spans_of
 
 _MOST_REVISIONS: Final = 100
 _DAY: Final = timedelta(days=1)
+_EARLIEST: Final = datetime(1800, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Calendars can be made for these times; there are no bars before or after."""
 
 
 def judge(
@@ -36,6 +39,7 @@ def judge(
     end: datetime,
     most_spans: int,
     now: datetime | None = None,
+    proceed: Callable[[], None] = lambda: None,
 ) -> bars_pb2.DatasetVerdict:
     """Say how complete and how sound a dataset is. It blocks: call it in a thread.
 
@@ -44,16 +48,17 @@ def judge(
         ledger: what was asked of the gateway for it; None: nothing.
         calendar: its sessions; None: none are known.
         revisions: changes of its bars that were noticed, newest first.
-        start: first instant to look at, aware; of dated bars the date counts.
-        end: aware, exclusive.
+        start: first instant to look at, aware; of dated bars the date counts. Nothing before 1800 is looked at.
+        end: aware, exclusive; nothing from 2200 on is looked at.
         most_spans: at most so many missing spans are listed: first those that the gateway may have.
         now: what ends later is not expected yet; None: all of [start, end) is over.
+        proceed: called after each piece of the work; what it raises ends the work.
 
     Raises:
         ServiceError: STORE_CORRUPT.
         OSError: the ledger can't be read.
     """
-    judgement = _Judgement(snapshot, ledger, start=start, end=end, now=now)
+    judgement = _Judgement(snapshot, ledger, start=start, end=end, now=now, proceed=proceed)
     verdict = judgement.compared(calendar or NoCalendar(_unknown(snapshot.dataset.key)), most_spans)
     verdict.revisions.extend(revisions[:_MOST_REVISIONS])
     return verdict
@@ -63,17 +68,25 @@ class _Judgement:
     """One range of one dataset."""
 
     def __init__(
-        self, snapshot: Snapshot, ledger: DatasetLedger | None, *, start: datetime, end: datetime, now: datetime | None
+        self,
+        snapshot: Snapshot,
+        ledger: DatasetLedger | None,
+        *,
+        start: datetime,
+        end: datetime,
+        now: datetime | None,
+        proceed: Callable[[], None],
     ) -> None:
         self._snapshot = snapshot
         self._dataset = snapshot.dataset
         self._key = self._dataset.key
         self._bar = bar_length(self._key)
-        self._start, self._end = start.astimezone(UTC), end.astimezone(UTC)
+        self._start, self._end = max(_EARLIEST, start.astimezone(UTC)), min(_LATEST, end.astimezone(UTC))
         if self._bar.dated:
             self._start = datetime.combine(self._start.date(), time(), UTC)
             self._end = datetime.combine((self._end - timedelta(microseconds=1)).date() + _DAY, time(), UTC)
         self._now = now
+        self._proceed = proceed
         records = ledger.records(self._start, self._end) if ledger is not None and self._start < self._end else []
         self._answers = Answers(records, imported=self._key.source == bars_pb2.SOURCE_IMPORTED)
         self._soundness = Soundness(positive=prices_are_positive(self._key))
@@ -121,6 +134,7 @@ class _Judgement:
         return compare_dated(hours, self._bar, search, stored, now=self._now)
 
     def _bars(self, start: datetime, end: datetime) -> Iterator[pa.Table]:
+        self._proceed()
         for table in self._snapshot.tables(start, end, columns=COLUMNS):
             self._soundness.look(table)
             self._rows += table.num_rows

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from google.rpc import error_details_pb2
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
@@ -18,6 +19,7 @@ from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.revisions.log import RevisionLog
 from services.ib_host.store.bar_store import BarStore
 from tests.support.checked_datasets import CheckedDataset, bars_at, key_of, minutes
+from tests.support.eventually import eventually
 from tests.support.ib_host import IbHost, ib_host, reason_of_call
 from tests.support.recorded_bars import recorded_bars
 
@@ -60,6 +62,14 @@ def violations(failure: grpc.aio.AioRpcError) -> list[str]:
     request = error_details_pb2.BadRequest()
     assert any(detail.Unpack(request) for detail in status.details if detail.Is(request.DESCRIPTOR))
     return [violation.field for violation in request.field_violations]
+
+
+def open_bars(home: Path) -> bool:
+    """Tell whether this process, in which the host runs too, has a file of bars of the home open."""
+    return any(
+        Path(file.path).is_relative_to(home) and file.path.endswith(".parquet")
+        for file in psutil.Process().open_files()
+    )
 
 
 async def test_a_verdict_about_all_that_is_stored(host: IbHost, dataset: CheckedDataset) -> None:
@@ -168,15 +178,34 @@ async def test_a_ledger_with_a_damaged_line_still_gives_a_verdict(host: IbHost, 
     assert (await checked(host)).missing_bars == 1
 
 
-async def test_a_call_that_is_given_up_leaves_nothing_behind(host: IbHost, tmp_path: Path) -> None:
+async def test_a_range_beyond_all_bounds(host: IbHost, dataset: CheckedDataset) -> None:
+    dataset.asked(FIRST, END)
+    verdict = await checked(
+        host,
+        start_time=to_timestamp(datetime.min.replace(tzinfo=UTC)),
+        end_time=to_timestamp(datetime.max.replace(tzinfo=UTC)),
+    )
+    assert verdict.start_time.ToDatetime(UTC).year == 1800
+    assert verdict.stored_bars == 3269
+    assert [span.reason for span in verdict.missing] == [
+        bars_pb2.MissingSpan.REASON_NOT_LOADED,
+        bars_pb2.MissingSpan.REASON_LEFT_OUT,
+        bars_pb2.MissingSpan.REASON_NOT_LOADED,
+    ]
+
+
+async def test_a_call_that_is_given_up_ends_the_work_and_leaves_nothing_behind(host: IbHost, tmp_path: Path) -> None:
+    key = key_of("MSFT", bars_pb2.BAR_SIZE_1_SECOND, contract_id=272093)
     start = datetime(2012, 1, 3, 14, 30, tzinfo=UTC)
-    key = key_of("MSFT", bars_pb2.BAR_SIZE_1_MINUTE, contract_id=272093)
-    CheckedDataset(tmp_path, key, bars_at(minutes(start, start + timedelta(days=30))))
-    call = host.bars.CheckDataset(ib_pb2.CheckDatasetRequest(key=key), timeout=20)
-    await asyncio.sleep(0)
+    CheckedDataset(tmp_path, key, bars_at(minutes(start, start + timedelta(minutes=60), timedelta(seconds=1))))
+    # Two centuries of seconds take minutes to compare.
+    century = ib_pb2.CheckDatasetRequest(key=key, start_time=to_timestamp(datetime(1800, 1, 1, tzinfo=UTC)))
+    call = host.bars.CheckDataset(century, timeout=100)
+    assert await eventually(lambda: open_bars(tmp_path))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    # The host goes on to serve, and its folder is free for other writers.
-    assert (await checked(host, key)).stored_bars == 30 * 1440
+    assert await eventually(lambda: not open_bars(tmp_path))
+    # The host serves on, and the folder is free for other writers.
+    assert (await checked(host, key)).stored_bars == 3600
     BarStore(tmp_path, lock_timeout=timedelta(0)).merge(key, bars_at([start]))

@@ -1,5 +1,6 @@
 """Files with which a person corrects calendars: what they change, and what their errors say."""
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -163,3 +164,17 @@ def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "data" / "calendars" / "NASDAQ.toml").mkdir(parents=True)
     assert calendar(tmp_path).name.startswith("none: data/calendars/NASDAQ.toml can't be read")
     assert read_overrides(tmp_path / "nowhere.toml", shown="nowhere.toml") is None
+
+
+def test_the_examples_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "verdicts.md").read_text()
+    exchange, future = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    written(tmp_path, "NASDAQ", exchange)
+    written(tmp_path, "symbols/ESH5", future)
+    stock = calendar(tmp_path)
+    july = stock.sessions(datetime(2012, 7, 2, tzinfo=UTC), datetime(2012, 7, 6, tzinfo=UTC))
+    assert [(session.date.day, session.end.hour) for session in july] == [(2, 20), (3, 17), (5, 20)]
+    assert not stock.sessions(datetime(2012, 10, 29, tzinfo=UTC), datetime(2012, 10, 31, tzinfo=UTC))
+    key = key_of("ES", security_type=bars_pb2.SECURITY_TYPE_FUTURE, local_symbol="ESH5", primary_exchange="CME")
+    sessions = calendar(tmp_path, key).sessions(datetime(2024, 12, 23, tzinfo=UTC), datetime(2024, 12, 28, tzinfo=UTC))
+    assert [(session.date.day, session.start.hour) for session in sessions] == [(23, 23), (24, 23), (26, 23), (27, 23)]
