@@ -49,8 +49,12 @@ def choose(wanted: DatasetKey, manifests: Sequence[Manifest], url: str) -> Manif
         raise _ambiguous(name, "source", f"set it to {' or '.join(sorted(sources))}")
     found = [each for each in found if not each.dataset.key.instrument.contract_id] or found
     if len(found) > 1:
-        ids = ", ".join(str(each.dataset.key.instrument.contract_id) for each in found)
-        raise _ambiguous(name, "symbol", f"name an Instrument with one of the contract ids {ids}")
+        instruments = [each.dataset.key.instrument for each in found]
+        field = "contract_id" if instruments[0].contract_id else "currency"
+        if field == "currency" and any(each.local_symbol for each in instruments):
+            field = "local_symbol"
+        values = ", ".join(str(getattr(each, field)) for each in instruments)
+        raise _ambiguous(name, "symbol", f"name an Instrument whose {field} is one of {values}")
     return found[0]
 
 

@@ -1,18 +1,26 @@
 """What a load brought, line by line."""
 
-from ktrdr.ib.v1.ib_pb2 import DataLoadResult, InstrumentLoad
+from typing import Final
+
+from ktrdr.ib.v1.ib_pb2 import DataLoadResult, DataLoadSpec, InstrumentLoad
 from rich.text import Text
 
 from ktrdr_client.bar_sizes import bar_size_name
 from ktrdr_client.cli.data.commands import data_command
 from ktrdr_client.cli.dataset_verdicts import counted, revision_words, verdict_text
 from ktrdr_client.cli.facts import fact, source_note
-from ktrdr_client.cli.words import date_text
+from ktrdr_client.cli.words import date_text, time_text
 from ktrdr_client.instruments import instrument_title
+from ktrdr_client.states import what_to_show_name
+
+_MOST_IN_FULL: Final = 5
+"""Instruments that get several lines each; of more, each gets one."""
 
 
 def data_load_lines(result: DataLoadResult) -> list[Text]:
     """Return what a load brought: for each instrument its bars, what of them is new, and how complete they are."""
+    if len(result.loads) > _MOST_IN_FULL:
+        return [_single_line(load, result.source) for load in result.loads]
     lines = []
     for load in result.loads:
         lines.append(fact("bars", _bars_words(load) + source_note(result.source)))
@@ -22,6 +30,26 @@ def data_load_lines(result: DataLoadResult) -> list[Text]:
         if load.HasField("verdict"):
             lines.append(_verdict_line(load))
     return lines
+
+
+def asked_words(spec: DataLoadSpec) -> str:
+    """Return what a load was asked for: "range of trades, regular hours, from 2000-03-01 00:00:00"."""
+    mode = DataLoadSpec.Mode.Name(spec.mode or DataLoadSpec.MODE_RANGE).removeprefix("MODE_").lower()
+    hours = "all hours" if spec.HasField("use_rth") and not spec.use_rth else "regular hours"
+    parts = [f"{mode} of {what_to_show_name(spec.what_to_show).lower()}, {hours}"]
+    parts += [f"from {time_text(spec.start_time)}"] if spec.HasField("start_time") else []
+    parts += [f"up to {time_text(spec.end_time)}"] if spec.HasField("end_time") else []
+    parts += ["asking again for what is known"] if spec.reload else []
+    return ", ".join(parts)
+
+
+def _single_line(load: InstrumentLoad, source: int) -> Text:
+    line = fact("bars", f"{_bars_words(load)}{source_note(source)}")
+    if load.HasField("verdict"):
+        line.append("; ").append_text(verdict_text(load.verdict))
+    if changed := revision_words(load.revisions):
+        line.append(f"; CHANGED: {changed}", style="bold yellow")
+    return line
 
 
 def load_commands(result: DataLoadResult) -> list[str]:

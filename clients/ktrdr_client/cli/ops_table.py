@@ -10,6 +10,7 @@ from rich.text import Text
 from ktrdr_client.cli.display import trouble
 from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.history_lines import attempt_lines, input_lines, note_lines
+from ktrdr_client.cli.load_summary import asked_words
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import error_lines, summary_lines
 from ktrdr_client.cli.tables import Column
@@ -63,6 +64,8 @@ def detail_lines(operation: Operation) -> list[Text]:
         lines.append(fact("progress", progress))
         lines += error_lines_if_any(operation)
     lines.append(fact("type", f"{type_name(operation)}, attempt {operation.attempt}"))
+    if operation.HasField("data_load"):
+        lines.append(fact("asked", asked_words(operation.data_load)))
     lines.append(fact("host", f"{operation.host or 'none yet'}  session {operation.session_id or 'none yet'}"))
     if problem := trouble(operation):
         lines.append(fact("trouble", problem))

@@ -30,9 +30,11 @@ from ktrdr_client.cli.doctor.findings import Area, area_lines, conclusion, has_p
 from ktrdr_client.cli.gateway import gateway_lines
 from ktrdr_client.cli.live import OperationView
 from ktrdr_client.cli.load_progress import InstrumentProgress, instrument_progress, most_telling
+from ktrdr_client.cli.load_summary import asked_words
 from ktrdr_client.cli.summary import summary_lines
 from ktrdr_client.cli.words import progress_words, title
 from ktrdr_client.instruments import parse_instrument
+from ktrdr_client.specs import data_load_spec
 from rich.console import Console
 from rich.text import Text
 
@@ -150,6 +152,23 @@ def test_a_summary_says_loudly_what_has_changed() -> None:
     text = "\n".join(loaded(changed))
     assert "CHANGED        a split 2:1" in text
     assert "verdict        complete" in text
+
+
+def test_of_many_instruments_each_has_one_line() -> None:
+    lines = [
+        line for line in loaded(*[load(COMPLETE, range_rows=7, new_rows=7)] * 5, load(MISSING)) if "AAPL 1d: " in line
+    ]
+    assert len(lines) == 6
+    assert lines[0].endswith("(REPLAY); complete")
+    assert lines[-1].endswith("3 bars missing in 2 stretches")
+
+
+def test_what_a_load_was_asked_for_is_told() -> None:
+    spec = data_load_spec("AAPL", "1d", start="2000-03-01", end="2000-03-02", use_rth=False, reload=True)
+    assert asked_words(spec) == (
+        "range of trades, all hours, from 2000-03-01 00:00:00, up to 2000-03-03 00:00:00, asking again for what is known"
+    )
+    assert asked_words(data_load_spec("EURUSD", "1h", mode="full")) == "full of midpoint, regular hours"
 
 
 def test_an_operation_says_in_a_line_that_bars_are_missing() -> None:

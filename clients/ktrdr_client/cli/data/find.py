@@ -3,12 +3,14 @@
 from typing import Annotated, Final
 
 import typer
+from ktrdr.ib.v1.bars_pb2 import SECURITY_TYPE_FUTURE
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.data.flags import IbHost
 from ktrdr_client.cli.invocation import Invocation
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.tables import Column
+from ktrdr_client.instruments import instrument_title
 from ktrdr_client.states import security_type_name, source_name
 
 _COLUMNS: Final = (
@@ -35,7 +37,7 @@ async def find(
         _COLUMNS,
         [
             [
-                each.symbol,
+                each.symbol if each.security_type == SECURITY_TYPE_FUTURE else instrument_title(each),
                 security_type_name(each.security_type) if each.security_type else "other",
                 each.primary_exchange or each.exchange,
                 each.currency,
