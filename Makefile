@@ -20,6 +20,7 @@ CODE := services clients/ktrdr_bridge clients/ktrdr_client tests benchmarks exam
 TEST_ARGS ?=
 SOAK_SECONDS ?= 300
 SOAK_SEED ?= 0
+FAULTS ?=
 BENCH ?=
 
 .PHONY: help
@@ -64,8 +65,13 @@ test-ib-async: $(IB_ASYNC_READY)  ## Run all tests of the IB host over ib_async 
 	  tests/unit/ib_host tests/unit/replay tests/integration/ib_host tests/integration/replay tests/contract/ib_host
 
 .PHONY: soak
-soak: $(READY)  ## Kill a running system for minutes (SOAK_SECONDS=300, SOAK_SEED=0 for a random one)
+soak: $(READY)  ## Kill a running system, then load beside random faults, for minutes each (SOAK_SECONDS=300, SOAK_SEED=0 for a random one)
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED)
+	$(BIN)/python -m tests.fault_matrix --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED)
+
+.PHONY: faults
+faults: $(READY)  ## Load beside every fault of a gateway, in every mode (about ten minutes; FAULTS='--seed 1' for other ones)
+	$(BIN)/python -m tests.fault_matrix $(FAULTS)
 
 .PHONY: pacing-hour
 pacing-hour: $(READY)  ## Ask a gateway that counts for an hour, on a clock that jumps: no limit of IB's may be broken
