@@ -61,7 +61,7 @@ $(IB_ASYNC_READY): pyproject.toml constraints.txt
 
 .PHONY: test-ib-async
 test-ib-async: $(IB_ASYNC_READY)  ## Run all tests of the IB host over ib_async (`make test` runs some of them so)
-	$(IB_ASYNC_VENV)/bin/python -m pytest -n 2 -p no:cacheprovider $(TEST_ARGS) \
+	$(IB_ASYNC_VENV)/bin/python -m pytest -n 2 -p no:cacheprovider --ignore tests/integration/ib_host/test_over_ib_async.py $(TEST_ARGS) \
 	  tests/unit/ib_host tests/unit/replay tests/integration/ib_host tests/integration/replay tests/contract/ib_host
 
 .PHONY: soak
