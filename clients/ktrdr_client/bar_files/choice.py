@@ -53,7 +53,7 @@ def choose(wanted: DatasetKey, manifests: Sequence[Manifest], url: str) -> Manif
         field = "contract_id" if instruments[0].contract_id else "currency"
         if field == "currency" and any(each.local_symbol for each in instruments):
             field = "local_symbol"
-        values = ", ".join(str(getattr(each, field)) for each in instruments)
+        values = ", ".join(sorted({str(getattr(each, field)) for each in instruments}))
         raise _ambiguous(name, "symbol", f"name an Instrument whose {field} is one of {values}")
     return found[0]
 

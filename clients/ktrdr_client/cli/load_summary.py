@@ -33,10 +33,10 @@ def data_load_lines(result: DataLoadResult) -> list[Text]:
 
 
 def asked_words(spec: DataLoadSpec) -> str:
-    """Return what a load was asked for: "range of trades, regular hours, from 2000-03-01 00:00:00"."""
+    """Return what a load was asked for: "mode range: trades, regular hours, from 2000-03-01 00:00:00"."""
     mode = DataLoadSpec.Mode.Name(spec.mode or DataLoadSpec.MODE_RANGE).removeprefix("MODE_").lower()
     hours = "all hours" if spec.HasField("use_rth") and not spec.use_rth else "regular hours"
-    parts = [f"{mode} of {what_to_show_name(spec.what_to_show).lower()}, {hours}"]
+    parts = [f"mode {mode}: {what_to_show_name(spec.what_to_show).lower()}, {hours}"]
     parts += [f"from {time_text(spec.start_time)}"] if spec.HasField("start_time") else []
     parts += [f"up to {time_text(spec.end_time)}"] if spec.HasField("end_time") else []
     parts += ["asking again for what is known"] if spec.reload else []

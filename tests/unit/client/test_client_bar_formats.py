@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from ktrdr_client.bar_formats.reading import read_bars, read_csv
 from ktrdr_client.bar_formats.tables import ReadBars, Reading
 from ktrdr_client.bar_formats.writing import write_bars
 from ktrdr_client.bars import Bars
-from ktrdr_client.errors import InvalidArgument
+from ktrdr_client.errors import InvalidArgument, MissingLibrary
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTES, DAYS = Reading(dates=False), Reading(dates=True)
@@ -183,6 +184,16 @@ def test_frames_of_other_libraries_are_taken(frame: Any) -> None:
     found = bars_of_frame(frame, MINUTES).table
     assert found.column("time").to_pylist() == STAMPS
     assert found.column("close").to_pylist() == [2.0, 2.5]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_library_that_is_missing_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = Bars(Dataset(), pa.table({"time": pa.array(STAMPS, pa.timestamp("us", "UTC")), **FRAME}))
+    assert len(bars.to_pandas()) == len(bars.to_polars()) == 2
+    assert str(bars.to_polars().schema["time"]) == "Datetime(time_unit='us', time_zone='UTC')"
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingLibrary, match=f"pip install {library}"):
+        getattr(bars, f"to_{library}")()
 
 
 def test_a_frame_at_fault_is_told_by_row() -> None:

@@ -165,10 +165,9 @@ def test_of_many_instruments_each_has_one_line() -> None:
 
 def test_what_a_load_was_asked_for_is_told() -> None:
     spec = data_load_spec("AAPL", "1d", start="2000-03-01", end="2000-03-02", use_rth=False, reload=True)
-    assert asked_words(spec) == (
-        "range of trades, all hours, from 2000-03-01 00:00:00, up to 2000-03-03 00:00:00, asking again for what is known"
-    )
-    assert asked_words(data_load_spec("EURUSD", "1h", mode="full")) == "full of midpoint, regular hours"
+    span = "from 2000-03-01 00:00:00, up to 2000-03-03 00:00:00"
+    assert asked_words(spec) == f"mode range: trades, all hours, {span}, asking again for what is known"
+    assert asked_words(data_load_spec("EURUSD", "1h", mode="full")) == "mode full: midpoint, regular hours"
 
 
 def test_an_operation_says_in_a_line_that_bars_are_missing() -> None:
