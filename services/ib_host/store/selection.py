@@ -1,5 +1,6 @@
 """Finding the one dataset that a request means."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ktrdr.host.v1.errors_pb2 import ErrorReason
@@ -8,7 +9,7 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.errors import FieldViolation, ServiceError
 from services.ib_host.store.bar_store import Listing
 from services.ib_host.store.commands import load_command, recovery
-from services.ib_host.store.identity import symbol_folder, title_of
+from services.ib_host.store.identity import bar_length, symbol_folder, title_of
 from services.ib_host.store.manifest import corrupt
 
 
@@ -56,11 +57,13 @@ def choose(
         ServiceError: DATASET_NOT_FOUND with the command that loads it; DATASET_AMBIGUOUS; STORE_CORRUPT where it may be
             a damaged one that is meant.
     """
+    bar = bar_length(wanted)
     found = [dataset for dataset in listing.datasets if matches(wanted, dataset.key)]
     if not found:
-        symbol = wanted.instrument.symbol
+        symbol = wanted.instrument.symbol.upper()
         for path in listing.damaged:
-            if symbol and path.parent.name.startswith(symbol_folder(symbol)):
+            meant = path.parent.name.startswith(symbol_folder(symbol)) and path.name.startswith(f"{bar.name}-")
+            if symbol and meant:
                 raise corrupt(path.as_posix(), recovery(wanted))
         reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
         raise ServiceError(reason, dataset=title_of(wanted), command=load_command(wanted, start, end, now))
@@ -70,11 +73,17 @@ def choose(
     # Imported bars may belong to no contract of IB: without a number, a request means those.
     found = [dataset for dataset in found if not dataset.key.instrument.contract_id] or found
     if len(found) > 1:
-        ids = ", ".join(str(dataset.key.instrument.contract_id) for dataset in found)
-        raise _ambiguous(
-            wanted, FieldViolation("key.instrument.contract_id", f"Several instruments fit: set one of {ids}.")
-        )
+        raise _ambiguous(wanted, _difference([dataset.key.instrument for dataset in found]))
     return found[0]
+
+
+def _difference(instruments: Sequence[bars_pb2.Instrument]) -> FieldViolation:
+    """Return what tells instruments of one symbol apart."""
+    field = "contract_id" if instruments[0].contract_id else "currency"
+    if not instruments[0].contract_id and any(each.local_symbol for each in instruments):
+        field = "local_symbol"
+    values = ", ".join(sorted({str(getattr(each, field)) for each in instruments}))
+    return FieldViolation(f"key.instrument.{field}", f"Several instruments fit: set {field} to one of {values}.")
 
 
 def _ambiguous(wanted: bars_pb2.DatasetKey, violation: FieldViolation) -> ServiceError:

@@ -440,5 +440,27 @@ def test_a_future_is_meant_by_its_local_symbol_and_by_the_month_of_its_contract(
 
     assert (rows(symbol="ESH5"), rows(symbol="esm5"), rows(symbol="ES", local_symbol="ESM5")) == (1, 2, 2)
     assert (rows(symbol="ES", last_trade_date="202503"), rows(symbol="ES", last_trade_date="20250620")) == (1, 2)
-    with pytest.raises(ServiceError, match="set one of 1, 2"):
+    with pytest.raises(ServiceError, match="set contract_id to one of 1, 2"):
         rows(symbol="ES")
+
+
+def test_imported_instruments_of_one_symbol_are_told_apart_by_their_currency(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    for currency in ("EUR", "USD"):
+        key = daily_key(source=bars_pb2.SOURCE_IMPORTED)
+        key.instrument.CopyFrom(bars_pb2.Instrument(symbol="AAPL", currency=currency))
+        store.merge(key, days(0, 1))
+    wanted = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="AAPL"), bar_size=bars_pb2.BAR_SIZE_1_DAY)
+    with pytest.raises(ServiceError, match="set currency to one of EUR, USD"):
+        choose(wanted, store.list_all(), start=None, end=None, now=NOW)
+
+
+def test_a_damaged_dataset_of_another_length_is_not_what_is_missing(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    store.merge(daily_key(), days(0, 1))
+    (store.folder(daily_key()) / "manifest.json").write_text("{")
+    for size, reason in ((bars_pb2.BAR_SIZE_1_DAY, "STORE_CORRUPT"), (bars_pb2.BAR_SIZE_1_HOUR, "DATASET_NOT_FOUND")):
+        wanted = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="aapl"), bar_size=size)
+        with pytest.raises(ServiceError) as error:
+            choose(wanted, store.find(wanted.instrument), start=None, end=None, now=NOW)
+        assert reason_of(error) == reason
