@@ -25,7 +25,8 @@ def with_defaults(instrument: bars_pb2.Instrument) -> bars_pb2.Instrument:
     """Return a description with what empty fields stand for.
 
     A stock in dollars at SMART; a pair of currencies at IDEALPRO, against dollars unless its symbol is a pair, such as
-    "EUR.JPY". Of futures and indices exchange and currency stay open: the gateway tells them.
+    "EUR.JPY". Of futures, indices, and what is named by its number alone, exchange and currency stay open: the gateway
+    tells them.
     """
     described = bars_pb2.Instrument()
     described.CopyFrom(instrument)
@@ -40,7 +41,7 @@ def with_defaults(instrument: bars_pb2.Instrument) -> bars_pb2.Instrument:
     if described.security_type in _DEFAULT_EXCHANGES:
         described.currency = described.currency or "USD"
     if not described.exchange:
-        described.exchange = _DEFAULT_EXCHANGES.get(described.security_type, _SMART if described.contract_id else "")
+        described.exchange = _DEFAULT_EXCHANGES.get(described.security_type, "")
     return described
 
 
