@@ -141,3 +141,16 @@ def test_only_the_folders_of_a_symbol_are_looked_at(tmp_path: Path) -> None:
     assert found("a[b") == [1]
     assert found("ES") == [9]
     assert found("ESH5") == [1, 9]  # no folder has this name: all are looked at
+
+
+def test_a_snapshot_is_read_as_often_as_one_likes_and_by_several_at_once(tmp_path: Path) -> None:
+    store, key = BarStore(tmp_path), bar_key(bars_pb2.BAR_SIZE_1_DAY)
+    bars = bars_from(FIRST, 900)
+    store.merge(key, bars)
+    snapshot = store.open(key)
+    assert snapshot is not None
+    with snapshot:
+        pairs = list(zip(snapshot.tables(), snapshot.tables(), strict=True))
+        again = pa.concat_tables(snapshot.tables())
+    assert again.equals(bars)
+    assert pa.concat_tables([one for one, _ in pairs]).equals(pa.concat_tables([two for _, two in pairs]))
