@@ -39,7 +39,8 @@ async def serve(settings: ReplaySettings) -> int:
         message = f"faults = {error}. Change it as docs/replay-gateway.md describes, or leave out --faults."
         raise ConfigurationError(message) from error
     except RuleError as error:
-        message = f"fault: {error}. docs/replay-gateway.md has all names and keys."
+        cause = f"{error}" if f"{error}".endswith((".", "?")) else f"{error}."
+        message = f"fault: {cause} docs/replay-gateway-faults.md has all names, docs/replay-gateway.md all keys."
         raise ConfigurationError(message) from error
     except OSError as error:
         message = (

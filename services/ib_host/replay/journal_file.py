@@ -34,7 +34,7 @@ class JournalFile:
         """Append an event."""
         line: dict[str, Any] = {"kind": _KINDS[type(event)], **asdict(event)}
         line["time"] = event.time.isoformat()
-        if not isinstance(event, QueryEvent):
+        if not isinstance(event, QueryEvent) and event.fields:
             line["message"] = message_name(event.fields)
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()

@@ -43,5 +43,5 @@ class JournalSummary:
 
 
 def message_name(fields: Sequence[str]) -> str:
-    """Return the name of a message as rules have it, its id where it has none; that of a greeting for no fields."""
-    return _NAMES.get(fields[0], fields[0]) if fields else "handshake"
+    """Return the name of a message as rules have it, its id where it has none."""
+    return _NAMES.get(fields[0], fields[0])

@@ -25,8 +25,9 @@ class ReplaySettings(ProcessSettings):
         default=None,
         description="What to replay: generated:SYMBOL[,SYMBOL...][?seed=1&days=20&start=2024-01-02&gaps=0.01] for "
         "made-up minute bars of stocks (AAPL), currencies (EUR.USD), futures (ES.FUT) and indices (SPX.IND); a folder "
-        "of Parquet or CSV files such as AAPL_1min.parquet; or a CSV file with the columns Ticker, Date, Open, High, "
-        "Low, Close, Volume, Adj Close. Without it, the stocks of bokeh_sampledata.",
+        "of Parquet or CSV files such as AAPL_1min.parquet, or of bars that an IB host has stored; or a CSV file with "
+        "the columns Ticker, Date, Open, High, Low, Close, Volume, Adj Close. Without it, the stocks of "
+        "bokeh_sampledata.",
         json_schema_extra={"metavar": "WHAT"},
     )
     now: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
@@ -47,7 +48,7 @@ class ReplaySettings(ProcessSettings):
     )
     fault: tuple[str, ...] = Field(
         default=(),
-        description="One more rule, by its name in docs/replay-gateway.md: silent, or with other values "
+        description="One more rule, by its name in docs/replay-gateway-faults.md: silent, or with other values "
         "silent:nth=3,times=1.",
         json_schema_extra={"metavar": "RULE"},
     )

@@ -73,7 +73,8 @@ def test_a_flag_names_a_fault_and_changes_some_of_its_values() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("sillent", "there is no fault 'sillent': use one of abort, "),
+        ("sillent", "there is no fault 'sillent': did you mean silent?"),
+        ("nonsense", "there is no fault 'nonsense': use one of abort, "),
         ("silent:nth", "'nth' should be key=value, as in silent:times=1"),
         ("silent:nth=0", "nth = 0: Input should be greater"),
         ("silent:speed=1", "the key speed has no meaning here"),

@@ -1,5 +1,6 @@
 """Every fault by name, each with an example: for `--fault`, for the documentation, and for tests that try all."""
 
+import difflib
 import json
 import re
 import tomllib
@@ -72,7 +73,9 @@ def parse_fault(text: str) -> FaultRule:
     """
     name, _, values = text.partition(":")
     if name not in _CATALOGUE:
-        message = f"there is no fault {name!r}: use one of {', '.join(fault_names())}"
+        meant = difflib.get_close_matches(name, _CATALOGUE, n=1)
+        advice = f"did you mean {meant[0]}?" if meant else f"use one of {', '.join(fault_names())}."
+        message = f"there is no fault {name!r}: {advice}"
         raise RuleError(message, "")
     changes: dict[str, object] = {}
     for part in filter(None, re.split("[,;]", values)):

@@ -10,6 +10,7 @@ from services.ib_host.replay.sources.generated import GeneratedBars
 from services.ib_host.replay.sources.generated_instruments import generated_instruments
 from services.ib_host.replay.sources.generator_text import PREFIX, parse_generator
 from services.ib_host.replay.sources.intraday import IntradayHistory
+from services.ib_host.replay.sources.stored_bars import dataset_folders, open_stored
 
 
 def open_history(data: str | None) -> ServedHistory:
@@ -26,4 +27,6 @@ def open_history(data: str | None) -> ServedHistory:
         bars = GeneratedBars(spec, known)
         return IntradayHistory(bars, {symbol: known[symbol] for symbol in bars.symbols})
     path = Path(data)
-    return open_folder(path) if path.is_dir() else SourceHistory(read_recording(path))
+    if not path.is_dir():
+        return SourceHistory(read_recording(path))
+    return open_stored(path) if dataset_folders(path) else open_folder(path)
