@@ -94,6 +94,21 @@ def instrument_title(instrument: Instrument) -> str:
     return instrument.symbol or (f"contract {instrument.contract_id}" if instrument.contract_id else "")
 
 
+def means(wanted: Instrument, stored: Instrument) -> bool:
+    """Say whether an instrument as people describe it is this one; a local symbol may stand for the symbol."""
+    pairs = (
+        (wanted.security_type, stored.security_type),
+        (wanted.exchange, stored.exchange),
+        (wanted.primary_exchange, stored.primary_exchange),
+        (wanted.currency, stored.currency),
+        (wanted.contract_id, stored.contract_id),
+        (wanted.local_symbol, stored.local_symbol),
+        (wanted.last_trade_date, stored.last_trade_date[: len(wanted.last_trade_date)]),
+    )
+    named = wanted.symbol in {"", stored.symbol, stored.local_symbol}
+    return named and all(not asked or asked == has for asked, has in pairs)
+
+
 def default_prices(instrument: Instrument) -> str:
     """Return what the bars of an instrument show unless it is said: forex has no trades, so it is the midpoint."""
     return "midpoint" if instrument.security_type == bars_pb2.SECURITY_TYPE_FOREX else "trades"

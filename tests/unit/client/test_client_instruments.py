@@ -13,7 +13,7 @@ from ktrdr.ib.v1.bars_pb2 import (
     Instrument,
 )
 from ktrdr.ib.v1.ib_pb2 import DataLoadSpec
-from ktrdr_client.instruments import CURRENCIES, currency_pair, instrument_title, parse_instrument
+from ktrdr_client.instruments import CURRENCIES, currency_pair, instrument_title, means, parse_instrument
 from ktrdr_client.specs import data_load_spec, dataset_key
 
 
@@ -41,6 +41,18 @@ def test_a_future_is_told_by_its_month_or_its_local_symbol() -> None:
     assert (month.security_type, month.last_trade_date) == (SECURITY_TYPE_FUTURE, "202503")
     assert instrument_title(month) == "ES 202503"
     assert instrument_title(parse_instrument("ES", local_symbol="esh5")) == "ESH5"
+
+
+def test_what_people_say_fits_what_is_stored() -> None:
+    stored = Instrument(
+        symbol="ES", local_symbol="ESH5", last_trade_date="20250321", security_type=SECURITY_TYPE_FUTURE, currency="USD"
+    )
+    fitting = [parse_instrument(symbol) for symbol in ("ES", "ESH5", "")]
+    fitting.append(parse_instrument("ES", last_trade_date="202503"))
+    assert all(means(said, stored) for said in fitting)
+    others = [parse_instrument("ESM5"), parse_instrument("ES", security_type="stock")]
+    others.append(parse_instrument("ES", currency="EUR"))
+    assert not any(means(said, stored) for said in others)
 
 
 def test_contradictions_are_refused() -> None:

@@ -25,7 +25,7 @@ from ktrdr_client.cli.words import date_text
 from ktrdr_client.errors import DataLoss, NotFound
 from ktrdr_client.instruments import instrument_title
 from ktrdr_client.specs import end_timestamp, start_timestamp
-from ktrdr_client.states import parse_source, source_name
+from ktrdr_client.states import parse_source, parse_what_to_show, source_name
 
 _COLUMNS: Final = (
     Column("SYMBOL"),
@@ -92,11 +92,18 @@ async def check(
             message = f"{symbol!r} is a bar size: name the symbol before it, such as ktrdr data check AAPL {symbol}"
             raise UsageProblem(message)
         wanted = parse_source(source or "")
-        datasets = await datasets_of(client, symbol, host=host)
-        chosen = [each for each in datasets if not wanted or each.key.source == wanted]
+        prices = parse_what_to_show(what) if what else None
+        datasets = await datasets_of(client, about.instrument(symbol), host=host)
+        chosen = [
+            each
+            for each in datasets
+            if (not wanted or each.key.source == wanted)
+            and (prices is None or each.key.what_to_show == prices)
+            and (rth or not each.key.use_rth)
+        ]
         checked = await check_all(client, chosen, start=start, end=end, host=host)
     if symbol and not checked:
-        message = f"no bars are stored for {symbol.upper()}; what is: ktrdr data list"
+        message = f"no such bars of {symbol.upper()} are stored; what is: ktrdr data list"
         raise NotFound(message)
     printer.rows(
         _COLUMNS,

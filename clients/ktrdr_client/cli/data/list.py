@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 import typer
-from ktrdr.ib.v1.bars_pb2 import Dataset
+from ktrdr.ib.v1.bars_pb2 import Dataset, Instrument
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import bar_size_name
@@ -12,7 +12,7 @@ from ktrdr_client.cli.invocation import Invocation
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import age_text, date_text
-from ktrdr_client.instruments import instrument_title, parse_instrument
+from ktrdr_client.instruments import instrument_title, means, parse_instrument
 from ktrdr_client.states import source_name, what_to_show_name
 
 _COLUMNS: Final = (
@@ -36,7 +36,7 @@ async def list_(
     """List the bars that are stored."""
     printer = Printer(invocation)
     async with AsyncClient(invocation.server) as client:
-        datasets = await datasets_of(client, symbol, host=host)
+        datasets = await datasets_of(client, parse_instrument(symbol), host=host)
     printer.rows(
         _COLUMNS,
         [_row(dataset) for dataset in datasets],
@@ -48,11 +48,9 @@ async def list_(
     )
 
 
-async def datasets_of(client: AsyncClient, symbol: str, *, host: str) -> list[Dataset]:
-    """Return the datasets of a symbol as people write it; all of them for ""."""
-    wanted = parse_instrument(symbol)
-    every = client.data.datasets(symbol=wanted.symbol, host=host)
-    return [each async for each in every if wanted.currency in {"", each.key.instrument.currency}]
+async def datasets_of(client: AsyncClient, wanted: Instrument, *, host: str) -> list[Dataset]:
+    """Return the datasets of an instrument as people describe it; all of them for one without a symbol."""
+    return [each async for each in client.data.datasets(host=host) if means(wanted, each.key.instrument)]
 
 
 def _row(dataset: Dataset) -> list[str]:

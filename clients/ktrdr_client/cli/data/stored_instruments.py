@@ -7,7 +7,7 @@ from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, DatasetKey, Instrument
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import bar_size_name
 from ktrdr_client.cli.invocation import UsageProblem
-from ktrdr_client.instruments import instrument_title
+from ktrdr_client.instruments import instrument_title, means
 
 
 async def stored_instruments(
@@ -32,7 +32,7 @@ async def stored_instruments(
         and each.key.what_to_show == alike.what_to_show
         and each.key.use_rth == alike.use_rth
     ]
-    found = [[each for each in stored if _means(one, each)] for one in wanted]
+    found = [[each for each in stored if means(one, each)] for one in wanted]
     missing = [instrument_title(one) for one, fitting in zip(wanted, found, strict=True) if not fitting]
     if missing:
         names, bar = " ".join(missing), bar_size_name(alike.bar_size)
@@ -44,19 +44,6 @@ async def stored_instruments(
         raise UsageProblem(message)
     # Of several that fit, the gateway says which is meant, or what tells them apart.
     return [_plain(fitting[0]) if len(fitting) == 1 else one for one, fitting in zip(wanted, found, strict=True)]
-
-
-def _means(wanted: Instrument, stored: Instrument) -> bool:
-    pairs = (
-        (wanted.security_type, stored.security_type),
-        (wanted.exchange, stored.exchange),
-        (wanted.primary_exchange, stored.primary_exchange),
-        (wanted.currency, stored.currency),
-        (wanted.contract_id, stored.contract_id),
-        (wanted.local_symbol, stored.local_symbol),
-        (wanted.last_trade_date, stored.last_trade_date[: len(wanted.last_trade_date)]),
-    )
-    return wanted.symbol in {stored.symbol, stored.local_symbol} and all(not has or has == of for has, of in pairs)
 
 
 def _plain(stored: Instrument) -> Instrument:
