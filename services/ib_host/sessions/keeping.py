@@ -98,10 +98,8 @@ async def _keep_schedule(
         ]
         if not sessions:
             return  # nothing so far back: before it there is nothing either
-        # The gateway knows nothing of sessions to come: what lies after the last one is asked for again next time.
-        until = min(piece.end, max(session.end for session in sessions)) if piece.end == span.end else piece.end
-        if until > piece.start:
-            schedule = schedule.extended(Span(piece.start, until), sessions)
+        # A session that is going on at the end of the stretch is told by the request for the next one, where it ends.
+        schedule = schedule.extended(piece, sessions)
         await in_thread(schedule.save, folder)
 
 

@@ -55,7 +55,7 @@ async def test_a_load_tells_exactly_the_minutes_that_the_gateway_does_not_have(t
     history = open_history(DATA)
     assert isinstance(history, IntradayHistory)
     bars = history.bars("XYZ", IntradaySize(60), use_rth=True)
-    present = {bar.start for bar in bars if bar.start < END}
+    present = {bar.start for bar in bars if bar.start is not None and bar.start < END}
     sessions = ExchangeCalendar("XNYS", extended=False).sessions(START, END)
     assert len(sessions) == 9
     minutes = [session.start + number * MINUTE for session in sessions for number in range(390)]
