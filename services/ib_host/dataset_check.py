@@ -26,6 +26,8 @@ from services.ib_host.verdict.verdict import judge
 _DEFAULT_SPANS: Final = 100
 _MOST_SPANS: Final = 10_000
 _MOST_REVISIONS: Final = 100
+_AT_ONCE: Final = 2
+"""Verdicts at the same time: more wait, and leave the threads to loads and streams."""
 _DAY: Final = timedelta(days=1)
 
 
@@ -53,6 +55,7 @@ class DatasetCheck:
         self._store = store
         self._home = home
         self._clock = clock
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def check(self, request: ib_pb2.CheckDatasetRequest) -> ib_pb2.CheckDatasetResponse:
         """Return the verdict. A caller that goes away ends the work at its next piece.
@@ -60,16 +63,18 @@ class DatasetCheck:
         Raises:
             ServiceError: INVALID_REQUEST, DATASET_NOT_FOUND, DATASET_AMBIGUOUS, STORE_CORRUPT.
         """
+        check = _checked(request)
         given_up = threading.Event()
-        work = asyncio.ensure_future(in_thread(self._verdict, _checked(request), given_up))
-        try:
-            return ib_pb2.CheckDatasetResponse(verdict=await asyncio.shield(work))
-        except asyncio.CancelledError:
-            given_up.set()
-            await asyncio.wait({work})
-            if not work.cancelled():
-                work.exception()  # looked at: nobody is left to hear of it
-            raise
+        async with self._turns:
+            work = asyncio.ensure_future(in_thread(self._verdict, check, given_up))
+            try:
+                return ib_pb2.CheckDatasetResponse(verdict=await asyncio.shield(work))
+            except asyncio.CancelledError:
+                given_up.set()
+                await asyncio.wait({work})
+                if not work.cancelled():
+                    work.exception()  # looked at: nobody is left to hear of it
+                raise
 
     def _verdict(self, check: _Check, given_up: threading.Event) -> bars_pb2.DatasetVerdict:
         def proceed() -> None:

@@ -178,6 +178,12 @@ async def test_a_ledger_with_a_damaged_line_still_gives_a_verdict(host: IbHost, 
     assert (await checked(host)).missing_bars == 1
 
 
+async def test_several_callers_at_once_all_get_their_verdict(host: IbHost, dataset: CheckedDataset) -> None:
+    dataset.asked(FIRST, END)
+    verdicts = await asyncio.gather(*(checked(host) for _ in range(5)))
+    assert [verdict.missing_bars for verdict in verdicts] == [1] * 5
+
+
 async def test_a_range_beyond_all_bounds(host: IbHost, dataset: CheckedDataset) -> None:
     dataset.asked(FIRST, END)
     verdict = await checked(
