@@ -143,7 +143,7 @@ class InstrumentWork:
         ):
             await self.prepare()
             await self._load_all()
-            while self._unmet:
+            while self._unmet and self._failures_in_a_row < _MOST_FAILURES_IN_A_ROW:
                 await self._look_back()
                 await self._load_all()
             await self._publish()
