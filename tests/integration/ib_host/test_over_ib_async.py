@@ -14,7 +14,15 @@ PARTS = {
         "tests/unit/ib_host/test_gateway_connection.py",
         "tests/integration/ib_host/test_library_on_other_pythons.py",
     ],
-    "host": ["tests/contract/ib_host", "tests/integration/ib_host/test_gateway_faults.py"],
+    "host": [
+        "tests/contract/ib_host/test_ib_host_service.py",
+        "tests/contract/ib_host/test_gateway_state.py",
+        "tests/contract/ib_host/test_gateway_diagnosis.py",
+        "tests/integration/ib_host/test_connection_watch.py",
+        "tests/integration/ib_host/test_gateway_faults.py",
+        "tests/integration/ib_host/test_gateway_requests.py",
+        "tests/integration/ib_host/test_request_outcomes.py",
+    ],
     "gateway": [
         "tests/integration/replay/test_replay_connecting.py",
         "tests/integration/replay/test_replay_requests.py",
