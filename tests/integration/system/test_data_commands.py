@@ -14,6 +14,7 @@ from ktrdr.ib.v1.ib_pb2 import Finding
 from ktrdr_client import Client
 from ktrdr_client.cli.main import main
 
+from examples.keep_up_to_date import main as keep_up_to_date
 from tests.support.running_system import RunningSystem
 
 pytestmark = pytest.mark.xdist_group("system-data")
@@ -203,3 +204,15 @@ def test_the_gateway_and_everything_else_are_diagnosed(ktrdr: Run, system: Runni
     unknown = ktrdr("doctor", "ib", "NOSUCH")
     assert unknown.code == 1
     assert "✗ PROBLEM" in unknown.out
+
+
+def test_the_example_keeps_symbols_up_to_date(
+    system: RunningSystem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(tmp_path / "bars"), "2h", "AAPL", "EUR.USD", "--server", system.operations.address]
+    keep_up_to_date(words)
+    assert ": 0 bars" not in capsys.readouterr().out
+    keep_up_to_date(words)
+    again = capsys.readouterr().out.splitlines()
+    assert [", 0 new, " in line and line.endswith("REPLAY") for line in again] == [True, True]
+    assert pq.read_table(tmp_path / "bars" / "EUR.USD_2h.parquet").num_rows > 10
