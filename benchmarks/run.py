@@ -28,6 +28,7 @@ BENCHMARKS = (
     "watch_staleness",
     "features",
     "stream_bars",
+    "verdicts",
 )
 
 
