@@ -34,8 +34,8 @@ async def dataset_to_itself(
     lock = FolderLock(folder / _NAME, owner=f"load {session}")
     try:
         waited = False
-        while not await in_thread(_taken, lock, folder):
-            told(f"another load works at {title}; going on when it is over")
+        while owner := await in_thread(_owner_or_taken, lock, folder):
+            told(f"{title} is loaded by {owner}; going on when it is over")
             waited = True
             await clock.sleep(_LOOK_SECONDS)
         if waited:
@@ -45,10 +45,11 @@ async def dataset_to_itself(
         lock.release()
 
 
-def _taken(lock: FolderLock, folder: Path) -> bool:
+def _owner_or_taken(lock: FolderLock, folder: Path) -> str:
+    """Take the lock and return nothing, or return who has it: "load 4kq (pid 4711 on box-7, since …)"."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire()
-    except FolderInUseError:
-        return False
-    return True
+    except FolderInUseError as error:
+        return error.owner
+    return ""
