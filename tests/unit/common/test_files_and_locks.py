@@ -47,7 +47,9 @@ def test_a_write_that_fails_leaves_the_old_content_and_no_remains(
 def test_a_lock_excludes_a_second_owner_in_the_same_process(tmp_path: Path) -> None:
     path = tmp_path / "host.lock"
     with FolderLock(path, owner="training-host gpu-1"):
-        with pytest.raises(FolderInUseError, match=r"is in use by training-host gpu-1 \(pid \d+ on \S+, since .*--home"):
+        with pytest.raises(
+            FolderInUseError, match=r"is in use by training-host gpu-1 \(pid \d+ on \S+, since .*--home"
+        ):
             FolderLock(path).acquire()
         path.read_bytes()
         with pytest.raises(FolderInUseError):
