@@ -136,11 +136,11 @@ class Session:
         except ConnectionError:
             _LOG.info("client_lost", client_id=self.client_id)
         finally:
+            self.head_timestamps.clear()
+            if self.client_id is not None:
+                self._around.clients.leave(self.client_id)
             await self._background.cancel_all()
             await self.queries.cancel_all()
-            if self.client_id is not None:
-                self.head_timestamps.clear()
-                self._around.clients.leave(self.client_id)
             await self.connection.close()
 
     def refuse(self, request_id: int, refusal: RequestRefused) -> None:

@@ -61,22 +61,6 @@ def test_a_wrong_file_is_told_with_its_line_and_what_to_do(start: Start, tmp_pat
     )
 
 
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--fault", "nonsense"], "replay-gateway: fault: there is no fault 'nonsense': use one of abort,"),
-        (
-            ["--journal", "/nowhere/journal"],
-            "replay-gateway: journal = /nowhere/journal can't be written: No such file",
-        ),
-    ],
-)
-def test_other_wrong_settings_are_told_in_a_line(start: Start, flags: list[str], complaint: str) -> None:
-    _, line = (process := start("--port", "0", *flags)).communicate(timeout=20)
-    assert (process.returncode, line.count("\n")) == (2, 1)
-    assert line.startswith(complaint)
-
-
 def test_help_has_only_what_counts_here(start: Start) -> None:
     text, _ = start("--help").communicate(timeout=20)
     for flag in ("--data", "--faults", "--fault", "--pacing", "--pacing-scale", "--speed", "--journal", "--port"):

@@ -107,3 +107,15 @@ async def test_a_currency_has_a_head_timestamp_for_quotes_only(served: ReplaySer
     head = await client.ib.reqHeadTimeStampAsync(EURO, "MIDPOINT", useRTH=False, formatDate=2)
     assert head == datetime(2024, 3, 10, 21, 15, tzinfo=UTC)
     assert await client.ib.reqHeadTimeStampAsync(EURO, "TRADES", useRTH=False, formatDate=2) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("ES", [("ES", "FUT")]), ("eur", [("EUR", "CASH")]), ("E-mini", [("ES", "FUT")]), ("INDEX", [("SPX", "IND")])],
+)
+async def test_instruments_of_all_kinds_are_found_by_a_search(
+    served: ReplayServer, connect: Connect, pattern: str, found: list[tuple[str, str]]
+) -> None:
+    client = await connect(served)
+    samples = await client.ib.reqMatchingSymbolsAsync(pattern)
+    assert [(sample.contract.symbol, sample.contract.secType) for sample in samples] == found

@@ -68,27 +68,10 @@ def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
     assert complaint.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--now", "yesterday"], "replay-gateway: now = yesterday (from --now):"),
-        (["--latency-ms", "-1"], "replay-gateway: latency_ms = -1 (from --latency-ms):"),
-        (["--server-version", "179"], "replay-gateway: server_version = 179 (from --server-version):"),
-        (["--data", "generated:A?days=0"], "replay-gateway: data = generated:A?days=0 does not say what to generate:"),
-        (["--data", "/nowhere.csv"], "replay-gateway: data = /nowhere.csv can't be read: No such file or directory."),
-        (
-            ["--faults", "/nowhere.toml"],
-            "replay-gateway: faults = /nowhere.toml can't be read: No such file or directory.",
-        ),
-        (["--bind", "0.0.0.0"], "replay-gateway: bind = 0.0.0.0"),
-    ],
-)
-def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(
-    start: Start, flags: list[str], complaint: str
-) -> None:
-    _, line = (process := start("--port", "0", *flags)).communicate(timeout=20)
+def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(start: Start) -> None:
+    _, line = (process := start("--port", "0", "--latency-ms", "-1")).communicate(timeout=20)
     assert process.returncode == 2
-    assert line.startswith(complaint)
+    assert line.startswith("replay-gateway: latency_ms = -1 (from --latency-ms):")
     assert line.count("\n") == 1
 
 

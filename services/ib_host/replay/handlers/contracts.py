@@ -1,6 +1,7 @@
 """Finding contracts."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from services.ib_host.replay.contract_query import ContractQuery
@@ -58,18 +59,21 @@ class ContractDetails:
 
 
 class MatchingSymbols:
-    """Finds stocks by the beginning of their symbol or of a word of their name."""
+    """Finds instruments by the beginning of their symbol or of a word of their name.
+
+    A future is found once for all its contracts.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def handle(self, session: Session, fields: FieldReader) -> None:
-        """Answer with message 79, at most 16 stocks; those whose symbol fits come first."""
+        """Answer with message 79, at most 16 instruments; those whose symbol fits come first."""
         request_id = fields.read_request_id()
         pattern = fields.text().strip().upper()
         found = sorted(
             (
-                instrument
+                replace(instrument, security_type="FUT") if instrument.security_type == "CONTFUT" else instrument
                 for instrument in self._gateway.instruments.values()
                 if instrument.expiry is None and _matches(instrument, pattern)
             ),
@@ -79,7 +83,9 @@ class MatchingSymbols:
 
 
 def _matches(instrument: Instrument, pattern: str) -> bool:
-    return bool(pattern) and any(word.startswith(pattern) for word in (instrument.symbol, *instrument.name.split()))
+    return bool(pattern) and any(
+        word.startswith(pattern) for word in (instrument.symbol, *instrument.name.upper().split())
+    )
 
 
 def _exchanges(query: ContractQuery, instrument: Instrument) -> Sequence[str]:
