@@ -7,6 +7,7 @@ from ktrdr.ib.v1.bars_pb2 import DatasetKey, Source, WhatToShow
 from services.training_host.bars.bar_size import BAR_SIZES
 
 _NAMES: Final = {size: name for name, size in BAR_SIZES.items()}
+_SOURCES: Final = {Source.SOURCE_REPLAY: "(REPLAY)", Source.SOURCE_IMPORTED: "(imported)"}
 _PREFIX: Final = "WHAT_TO_SHOW_"
 
 
@@ -19,5 +20,5 @@ def dataset_name(key: DatasetKey) -> str:
     hours = "all hours" if key.HasField("use_rth") and not key.use_rth else "RTH"
     shows = WhatToShow.Name(key.what_to_show).removeprefix(_PREFIX) if key.what_to_show else "TRADES"
     words = [key.instrument.symbol, _NAMES.get(key.bar_size, ""), shows, hours]
-    words += ["(REPLAY)"] if key.source == Source.SOURCE_REPLAY else []
+    words.append(_SOURCES.get(key.source, ""))
     return " ".join(word for word in words if word)

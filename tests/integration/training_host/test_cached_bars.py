@@ -100,6 +100,15 @@ async def test_a_damaged_entry_is_asked_for_anew_and_replaced(tmp_path: Path, se
     assert sent == [-1]
 
 
+async def test_imported_bars_are_trained_on_under_their_name(tmp_path: Path) -> None:
+    imported = bar_key(bars_pb2.BAR_SIZE_1_DAY, bars_pb2.SOURCE_IMPORTED)
+    BarStore(tmp_path).merge(imported, bars_from(FIRST, 500))
+    async with ib_host(tmp_path) as address:
+        loaded = await load(address, BarCache(tmp_path / "cache", 10**6))
+    assert (loaded.count, loaded.source) == (500, bars_pb2.SOURCE_IMPORTED)
+    assert [use.name for use in loaded.datasets] == ["AAPL 1d TRADES RTH (imported)"]
+
+
 async def test_what_is_cached_proves_nothing_while_the_ib_host_is_away(tmp_path: Path) -> None:
     BarStore(tmp_path).merge(KEY, bars_from(FIRST, 500))
     cache = BarCache(tmp_path / "cache", 10**6)
