@@ -8,10 +8,11 @@ from typing import Final
 
 from services.ib_host.sessions.weekly import Interval, Week
 
-_INTERVAL: Final = re.compile(r"(?:(\d{8}):)?(\d{2}):?(\d{2})-(?:(\d{8}):)?(\d{2}):?(\d{2})")
-_DAY_TEXT: Final = re.compile(r"(\d{8}):(.*)")
+_INTERVAL: Final = re.compile(r"(?:(\d{8}):)?(\d{2}):?(\d{2})-(?:(\d{8}):)?(\d{2}):?(\d{2})", re.ASCII)
+_DAY_TEXT: Final = re.compile(r"(\d{8}):(.*)", re.ASCII)
 _CLOSED: Final = "CLOSED"
 _MINUTES_OF_A_DAY: Final = 1440
+_FIRST_YEAR: Final = 1900
 _SUNDAY: Final = 6
 _WORKDAYS: Final = range(5)
 
@@ -90,7 +91,10 @@ def _minutes(hours: str, minutes: str) -> int:
 
 
 def _date(text: str) -> date:
-    return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 -- a day at the exchange has no zone
+    day = datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 -- a day at the exchange has no zone
+    if day.year < _FIRST_YEAR:
+        raise _unreadable(text)
+    return day
 
 
 def _unreadable(text: str) -> ValueError:

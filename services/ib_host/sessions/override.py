@@ -49,12 +49,12 @@ class OverrideCalendar:
     def sessions(self, start: datetime, end: datetime) -> Sequence[Session]:
         """Return the sessions that touch [start, end)."""
         below = self._kept(self._base.sessions(start, end)) if self._base else []
-        own = [
+        own = sorted(
             interval.on(day, self._zone)
             for day, hours in self._overrides.days.items()
             for interval in hours.hours
             if not self._is_closed(day)
-        ]
+        )
         return sorted({*below, *touching(own, start, end)})
 
     def extra(self, start: datetime, end: datetime) -> Sequence[Session]:

@@ -16,6 +16,8 @@ _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturda
 _STRETCH: Final = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _HEADER: Final = re.compile(r"\s*\[+\s*([\w-]+)\s*\]+\s*(#.*)?")
 _MINUTES_OF_A_DAY: Final = 1440
+_FIRST_YEAR: Final = 1800
+_LAST_YEAR: Final = 2199
 _KEYS: Final = {
     "": {"zone", "closed", "session", "week", "week_all_hours"},
     "closed": {"first", "last", "reason"},
@@ -158,6 +160,8 @@ class _Reader:
         value = table.get(key)
         if not isinstance(value, date) or isinstance(value, datetime):
             raise self._fault(table_name, number, key, f"{key} has to be a date without quotes, such as 2024-07-03")
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise self._fault(table_name, number, key, f"{value} is not between {_FIRST_YEAR} and {_LAST_YEAR}")
         return value
 
     def _hours(self, table_name: str, number: int, table: Mapping[str, Any], key: str) -> Sequence[Interval]:

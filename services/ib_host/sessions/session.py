@@ -1,5 +1,6 @@
 """Sessions, and the calendars that know them."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -91,8 +92,10 @@ class NoCalendar:
 
 
 def touching(sessions: Sequence[Session], start: datetime, end: datetime) -> Sequence[Session]:
-    """Return those of some sessions that touch [start, end)."""
-    return [session for session in sessions if session.start < end and session.end > start]
+    """Return those of some sessions, ascending by start and by end, that touch [start, end)."""
+    low = bisect_right(sessions, start, key=lambda session: session.end)
+    high = bisect_left(sessions, end, key=lambda session: session.start)
+    return sessions[low:high]
 
 
 def without(sessions: Sequence[Session], taken: Sequence[Session]) -> Sequence[Session]:

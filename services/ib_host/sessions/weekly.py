@@ -24,7 +24,9 @@ class Interval(NamedTuple):
 
     def on(self, day: date, zone: ZoneInfo) -> Session:
         """Return the session of a day: UTC instants, whatever summer time says on it."""
-        return Session(_at(day, self.start, zone), _at(day, self.end, zone), day)
+        start = _at(day, self.start, zone)
+        # Times that summer time skips come after those that follow them.
+        return Session(start, max(start, _at(day, self.end, zone)), day)
 
 
 Week = Mapping[int, Sequence[Interval]]

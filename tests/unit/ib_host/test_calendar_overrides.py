@@ -121,6 +121,7 @@ def test_a_file_of_a_symbol_counts_before_that_of_its_exchange(tmp_path: Path) -
             "line 5: 2012-12-26 is there twice",
         ),
         ("[[session]]\ndate = 2012-12-26", "line 1: needs hours"),
+        ("[[closed]]\nfirst = 0001-01-01", "line 2: 0001-01-01 is not between 1800 and 2199"),
         ("[closed]\nfirst = 2012-12-26", "line 1: is no list of tables; begin each with [[closed]]"),
         ("week = 5", "line 1: is no table; begin it with [week]"),
         ("[week]\nmoonday = ['09:30-16:00']", "line 2: 'moonday' is not known here"),

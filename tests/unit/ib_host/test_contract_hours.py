@@ -1,9 +1,13 @@
 """Hours in the gateway's notations, the weeks that they are samples of, and the zones that they are told in."""
 
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ktrdr.ib.v1 import bars_pb2
 
 from services.ib_host.sessions.hours_text import parse_hours, weekly_pattern
@@ -61,6 +65,17 @@ def test_other_notations_are_refused(text: str) -> None:
         parse_hours(text)
 
 
+@settings(deadline=None)
+@given(st.text("0123456789:-,;CLOSED ", max_size=60) | st.from_regex(r"[0-9]{8}:[0-9]{4}-([0-9]{8}:)?[0-9]{4}"))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        for day, intervals in parse_hours(text).items():
+            assert list(intervals) == sorted(intervals)
+            for interval in intervals:
+                session = interval.on(day, ZoneInfo("America/New_York"))
+                assert session.start <= session.end
+
+
 def test_a_holiday_and_days_that_were_not_told_get_the_usual_hours() -> None:
     # From a Thursday to a Tuesday, with a Monday without trading.
     days = parse_hours(
@@ -98,6 +113,11 @@ def test_zones(name: str, zone: str) -> None:
 def test_the_zone_of_new_york_has_summer_time_by_its_old_names_too() -> None:
     for name in ("EST", "EST5EDT"):
         assert datetime(2013, 7, 1, tzinfo=zone_of(name)).utcoffset() == timedelta(hours=-4)
+
+
+def test_times_that_summer_time_skips() -> None:
+    night = Interval(2 * 60 + 30, 3 * 60).on(date(2013, 3, 10), ZoneInfo("America/New_York"))
+    assert night.start == night.end
 
 
 @pytest.mark.parametrize("name", ["", "Middle/Earth", "../etc", "a" * 300])
