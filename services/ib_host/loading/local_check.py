@@ -1,7 +1,5 @@
 """Loads that ask nothing of the gateway: what is stored is checked."""
 
-from datetime import datetime
-
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.clock import Clock
@@ -36,8 +34,7 @@ def check_stored(
         bar_size=spec.bar_size,
     )
     chosen = choose(key, store.find(key.instrument), start=wish.start, end=wish.end, now=clock.now())
-    start: datetime | None = wish.start
-    whole = Span(start, wish.end) if start is not None and wish.end is not None else None
+    whole = Span(wish.start, wish.end) if wish.start is not None and wish.end is not None else None
     return instrument_load(described, chosen.key, (), whole=whole, start=wish.start, end=wish.end)
 
 
@@ -46,5 +43,8 @@ def _as_stored(description: bars_pb2.Instrument) -> bars_pb2.Instrument:
     full = with_defaults(description)
     wanted = bars_pb2.Instrument()
     wanted.CopyFrom(description)
-    wanted.symbol, wanted.currency = full.symbol, full.currency if description.currency else ""
+    wanted.symbol = full.symbol
+    wanted.local_symbol, wanted.last_trade_date = full.local_symbol, full.last_trade_date
+    is_pair = full.symbol != description.symbol.strip().upper()
+    wanted.currency = full.currency if description.currency or is_pair else ""
     return wanted

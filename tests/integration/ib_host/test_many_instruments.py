@@ -91,6 +91,9 @@ async def test_every_kind_is_found_and_loaded_with_its_hours(
         load = result_of(session).loads[0]
         rows = source_rows(gateway, name, size=IntradaySize(3600), what=what)
         known = gateway.history.instruments[name]
+        local = one(instrument, what_to_show=show)
+        local.mode = Mode.MODE_LOCAL
+        assert result_of(await host.load(local)).loads[0].dataset == load.dataset
     assert stored_rows(tmp_path, load.dataset.key) == [row for row in rows if row[0] <= _last(load)]  # type: ignore[operator]  # a time
     assert load.range_rows > 60
     found = load.dataset.key.instrument
