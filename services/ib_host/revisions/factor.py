@@ -18,6 +18,7 @@ _CENTS: Final = 2
 _TELLING_PRICES: Final = 4
 _LARGEST_PLAIN: Final = 20
 _LARGEST_RATIO: Final = 1000
+_CUSTOMARY_PARTS: Final = (1, 2, 3, 4, 5, 10, 20)
 
 
 class Factor(NamedTuple):
@@ -40,8 +41,16 @@ class Factor(NamedTuple):
     def plain(self) -> Fraction | None:
         """The ratio of two small whole numbers among them, as splits have it: 1/2, 10, 20/21. None: there is none.
 
-        One of the numbers is at most 20, the other at most 1000.
+        One of the numbers is at most 20, the other at most 1000. Where rounding leaves several, the customary one
+        counts: whole shares for one, then parts of up to a fifth, then steps of 10 and 5 %, as stock dividends have.
         """
+        if self.high < 1.0:
+            inverse = Factor(1.0 / self.high, 1.0 / self.low).plain
+            return 1 / inverse if inverse is not None else None
+        for parts in _CUSTOMARY_PARTS:
+            found = Fraction(round((self.low + self.high) / 2 * parts), parts)
+            if self.low <= found <= self.high and found.numerator <= _LARGEST_RATIO:
+                return found
         found = _simplest(Fraction(self.low), Fraction(self.high))
         small, large = sorted((found.numerator, found.denominator))
         return found if small <= _LARGEST_PLAIN and large <= _LARGEST_RATIO else None

@@ -14,6 +14,7 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.common.timestamps import to_datetime, to_timestamp
 from services.ib_host.revisions.compare import compare
+from services.ib_host.revisions.factor import Factor
 from services.ib_host.revisions.log import NAME, RevisionLog
 from services.ib_host.store.columns import SCHEMA
 from tests.support.recorded_bars import recorded_bars
@@ -117,6 +118,27 @@ def test_a_split_of_real_bars_is_found_though_prices_are_rounded(shares: float, 
     assert revision is not None
     assert revision.kind == SPLIT
     assert revision.price_ratio == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "plain"),
+    [
+        (0.49, 0.51, "1/2"),
+        (1.04, 1.06, "21/20"),
+        (0.945, 0.96, "20/21"),
+        (0.66, 0.67, "2/3"),
+        (0.0999, 0.1001, "1/10"),
+        (9.9, 10.3, "10"),
+        (1.39, 1.41, "7/5"),
+        (0.14284, 0.14287, "1/7"),
+        (1.0830, 1.0836, "13/12"),
+        (0.99119, 0.99121, None),
+        (1.23456, 1.23457, None),
+    ],
+)
+def test_the_customary_ratio_counts_where_rounding_leaves_several(low: float, high: float, plain: str | None) -> None:
+    assert Factor(low, high).plain == (Fraction(plain) if plain else None)
+    assert low <= Factor(low, high).value <= high
 
 
 def test_the_words_name_the_split() -> None:
