@@ -119,6 +119,25 @@ async def test_permission_goes_by_the_exchange_where_a_stock_is_listed(connect: 
         assert await closes(client, library.Contract(conId=apple.con_id, exchange="SMART")) == []
 
 
+@pytest.mark.parametrize("code", [354, 10089, 10090, 10186, 10189])
+async def test_a_missing_subscription_has_other_codes_too(connect: Connect, code: int) -> None:
+    async with gateway_with(fault("permission_live", code=code, exchange=None)) as gateway:
+        client = await connect(gateway)
+        assert await closes(client) == []
+        assert [refused for refused, _ in client.refusals] == [code]
+
+
+async def test_a_lost_link_may_be_told_with_2110(connect: Connect) -> None:
+    clock = FakeClock()
+    async with gateway_with(fault("connectivity_2110", seconds=60), clock=clock) as gateway:
+        client = await connect(gateway)
+        asking = asyncio.create_task(client.bars(APPLE, "5 D", end=WEEK))
+        await eventually(lambda: (-1, 2110) in [error[:2] for error in client.errors])
+        clock.advance(60)
+        assert len(await asking) == 5
+        assert [code for _, code, _ in client.errors[-2:]] == [2110, 1102]
+
+
 async def test_a_split_that_becomes_known_changes_all_bars_before_it(connect: Connect) -> None:
     async with gateway_with(fault("split", ratio="3/2", day=date(2012, 1, 12))) as gateway:
         client = await connect(gateway)
