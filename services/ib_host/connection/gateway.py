@@ -11,19 +11,19 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.common.clock import Clock
 from services.ib_host.connection.address import GatewayAddress
+from services.ib_host.connection.attempts import Attempts
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.client_ids import ClientIds
 from services.ib_host.connection.library import LibrarySession
-from services.ib_host.connection.life import CannotConnectError, ConnectionLife
+from services.ib_host.connection.life import ConnectionLife
 from services.ib_host.connection.notices import Link
 from services.ib_host.connection.picture import ClockReading, GatewayPicture
+from services.ib_host.connection.refusals import CannotConnectError
 from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.resets.texts import login_text, reset_text
 
 _LOG = structlog.get_logger(__name__)
 _COUNTDOWN_SECONDS: Final = 1.0
-_STEADY_SECONDS: Final = 30.0
-"""A connection that lasted less is a failed try, too: a gateway that closes each at once is not asked each second."""
 _WHOLE_SECONDS: Final = timedelta(seconds=0.5)
 """A gateway tells its time in whole seconds, half a second less than it is on average."""
 
@@ -57,16 +57,11 @@ class GatewayConnection:
         self._client_id = client_id
         self._open_requests = open_requests
         self._clock = clock
-        self._backoff = backoff
+        self._attempts = Attempts(backoff, clock)
         self._connect_timeout_seconds = connect_timeout_seconds
         self._life: ConnectionLife | None = None
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
-        self._failures = 0
-        self._tries = 0
-        self._problem = ""
-        self._client_ids_taken = False
-        self._retry_at: float | None = None
         self._connected_at: float | None = None
         self._source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
         self._clock_reading: ClockReading | None = None
@@ -120,13 +115,13 @@ class GatewayConnection:
             client_id=self._client_id,
             first_client_id=self._client_ids.first,
             farms=life.farms if life else (),
-            failures=self._failures,
-            retry_in=None if self._retry_at is None else timedelta(seconds=max(0.0, self._retry_at - now)),
-            problem=self._problem,
+            failures=self._attempts.failures,
+            retry_in=self._attempts.retry_in,
+            problem=self._attempts.problem,
             clock=self._clock_reading,
             open_requests=len(self._open_requests),
             connected_for=None if self._connected_at is None else timedelta(seconds=now - self._connected_at),
-            client_ids_taken=self._client_ids_taken,
+            client_ids_taken=self._attempts.client_ids_taken,
             english=life.english if life else None,
             foreign_text=life.foreign_text if life else "",
             undecodable=life.undecodable_messages if life else 0,
@@ -173,36 +168,32 @@ class GatewayConnection:
     async def _keep_connected(self) -> None:
         try:
             while True:
-                self._problem = await self._live_once()
-                self._failures += 1
-                self._tries += 1
-                delay = self._backoff.delay_seconds(self._tries)
-                self._retry_at = self._clock.monotonic() + delay
+                await self._live_once()
+                delay = self._attempts.begin_pause()
                 self._announce()
-                _LOG.warning("gateway_away", gateway=self.address, problem=self._problem, retry_seconds=round(delay, 1))
+                problem = self._attempts.problem
+                _LOG.warning("gateway_away", gateway=self.address, problem=problem, retry_seconds=round(delay, 1))
                 await self._clock.sleep(delay)
-                self._retry_at = None
+                self._attempts.end_pause()
         finally:
             self._down("The host is stopping.")
 
-    async def _live_once(self) -> str:
-        """Connect, stay connected, and return why it ended."""
+    async def _live_once(self) -> None:
+        """Connect, and stay connected until that ends."""
         try:
             life = await self._connect()
         except CannotConnectError as error:
-            self._client_ids_taken = error.client_id_taken
-            return str(error)
-        self._client_ids_taken = False
-        self._connected_at = self._clock.monotonic()
-        self._source, self._failures, self._problem = life.source, 0, ""
+            self._attempts.failed(str(error), client_ids_taken=error.client_id_taken)
+            return
+        began = self._connected_at = self._clock.monotonic()
+        self._source = life.source
+        self._attempts.succeeded()
         self._announce()
         _LOG.info("gateway_connected", gateway=self.address, source=bars_pb2.Source.Name(life.source))
-        began = self._clock.monotonic()
         problem = await life.wait_until_lost()
-        if self._clock.monotonic() - began >= _STEADY_SECONDS:
-            self._tries = 0
+        self._attempts.lasted(self._clock.monotonic() - began)
+        self._attempts.failed(problem)
         self._down(problem)
-        return problem
 
     async def _connect(self) -> ConnectionLife:
         for client_id in self._client_ids.candidates():

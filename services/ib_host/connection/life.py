@@ -1,7 +1,6 @@
 """One life of the connection: from a try to connect until it is lost."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.library import LibrarySession
 from services.ib_host.connection.notices import Farm, Link, end_told, farm_told, link_told
 from services.ib_host.connection.picture import source_of
+from services.ib_host.connection.refusals import explained, refused
 from services.ib_host.requests.failures import FailureKind, printable
 from services.ib_host.requests.language import is_english
 from services.ib_host.requests.open_requests import OpenRequests
@@ -22,14 +22,6 @@ CLIENT_ID_TAKEN: Final = 326
 _NO_REQUEST: Final = -1
 _REQUESTS_LOST: Final = 1101
 _NEEDED_FARMS: Final = frozenset({"history", "contracts"})
-
-
-class CannotConnectError(Exception):
-    """A try failed: the message says why, and what to do."""
-
-    def __init__(self, message: str, *, client_id_taken: bool = False) -> None:
-        super().__init__(message)
-        self.client_id_taken = client_id_taken
 
 
 class ConnectionLife:
@@ -80,9 +72,9 @@ class ConnectionLife:
         connecting = loop.create_task(
             self._session.connect(self._address.host, self._address.port, client_id, timeout_seconds=timeout_seconds)
         )
-        refused = loop.create_task(self._ended.wait())  # the library itself would only wait for its timeout
+        ended = loop.create_task(self._ended.wait())  # the library itself would only wait for its timeout
         try:
-            await asyncio.wait({connecting, refused}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
             self._check(connecting, client_id, timeout_seconds)
         except BaseException:
             self._ended.set()
@@ -94,8 +86,8 @@ class ConnectionLife:
                 connecting.exception()  # looked at: otherwise asyncio reports it as forgotten
             raise
         finally:
-            refused.cancel()
-            await asyncio.wait({refused})
+            ended.cancel()
+            await asyncio.wait({ended})
         self.source = source_of(self._session.accounts)
         self.link = Link.UP if self.link is Link.CONNECTING else self.link
 
@@ -182,28 +174,14 @@ class ConnectionLife:
 
     def _check(self, connecting: "asyncio.Task[None]", client_id: int, timeout_seconds: float) -> None:
         if not connecting.done():
-            raise CannotConnectError(self._refusal(client_id), client_id_taken=self._client_id_taken)
+            raise refused(self._address, client_id, client_id_taken=self._client_id_taken)
         try:
             connecting.result()
-        except ConnectionRefusedError as error:
-            message = (
-                f"Nothing listens at {self._address}. Start IB Gateway or TWS with its API enabled, or correct "
-                "--gateway."
-            )
-            raise CannotConnectError(message) from error
-        except socket.gaierror as error:
-            message = f"The host name in {self._address} is not known. Correct --gateway."
-            raise CannotConnectError(message) from error
-        except TimeoutError as error:
-            message = (
-                f"The gateway at {self._address} did not complete the handshake; {timeout_seconds:g} s were given to "
-                "each step. Log in there, and allow this machine in its API settings."
-            )
-            raise CannotConnectError(message, client_id_taken=self._client_id_taken) from error
-        except (OSError, ConnectionError) as error:
-            raise CannotConnectError(self._refusal(client_id), client_id_taken=self._client_id_taken) from error
-
-    def _refusal(self, client_id: int) -> str:
-        if self._client_id_taken:
-            return f"Client id {client_id} is in use at {self._address}. Choose another with --client-id."
-        return f"The gateway at {self._address} closed the connection during the handshake. See its API settings."
+        except OSError as error:
+            raise explained(
+                error,
+                self._address,
+                client_id,
+                timeout_seconds=timeout_seconds,
+                client_id_taken=self._client_id_taken,
+            ) from error
