@@ -146,7 +146,7 @@ def _adapted(name: str, case: Case) -> dict[str, object]:
     if name in {"nightly_reset_at", "restarts_every_minute"}:
         return {"begin": _SOON_SECONDS}
     if name == "mute":
-        return {"on": "positions"}  # of those that the host sends when it connects
+        return {"on": "current_time", "times": 1}  # all that the host asks by itself when it has connected
     if name == "correction":
         # A correction is noticed where an answer reaches over bars that are stored.
         first, last = SCENES[case.scene].stored

@@ -17,9 +17,6 @@ _INVALID_REQUEST: Final = 321
 _LENGTH_BYTES: Final = 4
 _LONGEST_MESSAGE: Final = 0xFFFFFF
 """IB's own clients take no longer one."""
-_STARTUP: Final = {"fetchFields": LIBRARY.StartupFetchNONE} if IS_IB_ASYNC else {}
-"""What is asked for while connecting: with ib_async positions only, with ib_insync executions and the account's values,
-too. Nobody needs them, and each is one more that a gateway may fail to answer."""
 
 
 class LibraryEvents(Protocol):
@@ -58,22 +55,25 @@ class LibrarySession:
         self._is_out_of_step = False
 
     async def connect(self, host: str, port: int, client_id: int, *, timeout_seconds: float) -> None:
-        """Connect, readonly: orders are neither read nor sent.
+        """Connect, without what the library would ask for then: positions, executions, the values of accounts.
+
+        Nobody needs them, and a gateway that does not answer one of them would seem to be none.
 
         Args:
             host: name or address.
             port: of the gateway's API.
             client_id: number that no other client of the gateway uses.
-            timeout_seconds: for each of the four stages.
+            timeout_seconds: for the socket, and for the handshake.
 
         Raises:
             OSError: nobody listens, or the connection broke.
-            TimeoutError: a stage had no answer; also what the library makes of a refusal.
+            TimeoutError: the handshake had no answer; also what the library makes of a refusal.
         """
         if not IS_IB_ASYNC:
             # ib_insync asks the policy for its loop, and some ways to run a loop don't tell the policy.
             asyncio.set_event_loop(asyncio.get_running_loop())
-        await self._ib.connectAsync(host, port, client_id, timeout_seconds, readonly=True, **_STARTUP)
+        self._ib.wrapper.clientId = client_id
+        await self._ib.client.connectAsync(host, port, client_id, timeout_seconds)
 
     def disconnect(self) -> None:
         """Close the connection; nothing is told about that."""
