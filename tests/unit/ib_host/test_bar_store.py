@@ -171,7 +171,7 @@ def test_odd_symbols_stay_within_the_store(tmp_path: Path, symbol: str) -> None:
     assert BarStore(tmp_path).list_all().datasets[0].key.instrument.symbol == symbol
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20), st.integers(1, 5)), min_size=1, max_size=8))
 def test_whatever_is_merged_in_whatever_order_every_bar_has_its_newest_value(
     tmp_path_factory: pytest.TempPathFactory, loads: list[tuple[int, int, int]]
