@@ -95,7 +95,7 @@ def test_what_was_asked_before_the_ledger_was_kept_counts_as_not_loaded(tmp_path
     assert not verdict.complete
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.sets(st.integers(1, 3268), min_size=1, max_size=40))
 def test_exactly_the_gaps_that_were_made_are_found(tmp_path_factory: pytest.TempPathFactory, places: set[int]) -> None:
     times = [bar.time for bar in recorded_bars("AAPL")]
