@@ -148,6 +148,7 @@ def test_hardly_more_requests_than_the_table_needs(
         assert abs(len(chunks) - estimate) <= 1 + 0.1 * estimate
 
 
+@settings(deadline=None)
 @given(sizes, st.lists(st.tuples(st.integers(0, 4000), st.sampled_from([0.5, 30.0])), max_size=20))
 def test_the_same_answers_make_the_same_chunks(
     size: bars_pb2.BarSize.ValueType, answers: list[tuple[int, float]]
@@ -165,6 +166,7 @@ def test_the_same_answers_make_the_same_chunks(
     assert cut() == cut()
 
 
+@settings(deadline=None)
 @given(sizes, kinds, st.booleans())
 def test_no_answer_has_more_than_2500_bars_even_if_every_bar_is_there(
     size: bars_pb2.BarSize.ValueType,
@@ -300,6 +302,7 @@ def test_a_week_in_which_the_clocks_go_forward_is_long_enough() -> None:
     assert str(covering(7 * DAY, bar)) == "2 W"
 
 
+@settings(deadline=None)
 @given(sizes, st.timedeltas(timedelta(seconds=1), 4000 * DAY))
 def test_durations_are_rounded_up(size: bars_pb2.BarSize.ValueType, stretch: timedelta) -> None:
     assert covering(stretch, BAR_LENGTHS[size]).surely_covers >= stretch
