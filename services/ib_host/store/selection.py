@@ -26,14 +26,24 @@ def matches(wanted: bars_pb2.DatasetKey, stored: bars_pb2.DatasetKey) -> bool:
         (instrument.local_symbol, stored.instrument.local_symbol),
         (instrument.last_trade_date, stored.instrument.last_trade_date[: len(instrument.last_trade_date)]),
     )
-    symbols = {"", stored.instrument.symbol.upper(), stored.instrument.local_symbol.upper()}
+    is_forex = stored.instrument.security_type == bars_pb2.SECURITY_TYPE_FOREX
+    # Nobody trades at the prices of a currency pair that IB has.
+    usual = bars_pb2.WHAT_TO_SHOW_MIDPOINT if is_forex else bars_pb2.WHAT_TO_SHOW_TRADES
     return (
-        instrument.symbol.upper() in symbols
+        instrument.symbol.upper() in _names(stored.instrument)
         and all(not asked or asked == has for asked, has in pairs)
-        and (wanted.what_to_show or bars_pb2.WHAT_TO_SHOW_TRADES) == stored.what_to_show
+        and (wanted.what_to_show or usual) == stored.what_to_show
         and (wanted.use_rth if wanted.HasField("use_rth") else True) == stored.use_rth
         and wanted.bar_size == stored.bar_size
     )
+
+
+def _names(stored: bars_pb2.Instrument) -> set[str]:
+    """Return the symbols by which a stored instrument is meant; a currency pair also by both of its currencies."""
+    names = {"", stored.symbol.upper(), stored.local_symbol.upper()}
+    if stored.security_type == bars_pb2.SECURITY_TYPE_FOREX:
+        names |= {f"{stored.symbol}.{stored.currency}".upper(), f"{stored.symbol}{stored.currency}".upper()}
+    return names
 
 
 def choose(

@@ -464,3 +464,18 @@ def test_a_damaged_dataset_of_another_length_is_not_what_is_missing(tmp_path: Pa
         with pytest.raises(ServiceError) as error:
             choose(wanted, store.find(wanted.instrument), start=None, end=None, now=NOW)
         assert reason_of(error) == reason
+
+
+@pytest.mark.parametrize("symbol", ["EUR.USD", "eurusd", "EUR"])
+def test_a_currency_pair_is_meant_by_its_currencies_and_by_its_midpoint(tmp_path: Path, symbol: str) -> None:
+    store = BarStore(tmp_path)
+    pair = bars_pb2.Instrument(
+        symbol="EUR", currency="USD", contract_id=12087792, security_type=bars_pb2.SECURITY_TYPE_FOREX
+    )
+    store.merge(daily_key(instrument=pair, what_to_show=bars_pb2.WHAT_TO_SHOW_MIDPOINT), days(0, 2))
+    store.merge(daily_key(instrument=pair, what_to_show=bars_pb2.WHAT_TO_SHOW_BID), days(0, 1))
+    wanted = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol=symbol), bar_size=bars_pb2.BAR_SIZE_1_DAY)
+    found = store.find(wanted.instrument)
+    assert choose(wanted, found, start=None, end=None, now=NOW).rows == 2
+    wanted.what_to_show = bars_pb2.WHAT_TO_SHOW_BID
+    assert choose(wanted, found, start=None, end=None, now=NOW).rows == 1
