@@ -37,7 +37,8 @@ _ADVICE: Final = {
     FailureKind.COMPETING_SESSION: "Log out where the account is logged in too: IB mobile, Client Portal, other TWS.",
     FailureKind.PACING: "Let no other program ask for history with this account, and wait ten minutes.",
     FailureKind.UNKNOWN_INSTRUMENT: "Look for it with: ktrdr data find {name}",
-    FailureKind.AMBIGUOUS_INSTRUMENT: "Say more: --type, --exchange, --primary-exchange, --currency, --contract-id.",
+    FailureKind.AMBIGUOUS_INSTRUMENT: "Say more: --type, --exchange, --primary-exchange, --currency, --contract-id; of a "
+    "future --local-symbol or --last-trade-date.",
     FailureKind.SERVICE_TROUBLE: "Try again in a minute; see IB's page of system status if it stays so.",
     FailureKind.REFUSED: "Correct what IB names.",
 }
@@ -114,7 +115,7 @@ class Trials:
             return _failed(CONTRACTS, f"{name} cannot be described", failure, name=name), None
         if len(found) != 1:
             named = "; ".join(difference(details.instrument) for details in found[:_MOST_NAMED])
-            text = f"{title_of(wanted)} fits {len(found)} instruments: {named}"
+            text = f"{title_of(wanted)} fits {len(found)} instruments: {named}."
             return problem(CONTRACTS, text, _ADVICE[FailureKind.AMBIGUOUS_INSTRUMENT]), None
         instrument = found[0].instrument
         return fine(CONTRACTS, f"{title_of(instrument)} is known: {difference(instrument)}."), instrument
