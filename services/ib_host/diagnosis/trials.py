@@ -37,8 +37,8 @@ _ADVICE: Final = {
     FailureKind.COMPETING_SESSION: "Log out where the account is logged in too: IB mobile, Client Portal, other TWS.",
     FailureKind.PACING: "Let no other program ask for history with this account, and wait ten minutes.",
     FailureKind.UNKNOWN_INSTRUMENT: "Look for it with: ktrdr data find {name}",
-    FailureKind.AMBIGUOUS_INSTRUMENT: "Say more: --type, --exchange, --primary-exchange, --currency, --contract-id; of a "
-    "future --local-symbol or --last-trade-date.",
+    FailureKind.AMBIGUOUS_INSTRUMENT: "Say more: --type, --exchange, --primary-exchange, --currency, --contract-id; of "
+    "a future --local-symbol or --last-trade-date.",
     FailureKind.SERVICE_TROUBLE: "Try again in a minute; see IB's page of system status if it stays so.",
     FailureKind.REFUSED: "Correct what IB names.",
 }
