@@ -24,6 +24,7 @@ def training_spec(
     overrides: Mapping[str, str] | None = None,
     bars_path: str | PathLike[str] | None = None,
     source: str | None = None,
+    what_to_show: str = "",
 ) -> TrainingSpec:
     """Return the spec of a training.
 
@@ -32,18 +33,21 @@ def training_spec(
         overrides: Dotted paths of keys to their new values as YAML: {"training.epochs": "20"}.
         bars_path: Parquet or CSV file on the training host's machine, instead of the IB host's bars.
         source: "ib", "replay" or "imported", where several are stored.
+        what_to_show: "trades", "midpoint", "bid", "ask" or "adjusted_last"; empty: midpoint for forex, else trades.
 
     Raises:
-        ValueError: The source is none of them, or was given together with a file.
+        ValueError: A word is none of them, or was given together with a file.
     """
     spec = TrainingSpec(strategy=strategy_text, overrides=dict(overrides or {}))
-    if bars_path is not None and source is not None:
-        message = "bars come either from a file or from a source, not from both"
+    if bars_path is not None and (source is not None or what_to_show):
+        message = "bars come either from a file or from the store, not from both"
         raise ValueError(message)
     if bars_path is not None:
         spec.local.CopyFrom(LocalBars(path=fspath(bars_path)))
-    elif source is not None:
-        spec.stored.CopyFrom(StoredBars(source=parse_source(source)))
+    elif source is not None or what_to_show:
+        spec.stored.CopyFrom(StoredBars(source=parse_source(source or "")))
+        if what_to_show:
+            spec.stored.what_to_show = parse_what_to_show(what_to_show)
     return spec
 
 

@@ -7,6 +7,7 @@ import typer
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.command import command
+from ktrdr_client.cli.data.flags import What
 from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation, UsageProblem
 from ktrdr_client.cli.ops_diagnose import parse_verdict_words
@@ -36,6 +37,7 @@ async def train(
     source: Annotated[
         str | None, typer.Option(metavar="ib|replay|imported", help="Which bars to take, where several are stored.")
     ] = None,
+    what: What = "",
     name: Annotated[str, typer.Option(help="Name for people.")] = "",
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Label to keep with it.")] = None,
     host: Annotated[str, typer.Option(help="Training host to run on.")] = "",
@@ -62,6 +64,7 @@ async def train(
             overrides=parse_pairs(set_ or [], "--set"),
             bars_path=None if bars is None else _host_path(bars),
             source=source,
+            what_to_show=what,
             name=name or strategy_name(text),
             labels=parse_pairs(label or [], "--label"),
             host=host,

@@ -23,6 +23,7 @@ class CreatingCalls(Connection):
         overrides: Mapping[str, str] | None = None,
         bars_path: str | PathLike[str] | None = None,
         source: str | None = None,
+        what_to_show: str = "",
         name: str = "",
         labels: Mapping[str, str] | None = None,
         host: str = "",
@@ -41,6 +42,7 @@ class CreatingCalls(Connection):
             overrides: Dotted paths of keys to their new values as YAML: {"training.epochs": "20"}.
             bars_path: Parquet or CSV file on the training host's machine, instead of the IB host's bars.
             source: "ib", "replay" or "imported", where bars of several are stored.
+            what_to_show: "trades", "midpoint", "bid", "ask" or "adjusted_last"; empty: midpoint for forex, else trades.
             name: Name for people.
             labels: Labels to keep with it.
             host: Host to run on; empty lets the service choose.
@@ -59,10 +61,12 @@ class CreatingCalls(Connection):
             InvalidArgument: The strategy breaks the format's rules; `fields` has each fault.
             FailedPrecondition: There is no host for it, none with so many GPUs, or no bars.
             AlreadyExists: The request id was used for something else.
-            ValueError: `source` is no source, a limit is none, or a word of `stop_on` names no verdict.
+            ValueError: `source` or `what_to_show` is none, a limit is none, or a word of `stop_on` names no verdict.
         """
         options = session_options(gpus=gpus, threads=threads, memory=memory, niceness=niceness, time_limit=time_limit)
-        spec = training_spec(strategy_text, overrides=overrides, bars_path=bars_path, source=source)
+        spec = training_spec(
+            strategy_text, overrides=overrides, bars_path=bars_path, source=source, what_to_show=what_to_show
+        )
         return await self.create(
             pb.CreateOperationRequest(
                 request_id=request_id or "",

@@ -219,7 +219,7 @@ prices = st.floats(min_value=-1e9, max_value=1e9, allow_nan=False)
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
 @pytest.mark.parametrize("bar_size", [BAR_SIZE_1_MINUTE, BAR_SIZE_1_DAY])
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(rows=st.dictionaries(st.integers(0, 20_000), st.tuples(*[prices] * 6), min_size=1, max_size=20))
 def test_what_is_written_is_read_again_bit_for_bit(
     rows: dict[int, tuple[float, ...]], file_format: str, bar_size: Any

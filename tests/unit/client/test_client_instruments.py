@@ -7,14 +7,16 @@ from ktrdr.ib.v1.bars_pb2 import (
     SECURITY_TYPE_INDEX,
     SECURITY_TYPE_STOCK,
     SECURITY_TYPE_UNSPECIFIED,
+    SOURCE_IMPORTED,
     WHAT_TO_SHOW_ADJUSTED_LAST,
+    WHAT_TO_SHOW_BID,
     WHAT_TO_SHOW_MIDPOINT,
     WHAT_TO_SHOW_TRADES,
     Instrument,
 )
 from ktrdr.ib.v1.ib_pb2 import DataLoadSpec
 from ktrdr_client.instruments import CURRENCIES, currency_pair, instrument_title, means, parse_instrument
-from ktrdr_client.specs import data_load_spec, dataset_key
+from ktrdr_client.specs import data_load_spec, dataset_key, training_spec
 
 
 @pytest.mark.parametrize("text", ["EUR.USD", "eurusd", "EUR/USD", " EUR.USD "])
@@ -75,6 +77,14 @@ def test_forex_has_no_trades_so_its_midpoint_is_meant() -> None:
     assert data_load_spec(["EUR.USD", "GBPUSD"], "1h", mode="full").what_to_show == WHAT_TO_SHOW_MIDPOINT
     with pytest.raises(ValueError, match="load them apart"):
         data_load_spec(["EUR.USD", "AAPL"], "1h", mode="full")
+
+
+def test_a_training_says_only_what_was_asked_for() -> None:
+    assert not training_spec("name: x").HasField("stored")
+    spec = training_spec("name: x", what_to_show="bid", source="imported")
+    assert (spec.stored.what_to_show, spec.stored.source) == (WHAT_TO_SHOW_BID, SOURCE_IMPORTED)
+    with pytest.raises(ValueError, match="not from both"):
+        training_spec("name: x", what_to_show="bid", bars_path="bars.csv")
 
 
 def test_modes_say_which_bars_and_only_a_range_needs_a_start() -> None:
