@@ -13,7 +13,7 @@ PARTS = {
         "tests/unit/ib_host/test_client_library.py",
         "tests/unit/ib_host/test_gateway_connection.py",
         "tests/integration/ib_host/test_library_conflict.py",
-        "tests/integration/ib_host/test_library_loops.py",
+        "tests/integration/ib_host/test_library_connecting.py",
         "tests/integration/ib_host/test_library_on_other_pythons.py",
     ],
     "host": [

@@ -1,4 +1,4 @@
-"""The adapter works on whatever event loop runs: of a thread, of a factory, and on one after the other."""
+"""Connecting with the adapter: on whatever event loop runs, and by the handshake alone."""
 
 import asyncio
 import threading
@@ -32,6 +32,19 @@ async def time_of_the_gateway() -> datetime:
         time: datetime = await answer
         session.disconnect()
         return time
+
+
+async def test_connecting_asks_for_nothing() -> None:
+    async with ReplayServer(ReplaySettings(port=0)) as gateway:
+        session = LibrarySession(Unconcerned())
+        await session.connect("127.0.0.1", gateway.port, 1, timeout_seconds=20)
+        assert session.ready
+        assert session.accounts == ("REPLAY1",)
+        _, answer = session.begin(key="currentTime")
+        session.send_current_time()
+        await answer
+        session.disconnect()
+        assert [frame.fields[0] for frame in gateway.journal] == ["71", "49"]
 
 
 def with_a_factory(work: Coroutine[Any, Any, datetime]) -> datetime:
