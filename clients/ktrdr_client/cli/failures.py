@@ -43,15 +43,13 @@ def explain(error: Exception, invocation: Invocation | None) -> Explanation | No
 
 def _with_retry(error: KtrdrError) -> str:
     text = "\n".join(error_text_lines(error))
-    if hint := _HINTS.get(error.reason):
-        text += f"\n  {hint}"
     if error.retry_after is not None:
         text += f"\n  try again in {duration_text(error.retry_after)}"
     return text
 
 
 def error_text_lines(error: KtrdrError) -> list[str]:
-    """Return what happened and what to do, and then each fault of a field on a line of its own."""
+    """Return what happened and what to do, then each fault of a field on a line of its own, and the flags."""
     message, faults = error.message, []
     for fault in error.fields:
         if str(fault) in message or fault.description not in message:
@@ -60,7 +58,8 @@ def error_text_lines(error: KtrdrError) -> list[str]:
     # What is left where the faults stood: "The strategy is invalid. ; . Correct what is named."
     message = re.sub(r"(?<=[.:])(?:\s*[;.,])+(?=\s|$)", "", message)
     message = re.sub(r"(?<=\S) {2,}", " ", message)  # not at the beginning of a line
-    return [message.strip(), *(f"  {fault}" for fault in faults)]
+    hint = _HINTS.get(error.reason)
+    return [message.strip(), *(f"  {fault}" for fault in faults), *([f"  {hint}"] if hint else [])]
 
 
 def _unreachable(error: KtrdrError, invocation: Invocation | None) -> str:
