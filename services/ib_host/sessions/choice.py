@@ -15,14 +15,13 @@ from services.ib_host.sessions.kept_hours import KeptHours
 from services.ib_host.sessions.kept_schedule import KeptSchedule, ScheduleCalendar
 from services.ib_host.sessions.override import OverrideCalendar
 from services.ib_host.sessions.override_file import CalendarFileError, Overrides, read_overrides
-from services.ib_host.sessions.session import NoCalendar, SessionCalendar
+from services.ib_host.sessions.session import CalendarUnavailableError, NoCalendar, SessionCalendar
 from services.ib_host.sessions.weekly import WeeklyCalendar
 from services.ib_host.sessions.zones import zone_of
 from services.ib_host.store.identity import bar_length
 
 FOLDER: Final = PurePath("data/calendars")
 """Where override files lie in a home."""
-
 
 _NEW_YORK: Final = "XNYS"
 _ANY: Final = frozenset({"", "SMART"})
@@ -41,7 +40,7 @@ def calendar_for(home: Path, folder: Path, key: bars_pb2.DatasetKey) -> SessionC
         key: complete.
 
     Returns:
-        A `NoCalendar` where an override file has a fault: its name says which.
+        A `NoCalendar` where an override file has a fault, or can't be used: its name says why.
     """
     try:
         below = _below(folder, key)
@@ -49,7 +48,7 @@ def calendar_for(home: Path, folder: Path, key: bars_pb2.DatasetKey) -> SessionC
             overrides = read_overrides(home / path, shown=path.as_posix())
             if overrides is not None:
                 return _with_overrides(overrides, below, key, shown=path.as_posix())
-    except CalendarFileError as error:
+    except (CalendarFileError, CalendarUnavailableError) as error:
         return NoCalendar(str(error))
     return below
 

@@ -57,7 +57,8 @@ class IntradayBars:
     def _compare(self, start: datetime, end: datetime, stored: Times) -> None:
         low, high = np.searchsorted(stored, (microseconds(start), microseconds(end)))
         stored = stored[low:high]
-        sessions = self._hours.sessions_in(start, end)
+        # A bar may begin before its session, so one of this stretch may be of a session that begins after it.
+        sessions = self._hours.sessions_in(start, end + self._length)
         slots = self._slots(sessions, start, end, stored)
         there = _are_in(slots.times, stored)
         over = slots.ends <= microseconds(self._now) if self._now is not None else np.ones(len(there), dtype=bool)

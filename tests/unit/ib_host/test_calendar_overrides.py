@@ -153,6 +153,23 @@ def test_a_verdict_with_a_faulty_file_says_so_and_checks_the_rest(tmp_path: Path
     assert (verdict.expected_bars, verdict.stored_bars) == (0, 1)
 
 
+@pytest.mark.parametrize("overridden", [False, True])
+def test_a_library_that_fails_is_told_and_the_rest_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overridden: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "special dates are not sessions"
+        raise ValueError(message)
+
+    monkeypatch.setattr("exchange_calendars.get_calendar", fail)
+    if overridden:
+        written(tmp_path, "WSE", "[[closed]]\nfirst = 2012-12-26")
+    key = key_of(primary_exchange="WSE", currency="PLN")
+    verdict = CheckedDataset(tmp_path, key, bars_at([START])).verdict(START, END)
+    assert verdict.calendar == ("none: exchange-calendars can't make the calendar XWAR: special dates are not sessions")
+    assert (verdict.stored_bars, verdict.expected_bars, verdict.unexpected_bars) == (1, 0, 0)
+
+
 def test_a_verdict_heeds_the_file(tmp_path: Path) -> None:
     written(tmp_path, "NASDAQ", "[[closed]]\nfirst = 2012-12-26\n[[session]]\ndate = 2012-12-25\nhours = '09:30-16:00'")
     days = [datetime(2012, 12, day, tzinfo=UTC) for day in (24, 26, 27, 28)]

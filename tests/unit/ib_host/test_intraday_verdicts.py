@@ -210,6 +210,20 @@ def test_bars_of_a_second_are_compared_in_pieces(tmp_path: Path) -> None:
     ]
 
 
+def test_a_bar_that_begins_before_its_session_is_found_where_two_pieces_meet(tmp_path: Path) -> None:
+    # Pieces of bars of an hour are 731 days long: the first one ends between the bar's begin and the opening.
+    monday = datetime(2012, 11, 19, tzinfo=UTC)
+    start = monday + 14.25 * HOUR - timedelta(days=731)
+    day_of = [monday - 3 * DAY, monday]
+    times = [day + hour * HOUR for day in day_of for hour in range(14, 21)]
+    dataset = CheckedDataset(tmp_path, key_of(bar_size=bars_pb2.BAR_SIZE_1_HOUR, use_rth=False), bars_at(times))
+    dataset.asked(start, day_of[0], SpanOutcome.EMPTY)
+    verdict = dataset.verdict(start, monday + DAY)
+    assert verdict.unexpected_bars == 0
+    assert [span_times(span)[1] for span in verdict.missing] == [monday - 4 * DAY + 21 * HOUR]
+    assert verdict.expected_bars - verdict.missing_bars == len(times)
+
+
 def test_a_gateway_that_has_nothing_is_not_asked_again(tmp_path: Path) -> None:
     dataset = minute_bars(tmp_path, ALL[390:])
     dataset.asked(START, SESSIONS[0][1], SpanOutcome.EMPTY, "no data")
