@@ -1,11 +1,14 @@
 """Settings that make no sense are refused in a line that says what to do."""
 
+from pathlib import Path
+
 import pytest
 
 from services.common.settings import load_settings
 from services.common.startup import ConfigurationError
 from services.ib_host.replay.command import serve
 from services.ib_host.replay.pacing.limits import PacingMode
+from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 
 
@@ -42,6 +45,20 @@ def test_messages_are_limited_where_pacing_is_or_a_rate_is_given(
 ) -> None:
     settings = ReplaySettings(pacing=PacingMode(pacing), message_rate=rate)
     assert settings.most_messages == most
+
+
+def test_variables_divide_rules_by_commas_and_keys_by_semicolons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KTRDR_REPLAY_GATEWAY_FAULT", "silent:nth=3;times=2,restart")
+    silent, restart = [count.rule for count in ReplayServer(load_settings(ReplaySettings)).faults.counts]
+    assert (silent.name, silent.nth, silent.times, restart.name) == ("silent", 3, 2, "restart")
+
+
+def test_flags_go_before_the_file_and_replace_its_seed(tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text("seed = 4\n[[rule]]\non = 49\naction = 'silent'\n")
+    server = ReplayServer(ReplaySettings(faults=path, fault=("cut",), seed=9))
+    assert ([count.rule.name for count in server.faults.counts], server.faults.seed) == (["cut", "rule 1"], 9)
+    assert ReplayServer(ReplaySettings(faults=path)).faults.seed == 4
 
 
 def test_windows_are_scaled_and_shortened_by_what_is_tolerated() -> None:
