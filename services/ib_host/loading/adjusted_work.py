@@ -114,8 +114,8 @@ class AdjustedWork:
             chunk, answer = await self._ask(ledger)
             if answer is not None:
                 self._take_source(answer.source)
-            rows = await in_thread(self._keep, ledger, chunk, answer)
-            self._tell(chunk, rows, seconds=self._tools.clock.monotonic() - began)
+            kept, rows = await in_thread(self._keep, ledger, chunk, answer)
+            self._tell(kept, rows, seconds=self._tools.clock.monotonic() - began)
 
     async def _ask(self, ledger: DatasetLedger) -> tuple[Chunk, HistoryAnswer | None]:
         """Return the answer to the longest request that the gateway takes."""
@@ -135,8 +135,8 @@ class AdjustedWork:
         message = "there is always a duration"
         raise AssertionError(message)
 
-    def _keep(self, ledger: DatasetLedger, chunk: Chunk, answer: HistoryAnswer | None) -> int:
-        """Store what came, and return how many bars. Runs in a thread."""
+    def _keep(self, ledger: DatasetLedger, chunk: Chunk, answer: HistoryAnswer | None) -> tuple[Chunk, int]:
+        """Store what came; return from where on there are bars, and how many. Runs in a thread."""
         bars = between(table_of(answer.bars if answer is not None else ()), None, self._job.closed)
         new = self._tools.store.replace(self._job.key, bars).new_rows if bars.num_rows else 0
         kept = _from_first(chunk, bars)
@@ -157,7 +157,7 @@ class AdjustedWork:
         except OSError as error:
             raise _storage_full(error) from error
         self._write(ledger, kept, outcome, received=bars.num_rows, new=new)
-        return int(bars.num_rows)
+        return kept, int(bars.num_rows)
 
     def _write(
         self,
