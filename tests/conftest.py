@@ -10,7 +10,8 @@ from hypothesis import settings
 from tests.support.leaks import leftover_tasks, nothing_left_behind
 
 # The same examples in each run: what fails here fails everywhere. HYPOTHESIS_PROFILE=default looks for others.
-settings.register_profile("same", derandomize=True)
+# No deadline: how long an example takes is the machine's affair, and no fault.
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

@@ -28,6 +28,8 @@ from tests.support.scaled_clock import ScaledClock
 SPEED: Final = 40.0
 """Seconds of the case that pass in a second."""
 
+_PATIENCE_SECONDS: Final = 100.0
+"""Real time that a load gets: several violations of IB's pacing are punished with ten minutes each."""
 LEAVE_OUT: Final = frozenset({"no_data", "gap"})
 """Faults by which the gateway says that bars do not exist."""
 
@@ -81,7 +83,7 @@ async def play(case: Case, home: Path) -> Played:
             gateway.add_fault(rule)
         async with _host(home, gateway, clock) as host:
             began = clock.monotonic()
-            played.first = await host.load(case.spec)
+            played.first = await host.load(case.spec, timeout_seconds=_PATIENCE_SECONDS)
             played.seconds = clock.monotonic() - began
             played.open_requests = (await host.gateway()).open_requests
             await eventually(lambda: not gateway.open_queries)
@@ -89,7 +91,7 @@ async def play(case: Case, home: Path) -> Played:
             played.after_first, played.unknown = _stored(home, case)
             gateway.clear_faults()
         async with _host(home, gateway, clock) as host:
-            played.second = await host.load(_again(case))
+            played.second = await host.load(_again(case), timeout_seconds=_PATIENCE_SECONDS)
         played.after_second, _ = _stored(home, case)
         bars = gateway.history.bars("AAPL", scene.size)
         played.source = [

@@ -50,20 +50,20 @@ class IbHost:
         session: Session = await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=10)
         return session
 
-    async def ended(self, session_id: str) -> Session:
+    async def ended(self, session_id: str, *, timeout_seconds: float = 20.0) -> Session:
         """Wait until a session has ended."""
 
         async def look() -> Session | None:
             session = await self.session(session_id)
             return session if session.state in FINAL else None
 
-        session: Session | None = await eventually(look)
+        session: Session | None = await eventually(look, timeout_seconds=timeout_seconds)
         assert session is not None
         return session
 
-    async def load(self, spec: ib_pb2.DataLoadSpec, **fields: Any) -> Session:
+    async def load(self, spec: ib_pb2.DataLoadSpec, *, timeout_seconds: float = 20.0, **fields: Any) -> Session:
         """Start a load and wait for its end."""
-        return await self.ended((await self.start_load(spec, **fields)).id)
+        return await self.ended((await self.start_load(spec, **fields)).id, timeout_seconds=timeout_seconds)
 
     async def gateway(self) -> ib_pb2.GetGatewayResponse:
         """Return how the host stands with its gateway."""
