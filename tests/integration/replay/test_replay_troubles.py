@@ -218,6 +218,23 @@ async def test_rules_by_the_time_of_the_replay_happen_when_that_runs_or_is_moved
         assert gateway.journal.fired[0].fields == ()
 
 
+async def test_a_rule_by_the_clock_happens_once_however_its_time_has_come() -> None:
+    clock, now = FakeClock(), datetime(2013, 3, 1, tzinfo=UTC)
+    begin = datetime(2013, 3, 1, 0, 30, tzinfo=UTC)
+    rules = [fault("farm_market", on="clock", begin=begin, times=None, every=every) for every in (None, 1000)]
+    async with gateway_with(*rules, clock=clock, now=now, speed=60) as gateway:
+        await eventually(lambda: clock.sleeping == 2)
+        gateway.move_to(begin)
+        assert [count.fired for count in gateway.faults.counts] == [1, 1]
+        await eventually(lambda: clock.sleeping == 5)  # the ends of both troubles, and the repetition
+        clock.advance(30)  # wakes the timers of the start, too
+        await eventually(lambda: clock.sleeping == 1)
+        assert [count.fired for count in gateway.faults.counts] == [1, 1]
+        clock.advance(970)
+        await eventually(lambda: gateway.faults.counts[1].fired == 2)
+        assert gateway.faults.counts[0].fired == 1
+
+
 async def test_a_split_by_its_date_becomes_known_when_the_present_reaches_it(connect: Connect) -> None:
     data = "generated:XYZ?days=10&start=2024-03-04&split=XYZ:2024-03-08:2"
     contract = library.Stock("XYZ", "SMART", "USD")

@@ -44,6 +44,7 @@ class FaultScript:
         self._moment = moment
         self._seconds_until = seconds_until
         self._note = note
+        self._begun: list[RuleCount] = []
 
     def start(self) -> None:
         """Begin to wait for all rules."""
@@ -53,9 +54,8 @@ class FaultScript:
     def look(self) -> None:
         """Let everything happen whose instant has come because the gateway's present was moved."""
         for count in self._faults.by_the_clock:
-            begin = count.rule.begin
-            if isinstance(begin, datetime) and not count.matched and count.is_in_force(self._moment()):
-                self._happen(count)
+            if isinstance(count.rule.begin, datetime) and count.is_in_force(self._moment()):
+                self._begin(count)
 
     def wait_for(self, count: RuleCount) -> None:
         """Begin to wait for a rule; nothing for one that waits for messages."""
@@ -64,7 +64,18 @@ class FaultScript:
             return
         seconds = self._seconds_until(begin) if isinstance(begin, datetime) else begin
         if seconds is not None:
-            self._background.later(seconds, lambda: self._happen(count))
+            self._background.later(seconds, lambda: self._begin(count))
+
+    def _begin(self, count: RuleCount) -> None:
+        """Let a rule happen for the first time; a moved present and a timer may both find that it is due."""
+        moment = self._moment()
+        if any(count is begun for begun in self._begun) or count.is_over(moment):
+            return
+        if not count.is_in_force(moment):  # timers may wake a little early beside a clock that runs fast
+            self._background.later(_LOOK_AGAIN_SECONDS, lambda: self._begin(count))
+            return
+        self._begun.append(count)
+        self._happen(count)
 
     def _happen(self, count: RuleCount) -> None:
         rule, moment = count.rule, self._moment()
@@ -72,9 +83,6 @@ class FaultScript:
         if was_taken_away or count.is_spent or count.is_over(moment):
             return
         assert isinstance(rule, GatewayFault)
-        if not count.is_in_force(moment):  # timers may wake a little early beside a clock that runs fast
-            self._background.later(_LOOK_AGAIN_SECONDS, lambda: self._happen(count))
-            return
         if count.is_due():
             count.fired += 1
             _LOG.warning("fault", rule=rule.name, action=rule.action)
