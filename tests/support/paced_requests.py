@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,8 +101,10 @@ async def send_all(
 def broken_rules(sent: Sequence[tuple[float, Asked]]) -> list[str]:
     """Return how IB's published rules were broken: every stretch that begins with a request is counted anew."""
     broken = []
-    for begin, first in sent:
-        later = [(time - begin + _ROUNDING, asked) for time, asked in sent if time >= begin]
+    times = [time for time, _ in sent]
+    for index, (begin, first) in enumerate(sent):
+        until = bisect_left(times, begin + 600.0)
+        later = [(time - begin + _ROUNDING, asked) for time, asked in sent[index:until]]
         history = [(age, asked) for age, asked in later if asked.short_bars and not asked.person]
         if sum(age < 1.0 for age, _ in later) > 45:
             broken.append(f"{begin}: messages")
