@@ -201,6 +201,10 @@ def test_the_gateway_and_everything_else_are_diagnosed(ktrdr: Run, system: Runni
         assert {finding.name for finding in findings} >= {"socket", "client id", "clock", "permissions"}
     tried = [json.loads(line) for line in ktrdr("doctor", "ib", "MSFT", "-o", "jsonl").out.splitlines()]
     assert not [each for each in tried if each["state"] == Finding.State.Name(Finding.STATE_PROBLEM)]
+    store = ktrdr("doctor", "store").out
+    assert "ib-host disk" in store
+    assert "datasets, " in store
+    assert "cpu: " in ktrdr("doctor", "gpu").out
     unknown = ktrdr("doctor", "ib", "NOSUCH")
     assert unknown.code == 1
     assert "✗ PROBLEM" in unknown.out

@@ -53,7 +53,7 @@ async def look_at_services(client: AsyncClient, invocation: Invocation, host: st
         raise NotFound(message, reason="HOST_NOT_FOUND", metadata={"host": host})
     chosen = [record for record in records if host in {"", record.name}]
     findings = [ok("operations", f"answers at {invocation.server}"), *(_finding(record) for record in chosen)]
-    findings += [each for record in chosen for each in _disk(record)]
+    findings += [each for record in chosen if record.kind != HOST_KIND_IB for each in disk_findings(record)]
     if not host:
         kinds = {record.kind for record in records}
         findings += [_missing("ib-host", "bars cannot be loaded")] if HOST_KIND_IB not in kinds else []
@@ -78,7 +78,8 @@ def _finding(record: HostRecord) -> Finding:
     return problem(record.name, text, record.problem or f"see whether it runs: ktrdr hosts get {record.name}")
 
 
-def _disk(record: HostRecord) -> list[Finding]:
+def disk_findings(record: HostRecord) -> list[Finding]:
+    """Return how much space a host has left; nothing where it has not told."""
     disk = record.host.disk
     if not disk.total_bytes:
         return []

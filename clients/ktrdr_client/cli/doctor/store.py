@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from ktrdr.ib.v1.ib_pb2 import Finding
+from ktrdr.operations.v1.operations_pb2 import HostRecord
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.cli.data.check import Checked, check_all
 from ktrdr_client.cli.data.commands import data_command
 from ktrdr_client.cli.dataset_verdicts import counted, revision_words, verdict_words
 from ktrdr_client.cli.doctor.findings import Area, ok, problem, skipped, warning
-from ktrdr_client.cli.doctor.services import Services
+from ktrdr_client.cli.doctor.services import Services, disk_findings
 from ktrdr_client.cli.invocation import Invocation, default_home
 from ktrdr_client.cli.words import dataset_title
 from ktrdr_client.errors import KtrdrError
@@ -25,11 +26,11 @@ async def store_areas(client: AsyncClient, services: Services, invocation: Invoc
     areas = [Area("configured here", here)]
     if not services.ib_hosts:
         return [*areas, Area("store", [skipped("bars", "there is no IB host that stores any")])]
-    return areas + [await _area(client, record.name) for record in services.ib_hosts]
+    return areas + [await _area(client, record) for record in services.ib_hosts]
 
 
-async def _area(client: AsyncClient, host: str) -> Area:
-    name = f"store of {host}"
+async def _area(client: AsyncClient, record: HostRecord) -> Area:
+    host, name = record.name, f"store of {record.name}"
     try:
         folders = await client.data.damaged_folders(host=host)
         datasets = [each async for each in client.data.datasets(host=host)]
@@ -37,7 +38,7 @@ async def _area(client: AsyncClient, host: str) -> Area:
     except KtrdrError as error:
         return Area(name, [problem("bars", error.message.splitlines()[0], f"see: ktrdr hosts get {host}")])
     size = size_text(sum(each.size_bytes for each in datasets))
-    findings = [ok("bars", f"{counted(len(datasets), 'dataset')}, {size}")]
+    findings = [*disk_findings(record), ok("bars", f"{counted(len(datasets), 'dataset')}, {size}")]
     findings += [_damaged_folder(folder) for folder in folders]
     findings += _damaged(checked)
     findings += _incomplete(checked)
