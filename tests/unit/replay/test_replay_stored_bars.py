@@ -54,6 +54,15 @@ def test_datasets_are_served_with_their_instruments(tmp_path: Path) -> None:
     assert history.instruments["AAPL"].con_id == 265598
 
 
+def test_bars_of_ib_go_before_others(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    sources = (bars_pb2.SOURCE_REPLAY, bars_pb2.SOURCE_IB, bars_pb2.SOURCE_IMPORTED)
+    for close, source in enumerate(sources, 10):
+        store.merge(bar_key(bars_pb2.BAR_SIZE_1_DAY, source), bars_from(FIRST, 3, close=close))
+    assert open_history(str(tmp_path)).bars("AAPL")[0].close == 11
+    assert open_history(str(tmp_path / "data/bars/replay")).bars("AAPL")[0].close == 10
+
+
 def test_a_damaged_dataset_is_named(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     described = bar_key(bars_pb2.BAR_SIZE_1_DAY)

@@ -28,6 +28,7 @@ _SECURITY_TYPES = {
     bars_pb2.SECURITY_TYPE_FUTURE: "FUT",
     bars_pb2.SECURITY_TYPE_INDEX: "IND",
 }
+_SOURCES = (bars_pb2.SOURCE_IB, bars_pb2.SOURCE_IMPORTED, bars_pb2.SOURCE_REPLAY)
 _PREFERRED = (
     bars_pb2.WHAT_TO_SHOW_TRADES,
     bars_pb2.WHAT_TO_SHOW_MIDPOINT,
@@ -38,22 +39,22 @@ _PREFERRED = (
 
 
 def dataset_folders(folder: Path) -> Sequence[Path]:
-    """Return the folders of the datasets that lie in a folder of a host's store."""
-    return sorted(path.parent for path in folder.rglob(MANIFEST))
+    """Return the folders of the datasets that lie in a host's home, or in a folder of its store."""
+    store = folder / "data" / "bars"
+    return sorted(path.parent for path in (store if store.is_dir() else folder).rglob(MANIFEST))
 
 
 def open_stored(folder: Path) -> IntradayHistory:
     """Read the datasets of a folder of a host's store, with bars of a day or less.
 
-    Of several datasets of one instrument and bar size, trades go before quotes, and all hours before regular ones.
+    Of several datasets of one instrument and bar size, those of IB go before imported and replayed ones, trades before
+    quotes, and all hours before regular ones.
 
     Raises:
         RecordingError: one is damaged, or there is none; the message names it.
     """
     chosen: dict[tuple[str, int], tuple[Path, bars_pb2.DatasetKey]] = {}
-    for path, key in sorted(
-        _keys(folder), key=lambda found: (_PREFERRED.index(found[1].what_to_show), found[1].use_rth)
-    ):
+    for path, key in sorted(_keys(folder), key=lambda found: _rank(found[1])):
         seconds = round(BAR_LENGTHS[key.bar_size].length.total_seconds())
         chosen.setdefault((_name(key.instrument), seconds), (path, key))
     if not chosen:
@@ -62,6 +63,10 @@ def open_stored(folder: Path) -> IntradayHistory:
     known = {symbol: _instrument(symbol, key.instrument) for (symbol, _), (_, key) in chosen.items()}
     rows = [row for (symbol, seconds), (path, _) in chosen.items() for row in _rows(path, symbol, seconds)]
     return IntradayHistory(FolderBars(rows, known), known)
+
+
+def _rank(key: bars_pb2.DatasetKey) -> tuple[int, int, bool]:
+    return _SOURCES.index(key.source), _PREFERRED.index(key.what_to_show), key.use_rth
 
 
 def _keys(folder: Path) -> Iterator[tuple[Path, bars_pb2.DatasetKey]]:
