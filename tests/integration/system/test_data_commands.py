@@ -220,3 +220,22 @@ def test_the_example_keeps_symbols_up_to_date(
     again = capsys.readouterr().out.splitlines()
     assert [", 0 new, " in line and line.endswith("REPLAY") for line in again] == [True, True]
     assert pq.read_table(tmp_path / "bars" / "EUR.USD_2h.parquet").num_rows > 10
+
+
+def test_damaged_bars_are_a_problem(ktrdr: Run, system: RunningSystem, tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text("date,open,high,low,close\n2000-03-01,1,2,1,2\n2000-03-02,1,2,1,2\n")
+    assert ktrdr("data", "import", str(path), "HURT", "1d").code == 0
+    (manifest,) = system.home.rglob("imported/HURT-*/**/manifest.json")
+    (part,) = manifest.parent.glob("*.parquet")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-100])
+    damaged = ktrdr("data", "check", "HURT")
+    assert damaged.code == 1
+    assert "DAMAGED" in damaged.out
+    part.write_bytes(whole)
+    manifest.write_text("{")
+    told = ktrdr("doctor", "store")
+    assert told.code == 1
+    assert "✗ PROBLEM damaged" in told.out
+    assert "HURT-" in told.out
