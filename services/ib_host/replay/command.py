@@ -56,7 +56,7 @@ async def serve(settings: ReplaySettings) -> int:
             message = f"cannot listen on port {settings.port} of {settings.bind}: {reason(error)}."
             raise CannotStartError(message) from error
         try:
-            sys.stdout.write(f"{_ready(server, settings)}\n")
+            sys.stdout.write(f"{ready_line(server, settings)}\n")
             sys.stdout.flush()
             yield server.address
         finally:
@@ -65,13 +65,14 @@ async def serve(settings: ReplaySettings) -> int:
     return await run_until_stopped(settings, serving)
 
 
-def _ready(server: ReplayServer, settings: ReplaySettings) -> str:
+def ready_line(server: ReplayServer, settings: ReplaySettings) -> str:
+    """Return what people are told once the gateway listens."""
     symbols = server.history.symbols
-    shown = ", ".join(symbols[:_MOST_SYMBOLS]) + (
-        f" and {len(symbols) - _MOST_SYMBOLS} more" * (len(symbols) > _MOST_SYMBOLS)
-    )
+    shown, more = ", ".join(symbols[:_MOST_SYMBOLS]), len(symbols) - _MOST_SYMBOLS
+    if more > 0:
+        shown += f" and {more} more"
     rules = len(server.faults.counts)
-    faults = "no faults" if not rules else f"{rules} rules of faults" if rules > 1 else "1 rule of faults"
+    faults = {0: "no faults", 1: "1 rule of faults"}.get(rules, f"{rules} rules of faults")
     pacing = "" if settings.pacing is PacingMode.OFF else f", pacing {settings.pacing}"
     return (
         f"REPLAY gateway on {server.address}: {shown}; its time is {server.clock.now():%Y-%m-%d %H:%M:%S} UTC; "

@@ -6,7 +6,7 @@ import pytest
 
 from services.common.settings import load_settings
 from services.common.startup import ConfigurationError
-from services.ib_host.replay.command import serve
+from services.ib_host.replay.command import ready_line, serve
 from services.ib_host.replay.pacing.limits import PacingMode
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
@@ -59,6 +59,12 @@ def test_flags_go_before_the_file_and_replace_its_seed(tmp_path: Path) -> None:
     server = ReplayServer(ReplaySettings(faults=path, fault=("cut",), seed=9))
     assert ([count.rule.name for count in server.faults.counts], server.faults.seed) == (["cut", "rule 1"], 9)
     assert ReplayServer(ReplaySettings(faults=path)).faults.seed == 4
+
+
+def test_the_documentation_shows_the_line_that_tells_what_is_served() -> None:
+    settings = ReplaySettings(data="generated:AAPL,EUR.USD,ES.FUT", fault=("restart",), pacing=PacingMode.IB)
+    page = (Path(__file__).parents[3] / "docs/replay-gateway.md").read_text(encoding="utf-8")
+    assert f"\n{ready_line(ReplayServer(settings), settings)}\n" in page
 
 
 def test_windows_are_scaled_and_shortened_by_what_is_tolerated() -> None:
