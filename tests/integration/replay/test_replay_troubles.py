@@ -112,7 +112,7 @@ async def test_permission_goes_by_the_exchange_where_a_stock_is_listed(connect: 
         client = await connect(gateway)
         assert await closes(client, APPLE) == []
         assert client.refusals == [
-            (162, "Historical Market Data Service error message:No market data permissions for NASDAQ")
+            (162, "Historical Market Data Service error message:No market data permissions for NASDAQ STK")
         ]
         assert len(await closes(client, IBM)) == 5
         apple = gateway.history.instruments["AAPL"]

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from services.ib_host.replay.errors import RequestRefused, historical_service
+from services.ib_host.replay.faults import messages
 from services.ib_host.replay.faults.exchange import Exchange
 from services.ib_host.replay.faults.links import HISTORY
 from services.ib_host.replay.faults.outages import Outage
@@ -30,8 +31,9 @@ class PermissionRule(FaultRule):
     def apply(self, exchange: Exchange) -> None:
         """Refuse."""
         if self.code == 162:
-            place = self.exchange or "this exchange"
-            refusal = historical_service(f"No market data permissions for {place}")
+            place = self.exchange or messages.exchanges(exchange.fields)[0]
+            kind = messages.security_type(exchange.fields)
+            refusal = historical_service(f"No market data permissions for {place} {kind}".rstrip())
         else:
             refusal = RequestRefused(self.code, _NOT_SUBSCRIBED[self.code])
         exchange.refuse(exchange.request_id, refusal)

@@ -75,6 +75,11 @@ def contract_id(fields: Sequence[str]) -> str:
     return _field(fields, _CONTRACT_AT)
 
 
+def security_type(fields: Sequence[str]) -> str:
+    """Return IB's code for the kind of instrument that a message describes, empty where it tells none."""
+    return _field(fields, {message: at + 2 for message, at in _CONTRACT_AT.items()})
+
+
 def exchanges(fields: Sequence[str]) -> Sequence[str]:
     """Return the exchange and primary exchange that a message names."""
     return [_field(fields, {message: at + offset for message, at in _CONTRACT_AT.items()}) for offset in _EXCHANGES_AT]
