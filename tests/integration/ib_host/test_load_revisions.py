@@ -80,6 +80,22 @@ async def test_a_split_in_the_middle_of_loading_minutes_is_never_mixed(
     assert any(revision.kind == SPLIT for revision in load.revisions)
 
 
+@pytest.mark.parametrize("ratio", ["2", "3/2", "1/10"])
+async def test_a_split_of_minutes_between_two_loads_changes_all_bars_at_once(tmp_path: Path, ratio: str) -> None:
+    data = f"generated:XYZ?seed=5&days=8&start=2024-03-04&gaps=0.02&split=XYZ:2024-03-12:{ratio}"
+    minute = bars_pb2.BAR_SIZE_1_MINUTE
+    async with FaultyGateway(data=data, now=day(2024, 3, 9)) as gateway, ib_host(tmp_path, gateway.address) as host:
+        spec = mode_spec(Mode.MODE_FULL, "XYZ", bar_size=minute)
+        old = result_of(await host.load(spec)).loads[0]
+        gateway.move_to(datetime(2024, 3, 14, 1, tzinfo=UTC))
+        spec.mode = Mode.MODE_TAIL
+        load = result_of(await host.load(spec)).loads[0]
+        assert stored_rows(tmp_path, load.dataset.key) == source_rows(gateway, "XYZ", size=IntradaySize(60))
+    assert [revision.kind for revision in load.revisions] == [SPLIT]
+    assert load.dataset.version == old.dataset.version + 1
+    assert load.verdict.complete
+
+
 async def test_a_correction_is_replaced_and_what_is_around_is_asked_again(tmp_path: Path) -> None:
     async with FaultyGateway(now=day(2013, 2, 27)) as gateway, ib_host(tmp_path, gateway.address) as host:
         result_of(await host.load(load_spec("AAPL", start=day(2010, 1, 4))))
