@@ -151,7 +151,7 @@ class RequestBudget:
         )
 
     async def _wait(self, wish: Wish, waiting: Callable[[PacingWait], None]) -> Turn:
-        waiter, told = Waiter(wish, self._clock.monotonic()), bool(wish.uses)
+        waiter, told = Waiter(wish, self._clock.monotonic()), wish.counted
         self._line.join(waiter)
         self._serve()
         try:
@@ -198,7 +198,7 @@ class RequestBudget:
         return [
             (waiter, max(wait, pause if waiter.wish.pauses else 0.0) if free[waiter.wish.urgency] else float("inf"))
             for waiter, wait in self._line.window_waits(
-                lambda use: self._windows.wait_seconds(now, use, slowdown=slowdown)
+                lambda use: self._windows.wait_seconds(now, use, slowdown=use.divisor(slowdown))
             )
         ]
 
@@ -209,7 +209,9 @@ class RequestBudget:
     def _give(self, waiter: Waiter, now: float) -> None:
         self._line.leave(waiter)
         self._take_message(now)
-        waiter.turn = Turn(waiter.wish.urgency, self._windows.record(now, waiter.wish.uses), self._clock)
+        slowdown = self._violations.slowdown(now)
+        counting = [use for use in waiter.wish.uses if use.divisor(slowdown)]
+        waiter.turn = Turn(waiter.wish.urgency, self._windows.record(now, counting), self._clock)
         self._open[waiter.turn] = None
         waiter.rouse()
 
@@ -240,7 +242,9 @@ class RequestBudget:
             now = self._clock.monotonic()
             slowdown, most = self._violations.slowdown(now), max(1, requests * self._sharing(waiter))
             windows = (
-                self._windows.wait_seconds(now, use, slowdown=slowdown, requests=most if use.repeats else 1)
+                self._windows.wait_seconds(
+                    now, use, slowdown=use.divisor(slowdown), requests=most if use.repeats else 1
+                )
                 for use in waiter.wish.uses
             )
             messages = most * self._usual_distance * slowdown

@@ -60,12 +60,22 @@ class Use(NamedTuple):
         rule: its rule.
         weight: how much the request counts.
         repeats: whether further requests of the same kind take from this window, too.
+        soft: it counts only while requests are sent slower than usual, because IB has complained.
     """
 
     key: str
     rule: Rule
     weight: int = 1
     repeats: bool = True
+    soft: bool = False
+
+    def divisor(self, slowdown: int) -> int:
+        """Return what the limit is divided by; 0 where the window does not count.
+
+        Args:
+            slowdown: what the rate is divided by, 1 when all is well.
+        """
+        return slowdown // 2 if self.soft else slowdown
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,20 @@ class Wish:
 
     @property
     def pauses(self) -> bool:
-        """Whether it waits for the end of a pause after a violation: loads, and what is counted, whoever asks."""
-        return self.urgency is Urgency.LOAD or bool(self.uses)
+        """Whether it waits for the end of a pause after a violation: loads, and what is always counted."""
+        return self.urgency is Urgency.LOAD or self.counted
+
+    @property
+    def counted(self) -> bool:
+        """Whether windows count it also when all is well."""
+        return any(not use.soft for use in self.uses)
 
 
 class PacingRules:
     """Tells what requests for history take.
+
+    IB's rules are for bars of 30 seconds or less. It slows down who asks for longer ones too fast, or complains all the
+    same: from then on, and until all is well again, they keep to the same rules, in windows of their own.
 
     Args:
         long_bars: rule for bars longer than 30 seconds, for which IB has no hard one; None for none.
@@ -106,16 +124,15 @@ class PacingRules:
             series: contract, exchange and kind of price; the last decides whether it counts twice.
             identity: everything that makes requests identical.
         """
-        weight = 2 if series[-1] == "BID_ASK" else 1
-        if not short_bars:
-            long_bars = self._long_bars
-            return Wish(Urgency.LOAD, () if long_bars is None else (Use("long", long_bars, weight),))
-        uses = (
-            Use("all", ALL, weight),
-            Use(_named("series", series), SERIES, weight),
-            Use(_named("identical", identity), IDENTICAL, repeats=False),
+        weight, kind = 2 if series[-1] == "BID_ASK" else 1, "" if short_bars else "soft "
+        uses: tuple[Use, ...] = (
+            Use(f"{kind}all", ALL, weight, soft=not short_bars),
+            Use(_named(f"{kind}series", series), SERIES, weight, soft=not short_bars),
+            Use(_named(f"{kind}identical", identity), IDENTICAL, repeats=False, soft=not short_bars),
         )
-        return Wish(Urgency.LOAD, uses, hard=True)
+        if not short_bars and self._long_bars is not None:
+            uses = (Use("long", self._long_bars, weight), *uses)
+        return Wish(Urgency.LOAD, uses, hard=short_bars)
 
 
 def _named(kind: str, parts: Sequence[Hashable]) -> str:

@@ -44,9 +44,11 @@ class Windows:
         Args:
             now: monotonic seconds.
             use: what each of them takes.
-            slowdown: divides the limit.
+            slowdown: divides the limit; with 0 there is none.
             requests: how many, one after the other, each as soon as it may be.
         """
+        if not slowdown:
+            return 0.0
         most = _limit(use.rule, slowdown)
         each = most // use.weight
         # Beyond a window's worth of requests, each window's worth has to wait for the one before.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.ib_host.pacing.budget import RequestBudget
-from services.ib_host.pacing.rules import PacingRules, Urgency
+from services.ib_host.pacing.rules import PacingRules, Urgency, Wish
 from services.ib_host.pacing.violations import CALM_SECONDS, MOST_SLOWDOWN, Violations
 from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.paced_requests import Asked, JumpingClock, Wire
@@ -64,13 +64,46 @@ async def test_in_a_pause_people_send_one_message_a_second_and_windows_wait_for_
 
 async def test_error_100_halves_the_rate_of_messages() -> None:
     clock = JumpingClock()
-    budget, wire, rules = RequestBudget(clock), Wire(), PacingRules()
+    budget, sent = RequestBudget(clock), list[float]()
     requests = OpenRequests(budget.violated)
     requests.told(-1, 100, "Max rate of messages per second has been exceeded:max=50 rec=68")
-    loads = [asyncio.create_task(wire.ask(budget, clock, LONG, rules)) for _ in range(45)]
-    await clock.run(asyncio.gather(*loads))
-    assert wire.sent[0][0] == pytest.approx(15.0, abs=0.1)
-    assert wire.sent[44][0] - wire.sent[0][0] == pytest.approx(2.0, abs=0.05)
+
+    async def ask() -> None:
+        async with budget.turn(Wish(Urgency.LOAD)) as turn:
+            turn.sends()
+            sent.append(clock.monotonic())
+
+    await clock.run(asyncio.gather(*(ask() for _ in range(45))))
+    assert sent[0] == pytest.approx(15.0, abs=0.1)
+    assert sent[44] - sent[0] == pytest.approx(2.0, abs=0.05)
+    await budget.close()
+
+
+async def test_longer_bars_keep_to_the_rules_of_short_ones_once_ib_has_complained() -> None:
+    clock = JumpingClock()
+    budget, wire, rules = RequestBudget(clock), Wire(), PacingRules()
+    for number in range(70):
+        await sent_after(budget, clock, Asked(short_bars=False, number=number))
+    assert clock.monotonic() < 2.0
+    budget.violated()
+    loads = [asyncio.create_task(wire.ask(budget, clock, Asked(short_bars=False, number=n), rules)) for n in range(100)]
+    whole = asyncio.gather(*loads)
+    await clock.run(whole, until=600.0)
+    times = [time for time, _ in wire.sent]
+    assert len(times) == 60  # none of those before the complaint counts
+    assert times[5] - times[0] >= 2.0
+    await clock.run(whole, until=700.0)  # the rate has doubled again, ten minutes after the pause
+    assert len(wire.sent) == 100
+    budget.violated()
+    clock.advance(20.0)
+    budget.violated()
+    wire.sent.clear()
+    began = clock.monotonic()
+    loads = [asyncio.create_task(wire.ask(budget, clock, Asked(short_bars=False, number=n), rules)) for n in range(50)]
+    whole = asyncio.gather(*loads)
+    await clock.run(whole, until=began + 500.0)
+    assert len(wire.sent) == 30
+    await clock.run(whole)
     await budget.close()
 
 
