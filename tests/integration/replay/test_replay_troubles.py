@@ -260,3 +260,15 @@ async def test_what_clients_ask_is_in_the_summary(connect: Connect) -> None:
         assert (summary.queries, summary.faults) == ({"opened": 2, "answered": 1, "cancelled": 1}, {"silent": 1})
         assert (summary.open, summary.peak_open, gateway.open_queries) == (0, 1, frozenset())
         assert [len(gateway.journal.of(Inbound.HISTORICAL_DATA)), len(gateway.journal.queries)] == [2, 4]
+
+
+async def test_queries_of_a_client_that_leaves_are_dropped(connect: Connect) -> None:
+    async with gateway_with(fault("silent")) as gateway:
+        client = await connect(gateway)
+        asking = asyncio.create_task(client.bars(APPLE, "1 D"))
+        await eventually(lambda: gateway.open_queries)
+        await client.disconnect()
+        await eventually(lambda: not gateway.client_ids)
+        await eventually(lambda: gateway.journal.summary.queries == {"opened": 1, "dropped": 1})
+        assert gateway.journal.summary.open == 0
+        asking.cancel()
