@@ -88,6 +88,7 @@ class InstrumentWork:
         self._repairs = 0
         self._failures_in_a_row = 0
         self._oldest = job.closed
+        self._has_bars = False
         self._looked_before: set[datetime] = set()
         records = state.counts.records(job.number)
         self._done, self._rows = len(records), sum(record.received for record in records)
@@ -166,7 +167,7 @@ class InstrumentWork:
         )  # fmt: skip
         self._first, self._todo = self._plan.first, self._plan.then
         if self._plan.stored is not None:
-            self._oldest = self._plan.stored.start
+            self._oldest, self._has_bars = self._plan.stored.start, True
         elif self._plan.whole is not None:
             self._oldest = self._plan.whole.end
         self._count()
@@ -225,7 +226,7 @@ class InstrumentWork:
         self._done += 1
         self._rows += kept.received
         if kept.first is not None and kept.last is not None:
-            self._oldest = min(self._oldest, kept.first)
+            self._oldest, self._has_bars = min(self._oldest, kept.first), True
             self._plan.seams.loaded(kept.first, kept.last)
         self._drop(Span(chunk.start, chunk.end))
         if kept.revision is not None:
@@ -254,7 +255,7 @@ class InstrumentWork:
         spans = within([around], stored.start, stored.end) if stored is not None else []
         asked = self._keeping.ledger.known_to(self._state.session, around.start, around.end)
         again = without(spans, asked)
-        self._keeping.forget(again, revision.text)
+        self._keeping.ask_again(again, revision.text)
         return again
 
     async def _fail(self, chunk: Chunk, failure: GatewayFailure) -> None:
@@ -282,6 +283,8 @@ class InstrumentWork:
 
     async def _stop_where_it_is_quiet(self) -> None:
         """Where the gateway does not say when history begins, it has begun after a long time without a bar."""
+        if not self._has_bars:  # of what is not traded any more the last bar may be long ago
+            return
         quiet = Span(self._oldest - QUIET, self._oldest)
         if not await in_thread(self._keeping.ledger.unknown, quiet.start, quiet.end):
             left = within(self._todo, self._oldest, self._job.closed)

@@ -145,17 +145,14 @@ class Keeping:
         except OSError as error:
             raise _storage_full(error) from error
 
-    def forget(self, spans: Sequence[Span], reason: str) -> None:
-        """Know nothing of some spans any more.
+    def ask_again(self, spans: Sequence[Span], reason: str) -> None:
+        """Know nothing of some spans any more: this load asks again, or, should it be killed, the next one of any mode.
 
         Raises:
             ServiceError: STORAGE_FULL.
         """
-        try:
-            for span in spans:
-                self.ledger.invalidate(span.start, span.end, reason)
-        except OSError as error:
-            raise _storage_full(error) from error
+        for span in spans:
+            self.fail(span, request="", reason=reason)
 
     def first_asked(self) -> datetime | None:
         """Return the time of a bar from the first answer that the session had; None where it had none with bars."""

@@ -8,7 +8,7 @@ from services.ib_host.loading.result import Described, instrument_load
 from services.ib_host.loading.wanted import Wish
 from services.ib_host.planning.span import Span
 from services.ib_host.store.bar_store import BarStore
-from services.ib_host.store.selection import choose
+from services.ib_host.store.selection import choose, matches
 
 
 def check_stored(
@@ -33,7 +33,11 @@ def check_stored(
         use_rth=spec.use_rth if spec.HasField("use_rth") else True,
         bar_size=spec.bar_size,
     )
-    chosen = choose(key, store.find(key.instrument), start=wish.start, end=wish.end, now=clock.now())
+    listing = store.find(key.instrument)
+    loaded = [dataset for dataset in listing.datasets if dataset.key.source != bars_pb2.SOURCE_IMPORTED]
+    if any(matches(key, dataset.key) for dataset in loaded):  # imported bars count where there is nothing else
+        listing = listing._replace(datasets=loaded)
+    chosen = choose(key, listing, start=wish.start, end=wish.end, now=clock.now())
     whole = Span(wish.start, wish.end) if wish.start is not None and wish.end is not None else None
     return instrument_load(described, chosen.key, (), whole=whole, start=wish.start, end=wish.end)
 

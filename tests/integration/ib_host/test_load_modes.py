@@ -104,6 +104,24 @@ async def test_local_works_while_the_gateway_is_away(tmp_path: Path) -> None:
     assert "IBM: There is no dataset IBM 1d TRADES" in session.error.message
 
 
+async def test_local_means_what_loads_store_and_imported_bars_where_there_is_nothing_else(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        load = result_of(await host.load(load_spec("AAPL", start=day(2012, 1, 3), end=day(2012, 6, 1)))).loads[0]
+        snapshot = store.open(load.dataset.key)
+        assert snapshot is not None
+        with snapshot:
+            bars = next(snapshot.tables())
+        for symbol in ("AAPL", "MINE"):
+            key = bars_pb2.DatasetKey()
+            key.CopyFrom(load.dataset.key)
+            key.source, key.instrument.symbol, key.instrument.contract_id = bars_pb2.SOURCE_IMPORTED, symbol, 0
+            store.merge(key, bars.slice(0, 9))
+        local = result_of(await host.load(mode_spec(Mode.MODE_LOCAL, "AAPL", "MINE"))).loads
+    assert [found.dataset.key.source for found in local] == [bars_pb2.SOURCE_REPLAY, bars_pb2.SOURCE_IMPORTED]
+    assert [found.dataset.rows for found in local] == [104, 9]
+
+
 async def test_reload_asks_for_everything_again(tmp_path: Path) -> None:
     spec = load_spec("AAPL", start=day(2012, 1, 3))
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
@@ -155,6 +173,14 @@ async def test_without_a_head_timestamp_two_quiet_years_are_the_beginning(tmp_pa
     assert not load.HasField("head_time")
     known = ledger_of(tmp_path, load.dataset.key).known(day(1970, 1, 1), LAST)
     assert day(2000, 1, 1) < known[0].start < day(2010, 6, 1)
+
+
+async def test_history_that_ended_long_ago_is_found_without_a_head_timestamp(tmp_path: Path) -> None:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(Inbound.HEAD_TIMESTAMP, error(162, f"{HMDS}HMDS query returned no data: No head time stamp"))
+        gateway.move_to(day(2019, 1, 2))
+        load = result_of(await host.load(mode_spec(Mode.MODE_FULL, "FB"))).loads[0]
+        assert stored_rows(tmp_path, load.dataset.key) == source_rows(gateway, "FB")
 
 
 async def test_history_from_before_the_head_timestamp_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
