@@ -30,6 +30,7 @@ _NOT_TOLD: Final = frozenset(
         FailureKind.SERVICE_TROUBLE,
         FailureKind.TIMEOUT,
         FailureKind.STREAM_BROKEN,
+        FailureKind.DISCONNECTED,
     }
 )
 

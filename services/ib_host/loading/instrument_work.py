@@ -38,6 +38,7 @@ _ONE_CHUNK_ONLY: Final = frozenset(
         FailureKind.STREAM_BROKEN,
         FailureKind.QUERY_LOST,
         FailureKind.INVALID_STEP,
+        FailureKind.DISCONNECTED,
     }
 )
 """Failures that say nothing about the other chunks. Any other would meet each of them."""

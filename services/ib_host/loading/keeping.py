@@ -226,7 +226,7 @@ class Keeping:
         try:
             RevisionLog.open(self._folder).add(revision)
             if all_prices:
-                self.repair = Repair.begin(self._store, self._key, revision)
+                self.repair = Repair.begin(self._store, self._key, revision, instead_of=self.repair)
                 self._forget_stored(revision.text)
         except OSError as error:
             raise _storage_full(error) from error

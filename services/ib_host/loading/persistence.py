@@ -14,7 +14,8 @@ from services.ib_host.requests.failures import FailureKind, GatewayFailure
 T = TypeVar("T")
 
 _LOG = structlog.get_logger(__name__)
-_GATEWAY_AWAY: Final = frozenset({FailureKind.DISCONNECTED, FailureKind.LINK_LOST})
+_FEW_DISCONNECTS: Final = 3
+"""Where the caller has a better idea than to go on asking."""
 _MAY_HELP: Final = frozenset(
     {
         FailureKind.PACING,
@@ -37,9 +38,10 @@ class RetryPolicy:
 
     Attributes:
         pauses_seconds: before the second and each further try; as many tries more as there are pauses.
-        away_seconds: after the gateway went away in a request; while a farm of IB is down, or its servers reset, it
-            doubles with each try.
+        away_seconds: after the gateway went away in a request; where the same request loses the connection again, while
+            a farm of IB is down, or its servers reset, it doubles with each try.
         longest_seconds: that the doubled pause grows to.
+        most_disconnects: so often a request is sent again after the connection was lost while it was open.
         competing_seconds: between two tries while another login of the account takes the data.
         competing_patience: how long that goes on before the request fails.
     """
@@ -47,6 +49,7 @@ class RetryPolicy:
     pauses_seconds: tuple[float, ...] = (2.0, 10.0, 30.0)
     away_seconds: float = 1.0
     longest_seconds: float = 30.0
+    most_disconnects: int = 20
     competing_seconds: float = 30.0
     competing_patience: timedelta = timedelta(hours=1)
 
@@ -54,8 +57,9 @@ class RetryPolicy:
 class Persistence:
     """Sends a request again after failures that pass.
 
-    A gateway that is away is waited for, however long it takes, and so are IB's farms and the end of its resets. What
-    IB has trouble with is tried a few times, and what it does not know once more. Anything else is final.
+    A gateway that is away is waited for, however long it takes, and so are IB's farms and the end of its resets. A
+    request with which the connection is lost each time is given up at last: there are requests that gateways do not
+    survive. What IB has trouble with is tried a few times, and what it does not know once more. Anything else is final.
 
     Args:
         connection: to the gateway.
@@ -139,19 +143,22 @@ class _Tries:
         self._now = now
         self._counted = 0
         self._excused = 0
+        self._disconnects = 0
         self._doubted = False
         self._competing_since: float | None = None
 
     def failed(self, failure: GatewayFailure, leave: Collection[FailureKind]) -> _Pause | None:
         """Return the pause before the next try; None when there is none."""
         again = f"{failure.sentence}; trying again in"
-        if failure.kind in _GATEWAY_AWAY:
+        if failure.kind is FailureKind.LINK_LOST:
             return _Pause(self._policy.away_seconds, f"{again} {self._policy.away_seconds:g} s")
+        if failure.kind is FailureKind.DISCONNECTED:
+            return self._disconnected(failure, leave)
         if failure.kind is FailureKind.COMPETING_SESSION:
             return self._competing(failure)
         outage = self._connection.picture.outage(self._farm) if failure.kind in _PASSES_WITH_AN_OUTAGE else ""
         if outage:
-            pause = min(self._policy.longest_seconds, self._policy.away_seconds * 2.0 ** min(self._excused, 20))
+            pause = self._doubled(self._excused)
             self._excused += 1
             return _Pause(pause, outage, is_outage=True)
         if failure.kind in leave:
@@ -161,13 +168,23 @@ class _Tries:
             self._doubted = True
             pause = self._policy.pauses_seconds[0]
             return _Pause(pause, f"{again} {pause:g} s")
-        if failure.kind not in _MAY_HELP:
-            return None
-        if self._counted >= len(self._policy.pauses_seconds):
+        if failure.kind not in _MAY_HELP or self._counted >= len(self._policy.pauses_seconds):
             return None
         pause = self._policy.pauses_seconds[self._counted]
         self._counted += 1
         return _Pause(pause, f"{again} {pause:g} s")
+
+    def _disconnected(self, failure: GatewayFailure, leave: Collection[FailureKind]) -> _Pause | None:
+        """Wait longer each time: the gateway is there again, but may be gone again with this very request."""
+        most = self._policy.most_disconnects
+        if self._disconnects >= (min(most, _FEW_DISCONNECTS) if failure.kind in leave else most):
+            return None
+        pause = self._doubled(self._disconnects)
+        self._disconnects += 1
+        return _Pause(pause, f"{failure.sentence}; trying again in {pause:g} s")
+
+    def _doubled(self, times: int) -> float:
+        return min(self._policy.longest_seconds, self._policy.away_seconds * 2.0 ** min(times, 20))
 
     def _competing(self, failure: GatewayFailure) -> _Pause | None:
         """Wait slowly: a person has to do something. The patience begins with the first such failure in a row."""

@@ -107,9 +107,21 @@ async def test_what_is_unknown_is_asked_for_once_more() -> None:
     assert failing.tries == 2
 
 
-@pytest.mark.parametrize("kind", [FailureKind.DISCONNECTED, FailureKind.LINK_LOST])
-async def test_a_gateway_that_went_away_is_asked_again_for_ever(kind: FailureKind) -> None:
-    assert await Asking(kind, 500).ask() == "answered after 500 s"
+async def test_a_gateway_that_loses_ib_is_asked_again_for_ever() -> None:
+    assert await Asking(FailureKind.LINK_LOST, 500).ask() == "answered after 500 s"
+
+
+async def test_a_request_that_loses_the_connection_each_time_is_given_up() -> None:
+    # 1, 2, 4, 8 and 16 s, then every 30 s.
+    assert await Asking(FailureKind.DISCONNECTED, 20).ask() == f"answered after {31 + 15 * 30:g} s"
+    failing = Asking(FailureKind.DISCONNECTED, 10**6)
+    with pytest.raises(GatewayFailure):
+        await failing.ask()
+    assert failing.tries == 21
+    impatient = Asking(FailureKind.DISCONNECTED, 10**6)
+    with pytest.raises(GatewayFailure):
+        await impatient.ask(leave={FailureKind.DISCONNECTED})
+    assert impatient.tries == 4
 
 
 @pytest.mark.parametrize(
