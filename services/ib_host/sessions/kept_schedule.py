@@ -60,8 +60,12 @@ class KeptSchedule(BaseModel):
         return without([Span(start, end)], [Span(*span) for span in self.asked])
 
     def extended(self, asked: Span, sessions: Sequence[Session]) -> "KeptSchedule":
-        """Return the schedule with what the gateway has told now; it overrules what it told before."""
-        kept = [session for session in self.sessions if not (session.start < asked.end and session.end > asked.start)]
+        """Return the schedule with what the gateway has told now; it overrules what it told before.
+
+        An answer tells the sessions that close in the stretch. One that goes on at its end belongs to a later stretch,
+        which may have been asked for before.
+        """
+        kept = [session for session in self.sessions if not asked.start < session.end <= asked.end]
         kept += [KeptSession(*session) for session in sessions]
         spans = merged([*(Span(*span) for span in self.asked), asked])
         return KeptSchedule(

@@ -10,11 +10,14 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.ib_host.connection.library import ReceivedSession
 from services.ib_host.loading.persistence import Persistence
+from services.ib_host.planning.span import Span
 from services.ib_host.requests.answers import InstrumentDetails
 from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.gateway_requests import GatewayRequests
 from services.ib_host.sessions.choice import calendar_for, knows_exchange
 from services.ib_host.sessions.keeping import keep_hours
+from services.ib_host.sessions.kept_schedule import KeptSchedule
+from services.ib_host.sessions.session import Session
 from tests.support.checked_datasets import key_of
 
 T = TypeVar("T")
@@ -139,3 +142,14 @@ async def test_a_damaged_schedule_counts_as_none(tmp_path: Path, content: str) -
     schedules = Schedules()
     await keep(schedules, tmp_path, key(), start=datetime(2013, 2, 1, tzinfo=UTC))
     assert len(schedules.asked) == 1
+
+
+def test_a_session_over_the_seam_of_two_requests_stays() -> None:
+    seam = datetime(2023, 1, 18, tzinfo=UTC)
+    overnight = Session(seam - timedelta(hours=2), seam + timedelta(hours=22), date(2023, 1, 18))
+    before = Session(seam - timedelta(hours=26), seam - timedelta(hours=2, minutes=15), date(2023, 1, 17))
+    schedule = KeptSchedule(time_zone="UTC").extended(Span(seam, seam + 10 * DAY), [overnight])
+    schedule = schedule.extended(Span(seam - 10 * DAY, seam), [before])
+    assert [session.date.day for session in schedule.sessions] == [17, 18]
+    assert not schedule.extended(Span(seam, seam + 10 * DAY), []).unasked(seam - 10 * DAY, seam + 10 * DAY)
+    assert [session.date.day for session in schedule.extended(Span(seam, seam + 10 * DAY), []).sessions] == [17]

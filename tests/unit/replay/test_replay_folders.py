@@ -45,7 +45,7 @@ def test_bars_are_served_as_they_are_and_longer_ones_are_made_of_them(tmp_path: 
     assert [bar.start for bar in hours] == [first, first + timedelta(minutes=30)]
     assert (day.session, day.open, day.high, day.low, day.close) == (date(2024, 3, 11), 10, 100, 9, 99.5)
     assert day.volume == sum(bar.volume for bar in minutes)
-    assert history.end == datetime(2024, 3, 12, tzinfo=UTC)
+    assert history.end == datetime(2024, 3, 12, 4, tzinfo=UTC)
 
 
 def test_a_size_that_has_a_file_of_its_own_comes_from_it(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_days_are_of_the_hours_that_are_asked_for() -> None:
     regular = WHOLE.bars("XYZ")
     assert [bar.session for bar in all_hours] == [bar.session for bar in regular] == list(WHOLE.sessions("XYZ"))
     assert all(long.volume > short.volume for long, short in zip(all_hours, regular, strict=True))
-    assert datetime(2024, 3, 14, tzinfo=UTC) == END
+    assert datetime(2024, 3, 14, 4, tzinfo=UTC) == END
 
 
 def test_minutes_are_missing_where_gaps_are_asked_for() -> None:

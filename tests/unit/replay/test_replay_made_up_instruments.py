@@ -137,7 +137,7 @@ def test_a_folder_can_have_a_future_with_its_own_hours(tmp_path: Path) -> None:
     assert (instrument.symbol, instrument.local_name, instrument.expiry) == ("ES", "ESH5", date(2025, 3, 21))
     assert (instrument.exchanges, instrument.trading_class) == (("CME",), "ES")
     assert history.sessions("ESH5") == [date(2025, 3, 3)]
-    assert history.end == datetime(2025, 3, 4, tzinfo=UTC)
+    assert history.end == datetime(2025, 3, 4, 6, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

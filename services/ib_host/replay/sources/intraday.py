@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from services.ib_host.replay.served_history import View
 from services.ib_host.replay.sources.grid import grid_end, on_grid
 
 _DAY_SECONDS = 86_400
-_DAY = timedelta(days=1)
+_DAY_MINUTES = 24 * 60
 _QUOTES = frozenset({"MIDPOINT", "BID", "ASK"})
 
 
@@ -74,12 +74,10 @@ class IntradayHistory:
 
     @property
     def end(self) -> datetime:
-        """The first midnight (UTC) at or after the close of all sessions."""
-        last = max(
-            self._instruments[symbol].hours.closing(self.sessions(symbol)[-1], regular=False) for symbol in self.symbols
+        """The exchanges' midnight after the last session: all bars are known then, and no later session is over."""
+        return max(
+            self._instruments[symbol].hours.at(self.sessions(symbol)[-1], _DAY_MINUTES) for symbol in self.symbols
         )
-        midnight = datetime.combine(last.date(), time(), UTC)
-        return midnight if midnight == last else midnight + _DAY
 
     def sessions(self, symbol: str) -> Sequence[date]:
         """Return the trading days of an instrument, ascending."""
