@@ -40,6 +40,28 @@ def closed_until(now: datetime, bar: BarLength, *, time_zone: str, calendar: Ses
     return now if begun and all(session.end <= now for session in begun) else by_length
 
 
+def settled_until(now: datetime, closed: datetime, bar: BarLength, *, calendar: SessionCalendar | None) -> datetime:
+    """Return the instant before which an answer without bars means that there are none; later only a bar is believed.
+
+    A bar that has just ended may take a while to reach the gateway's data, and the gateway's clock may be ahead. Where
+    nothing was traded of late, nothing is on its way.
+
+    Args:
+        now: of the gateway's clock, aware.
+        closed: what `closed_until` returns.
+        bar: length of the bars.
+        calendar: the exchange's sessions, where they are known.
+    """
+    now = now.astimezone(UTC)
+    late = _DAY if bar.dated else _HOUR + bar.length
+    if calendar is not None and calendar.known(now - late, now) is not None:
+        traded = any(session.end > now - late and session.start < now for session in _around(calendar, now, _SECOND))
+        if not traded:
+            return closed
+    begun = now - late
+    return min(closed, datetime.combine(begun.date(), time(), UTC) if bar.dated else begun)
+
+
 def _closed_date(now: datetime, bar: BarLength, zone: ZoneInfo, calendar: SessionCalendar | None) -> datetime:
     today = now.astimezone(zone).date()
     around = _around(calendar, now, _MONTH + _LOOK_BACK) if calendar is not None else []

@@ -17,7 +17,7 @@ from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
 from services.ib_host.loading.keeping import Keeping, Kept
-from services.ib_host.loading.plan import make_plan
+from services.ib_host.loading.plan import forget_bars_that_are_gone, make_plan
 from services.ib_host.loading.progress import title_of_chunk
 from services.ib_host.loading.wanted import bar_end
 from services.ib_host.planning.chunks import Chunk
@@ -29,6 +29,7 @@ from services.ib_host.store.identity import WHAT_TO_SHOW
 
 _LOG = structlog.get_logger(__name__)
 _DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
 _MOST_REPAIRS: Final = 3
 _ONE_CHUNK_ONLY: Final = frozenset(
     {
@@ -143,6 +144,7 @@ class InstrumentWork:
             clock=self._tools.clock,
             told=self._state.progress.waits_for,
         ):
+            await in_thread(forget_bars_that_are_gone, self._tools.store, self._job.key, self._keeping.main_ledger)
             await self.prepare()
             await self._load_all()
             while self._unmet and self._failures_in_a_row < _MOST_FAILURES_IN_A_ROW:
@@ -320,7 +322,9 @@ class InstrumentWork:
         repair, stored = self._keeping.repair, self._plan.stored
         if repair is None:
             return
-        if stored is None or await in_thread(repair.covers, stored.start, stored.end):
+        if stored is None or await in_thread(
+            repair.covers, stored.start, stored.end - bar_end(self._job.bar) + _SECOND
+        ):
             await in_thread(self._keeping.publish)
             _LOG.info("dataset_repaired", instrument=self._job.dataset_title, text=repair.revision.text)
 
@@ -332,6 +336,7 @@ class InstrumentWork:
             session=self._state.session,
             counts=self._state.counts,
             closed=self._job.closed,
+            settled=self._job.settled,
             clock=self._tools.clock,
         )
 

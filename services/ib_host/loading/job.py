@@ -57,6 +57,7 @@ class Job:
         bar: length of its bars.
         now: of the gateway's clock, when the load began.
         closed: every bar that starts before it is over.
+        settled: every bar that starts before it has had time to reach the gateway's data.
         beginning: where its history begins, for modes that go back to it.
     """
 
@@ -66,6 +67,7 @@ class Job:
     bar: BarLength
     now: datetime
     closed: datetime
+    settled: datetime
     beginning: Beginning | None
 
     @property

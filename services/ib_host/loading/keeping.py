@@ -18,6 +18,7 @@ from services.ib_host.loading.chunk_fetch import Fetched
 from services.ib_host.loading.repair import Repair
 from services.ib_host.loading.seams import cut_at_borders
 from services.ib_host.loading.session_ledger import ChunkRecord, SessionLedger
+from services.ib_host.loading.wanted import bar_end
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.span import Span
 from services.ib_host.revisions.compare import compare
@@ -27,6 +28,8 @@ from services.ib_host.store.columns import between, instant, table_of, times_of
 from services.ib_host.store.identity import bar_length
 
 _MOMENT = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+_HOUR = timedelta(hours=1)
 
 
 class Kept(NamedTuple):
@@ -58,6 +61,7 @@ class Keeping:
         session: id of the load's session.
         counts: the chunks that the load has done.
         closed: bars that start at it, or later, are not over, and are not kept.
+        settled: from it on bars may be missing that come later: nothing after the last that came counts as known.
         clock: for the times of records.
     """
 
@@ -70,6 +74,7 @@ class Keeping:
         session: str,
         counts: SessionLedger,
         closed: datetime,
+        settled: datetime,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -78,6 +83,7 @@ class Keeping:
         self._session = session
         self._counts = counts
         self._closed = closed
+        self._settled = settled
         self._clock = clock
         self._folder = store.folder(key)
         self._main_ledger = DatasetLedger.open(self._folder)
@@ -124,14 +130,16 @@ class Keeping:
             source=source,
         )
         outcome = SpanOutcome.DONE if bars.num_rows else SpanOutcome.EMPTY
-        record = self._record(chunk, outcome, fetched.request, reason, received=bars.num_rows, new=new)
-        try:
-            self._counts.add(count)
-            self.ledger.add(record)
-        except OSError as error:
-            raise _storage_full(error) from error
         times = times_of(bars)
         first, last = (instant(int(times[0])), instant(int(times[-1]))) if bars.num_rows else (None, None)
+        known = Span(chunk.start, self._known_end(chunk.end, last))
+        try:
+            self._counts.add(count)
+            if known.start < known.end:
+                record = self._record(known, outcome, fetched.request, reason, received=bars.num_rows, new=new)
+                self.ledger.add(record)
+        except OSError as error:
+            raise _storage_full(error) from error
         return Kept(bars.num_rows, new, first, last, revision)
 
     def fail(self, span: Chunk | Span, *, request: str, reason: str) -> None:
@@ -182,6 +190,17 @@ class Keeping:
         except OSError as error:
             raise _storage_full(error) from error
         self.repair = None
+
+    def _known_end(self, end: datetime, last: datetime | None) -> datetime:
+        """Return up to where a chunk that ends at `end`, and whose last bar is of `last`, is known now."""
+        if end <= self._settled:
+            return end
+        if last is None:
+            return self._settled
+        bar = bar_length(self._key)
+        # The first of a session's bars of an hour may be shorter: the next one begins before its length is over.
+        alone = _SECOND if bar.length >= _HOUR and not bar.dated else bar_end(bar)
+        return min(end, max(self._settled, last + alone))
 
     def _noticed(self, received: pa.Table) -> bars_pb2.Revision | None:
         if received.num_rows == 0:

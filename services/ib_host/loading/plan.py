@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from ktrdr.ib.v1 import bars_pb2
+
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome
 from services.ib_host.ledger.spans import merged, without
@@ -54,8 +56,6 @@ def make_plan(job: Job, state: LoadState, keeping: Keeping, store: BarStore, siz
     """
     times = StoredTimes.read(store, job.key)
     stored = Span(times.first, times.last + bar_end(job.bar)) if times.first and times.last else None
-    if stored is None:
-        _forget_bars_that_are_gone(keeping.main_ledger)
     floor = job.beginning.floor if job.beginning is not None else _EVER.start
     failed = [
         Span(record.start, record.end)
@@ -84,14 +84,26 @@ def make_plan(job: Job, state: LoadState, keeping: Keeping, store: BarStore, siz
     return Plan(_first(again, seams.apart(then), then, seams), then, whole, stored, skipped, seams)
 
 
+def forget_bars_that_are_gone(store: BarStore, key: bars_pb2.DatasetKey, ledger: DatasetLedger) -> None:
+    """Believe no ledger that knows of bars beside a dataset that has none: someone removed the bars, and left it.
+
+    Blocks. While another load works at the dataset, its first bars would seem to be gone.
+
+    Args:
+        store: where the bars are.
+        key: of the dataset, complete.
+        ledger: of the dataset.
+
+    Raises:
+        OSError: it can't be written.
+        ServiceError: STORE_CORRUPT, DATASET_BUSY.
+    """
+    done = [record for record in ledger.all_records() if record.outcome is SpanOutcome.DONE]
+    if done and StoredTimes.read(store, key).first is None:
+        ledger.invalidate(done[0].start, done[-1].end, "the bars are gone")
+
+
 def _first(again: Sequence[Span], apart: Sequence[Span], then: Sequence[Span], seams: Seams) -> Sequence[Span]:
     """Return what to ask for first; bars that a request for the rest reaches are not asked for by themselves."""
     reached = [span for span in again if then and seams.reaches(span, then)]
     return merged([*apart, *without(again, reached)])
-
-
-def _forget_bars_that_are_gone(ledger: DatasetLedger) -> None:
-    """A ledger that knows of bars, beside a dataset that has none, was left behind when someone removed the bars."""
-    done = [record for record in ledger.all_records() if record.outcome is SpanOutcome.DONE]
-    if done:
-        ledger.invalidate(done[0].start, done[-1].end, "the bars are gone")

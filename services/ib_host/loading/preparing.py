@@ -13,7 +13,7 @@ from services.common.threads import in_thread
 from services.ib_host.bar_sizes import BAR_LENGTHS
 from services.ib_host.contracts.instruments import title_of
 from services.ib_host.loading.beginning import Beginning, find_beginning
-from services.ib_host.loading.closing import closed_until
+from services.ib_host.loading.closing import closed_until, settled_until
 from services.ib_host.loading.instruments import qualify
 from services.ib_host.loading.job import Job, LoadState, LoadTools, distinct_title
 from services.ib_host.loading.spec import what_faults
@@ -22,7 +22,7 @@ from services.ib_host.loading.wanted import Mode
 from services.ib_host.requests.failures import GatewayFailure, as_service_error
 from services.ib_host.sessions.choice import calendar_for
 from services.ib_host.sessions.keeping import keep_hours
-from services.ib_host.sessions.session import CalendarUnavailableError
+from services.ib_host.sessions.session import CalendarUnavailableError, SessionCalendar
 from services.ib_host.store.commands import load_command
 from services.ib_host.store.identity import title_of as dataset_title
 
@@ -108,18 +108,32 @@ class Preparing:
                 told=progress.waits_for,
                 paced=progress.waits_for_pacing,
             )
-        closed = await in_thread(self._closed, folder, key, now)
-        title = distinct_title(instrument, self._titles)
-        return Job(number=number, title=title, key=key, bar=self._bar, now=now, closed=closed, beginning=beginning)
+        closed, settled = await in_thread(self._closed, folder, key, now)
+        return Job(
+            number=number,
+            title=distinct_title(instrument, self._titles),
+            key=key,
+            bar=self._bar,
+            now=now,
+            closed=closed,
+            settled=settled,
+            beginning=beginning,
+        )
 
-    def _closed(self, folder: Path, key: bars_pb2.DatasetKey, now: datetime) -> datetime:
-        """Return the instant before which bars are over. Runs in a thread."""
-        zone = key.instrument.time_zone
+    def _closed(self, folder: Path, key: bars_pb2.DatasetKey, now: datetime) -> tuple[datetime, datetime]:
+        """Return the instants before which bars are over, and settled. Runs in a thread."""
+        calendar = calendar_for(self._tools.home, folder, key)
         try:
-            return closed_until(now, self._bar, time_zone=zone, calendar=calendar_for(self._tools.home, folder, key))
+            return self._closed_by(calendar, key, now)
         except CalendarUnavailableError as error:
             _LOG.warning("calendar_unavailable", instrument=title_of(key.instrument), error=str(error))
-            return closed_until(now, self._bar, time_zone=zone, calendar=None)
+            return self._closed_by(None, key, now)
+
+    def _closed_by(
+        self, calendar: SessionCalendar | None, key: bars_pb2.DatasetKey, now: datetime
+    ) -> tuple[datetime, datetime]:
+        closed = closed_until(now, self._bar, time_zone=key.instrument.time_zone, calendar=calendar)
+        return closed, settled_until(now, closed, self._bar, calendar=calendar)
 
     async def _time(self) -> datetime:
         """Return what time it is for the gateway: a recording's bars end in the past, whatever this machine's clock."""

@@ -82,9 +82,10 @@ class LoadProgress:
         self._total = max(self._completed, total)
         self._rows += rows
         self._pace.chunk_over(seconds)
+        plural = "" if self._rows == 1 else "s"
         replay = " (REPLAY)" if source == bars_pb2.SOURCE_REPLAY else ""
         stretch = title_of_chunk(chunk, self._bar)
-        step = f"{title_of(instrument)} {self._bar.name} {stretch}, {self._rows:,} bars{replay}"
+        step = f"{title_of(instrument)} {self._bar.name} {stretch}, {self._rows:,} bar{plural}{replay}"
         values = {"rows": float(self._rows), "chunk_seconds": seconds, **(metrics or {})}
         self._bridge.on_rows(self._completed, rows=self._rows, step=step, metrics=values)
         self._expect()

@@ -24,7 +24,7 @@ class Alignment(Enum):
     """
 
     CLOCK = "clock"
-    """On a grid from the exchange's midnight; the first bar of a session is short."""
+    """On a grid from the exchange's midnight of the trading day; the first bar of a session is short."""
     CLOCK_OPEN = "clock, open"
     """On the same grid; the first bar begins before the session, as where extended hours are part of it."""
     UTC = "utc"
@@ -102,7 +102,7 @@ def _anchors(sessions: Sequence[Session], starts: Times, zone: ZoneInfo, alignme
     if alignment is Alignment.UTC:
         return np.zeros_like(starts)
     midnights = [
-        microseconds(datetime.combine(session.start.astimezone(zone).date(), time(), zone).astimezone(UTC))
+        microseconds(datetime.combine(session.date, time(), zone).astimezone(UTC))  # clocks may change the night before
         for session in sessions
     ]
     return np.array(midnights, dtype=np.int64)

@@ -230,3 +230,20 @@ def test_a_gateway_that_has_nothing_is_not_asked_again(tmp_path: Path) -> None:
     dataset.asked(SESSIONS[0][1], END)
     verdict = dataset.verdict(START, END)
     assert (verdict.missing_bars, verdict.complete) == (390, True)
+
+
+def test_bars_of_hours_follow_clocks_that_change_the_night_before(tmp_path: Path) -> None:
+    sunday = datetime(2024, 3, 10, tzinfo=UTC)  # clocks in New York go forward; the session begins at 17:15 there
+    times = [sunday + hours * HOUR for hours in (21.25, 28.0, 36.0, 44.0)]
+    key = key_of(
+        "EUR",
+        bars_pb2.BAR_SIZE_8_HOURS,
+        security_type=bars_pb2.SECURITY_TYPE_FOREX,
+        exchange="IDEALPRO",
+        primary_exchange="",
+        what=bars_pb2.WHAT_TO_SHOW_MIDPOINT,
+    )
+    dataset = CheckedDataset(tmp_path, key, bars_at(times))
+    dataset.asked(sunday, sunday + 2 * DAY)
+    verdict = dataset.verdict(sunday, sunday + 1.875 * DAY)
+    assert (verdict.expected_bars, verdict.missing_bars, verdict.unexpected_bars) == (4, 0, 0)
