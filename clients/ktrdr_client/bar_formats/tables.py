@@ -8,9 +8,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ktrdr_client.bar_formats.columns import OPTIONAL, PRICES, ColumnChoice, choose_columns
+from ktrdr_client.bar_formats.columns import OPTIONAL, PRICES, ColumnChoice, NotBars, choose_columns
 from ktrdr_client.bar_formats.faults import RowFaults
 from ktrdr_client.bar_formats.instants import EARLIEST_US, LATEST_US, InstantReader, epoch_us, repeated
+from ktrdr_client.bar_formats.prices import check_prices
 
 TIME_TYPE: Final = pa.timestamp("us", "UTC")
 _ASSUMED_UTC: Final = "times without a zone are taken as UTC; name their time zone if it is another one"
@@ -47,9 +48,11 @@ def bars_from(table: pa.Table, reading: Reading, faults: RowFaults) -> ReadBars:
         faults: Takes what is wrong, by row.
 
     Raises:
-        NotBars: A column is missing, or two could be the same one.
+        NotBars: A column is missing, two could be the same one, or there are no rows.
     """
     choice = choose_columns(table.column_names)
+    if not table.num_rows:
+        raise NotBars("it has no bars")
     notes = [f"columns left out: {', '.join(choice.left_out)}"] if choice.left_out else []
     instants = _instants(table, choice, reading, faults, notes)
     columns = {"time": pa.array(instants, pa.int64()).cast(TIME_TYPE)}
@@ -59,6 +62,7 @@ def bars_from(table: pa.Table, reading: Reading, faults: RowFaults) -> ReadBars:
         if name in choice.columns:
             columns[name] = _amounts(table.column(choice.columns[name]), name, faults)
     if not faults.count:
+        check_prices(columns, faults)
         for row in repeated(instants):
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instants[row])
             faults.add(row, f"there is a bar of {moment:%Y-%m-%d %H:%M:%S} UTC before")

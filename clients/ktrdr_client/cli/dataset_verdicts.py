@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ktrdr.ib.v1.bars_pb2 import DatasetVerdict, MissingSpan, Revision
+from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, DatasetVerdict, MissingSpan, Revision
 from rich.text import Text
 
 REASONS: Final = {
@@ -36,7 +36,10 @@ def verdict_words(verdict: DatasetVerdict) -> str:
     if not sessions_are_known(verdict):
         return "no sessions known"
     if verdict.missing_bars:
-        return f"complete, but for {counted(verdict.missing_bars, 'bar')} that the gateway does not have"
+        bars = counted(verdict.missing_bars, "bar")
+        if verdict.dataset.key.source == SOURCE_IMPORTED:
+            return f"complete, but for {bars} that {'was' if verdict.missing_bars == 1 else 'were'} not imported"
+        return f"complete, but for {bars} that the gateway does not have"
     return "complete" if verdict.complete else "incomplete"
 
 

@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 
 from ktrdr.operations.v1.operations_pb2 import Operation
 
+from ktrdr_client.cli.dataset_verdicts import counted
+
 _DONE: Final = " done"
 
 
@@ -22,7 +24,7 @@ class InstrumentProgress(NamedTuple):
     @property
     def words(self) -> str:
         """Say it: "12/40 chunks, 3,270 bars"."""
-        return f"{self.done:,}/{max(self.done, self.total):,} chunks, {self.rows:,} bars"
+        return f"{self.done:,}/{max(self.done, self.total):,} chunks, {counted(self.rows, 'bar')}"
 
     @property
     def is_over(self) -> bool:

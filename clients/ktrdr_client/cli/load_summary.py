@@ -17,13 +17,18 @@ _MOST_IN_FULL: Final = 5
 """Instruments that get several lines each; of more, each gets one."""
 
 
-def data_load_lines(result: DataLoadResult) -> list[Text]:
-    """Return what a load brought: for each instrument its bars, what of them is new, and how complete they are."""
+def data_load_lines(result: DataLoadResult, *, failed: bool = False) -> list[Text]:
+    """Return what a load brought: for each instrument its bars, what of them is new, and how complete they are.
+
+    Args:
+        result: What it brought.
+        failed: It did not get all that it asked for.
+    """
     if len(result.loads) > _MOST_IN_FULL:
-        return [_single_line(load, result.source) for load in result.loads]
+        return [_single_line(load, result.source, failed=failed) for load in result.loads]
     lines = []
     for load in result.loads:
-        lines.append(fact("bars", _bars_words(load) + source_note(result.source)))
+        lines.append(fact("bars", _bars_words(load, failed=failed) + source_note(result.source)))
         if chunks := _chunk_words(load):
             lines.append(fact("", chunks))
         lines += [fact("CHANGED", "").append(each.text, style="bold yellow") for each in load.revisions]
@@ -43,8 +48,8 @@ def asked_words(spec: DataLoadSpec) -> str:
     return ", ".join(parts)
 
 
-def _single_line(load: InstrumentLoad, source: int) -> Text:
-    line = fact("bars", f"{_bars_words(load)}{source_note(source)}")
+def _single_line(load: InstrumentLoad, source: int, *, failed: bool) -> Text:
+    line = fact("bars", f"{_bars_words(load, failed=failed)}{source_note(source)}")
     if load.HasField("verdict"):
         line.append("; ").append_text(verdict_text(load.verdict))
     if changed := revision_words(load.revisions):
@@ -70,16 +75,24 @@ def changed_words(result: DataLoadResult) -> str:
     )
 
 
-def _bars_words(load: InstrumentLoad) -> str:
+def _bars_words(load: InstrumentLoad, *, failed: bool) -> str:
     key = load.dataset.key
     text = f"{instrument_title(key.instrument)} {bar_size_name(key.bar_size)}: {load.range_rows:,}"
     text += f" of {load.dataset.rows:,}" if 0 < load.range_rows < load.dataset.rows else ""
     if load.range_rows:
         first, last = date_text(load.range_first_bar_time), date_text(load.range_last_bar_time)
         text += f", {first} … {last}" if first != last else f", {first}"
+    if not load.range_rows and not failed:
+        return f"{text}; {_why_none(load)}"
     if not load.new_rows:
         return f"{text} (nothing new)"
     return text + (f" ({load.new_rows:,} new)" if load.new_rows != load.range_rows else "")
+
+
+def _why_none(load: InstrumentLoad) -> str:
+    if load.done_chunks or load.empty_chunks or load.skipped_chunks:
+        return "the gateway has none of that time"
+    return "none of that time is over by the gateway's clock, which is told by: ktrdr gateway"
 
 
 def _chunk_words(load: InstrumentLoad) -> str:

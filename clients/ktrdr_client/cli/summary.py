@@ -51,7 +51,7 @@ def summary_lines(operation: Operation) -> list[Text]:
     if finished.training is not None:
         lines += training_lines(finished.training)
     if finished.data_load is not None:
-        lines += data_load_lines(finished.data_load)
+        lines += data_load_lines(finished.data_load, failed=operation.state != Operation.STATE_COMPLETED)
     if finished.error is not None:
         lines += error_lines(finished.error)
     if operation.metrics_incomplete:

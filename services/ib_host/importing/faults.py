@@ -12,6 +12,8 @@ from services.ib_host.store.columns import instant
 
 FIELD: Final = "arrow_ipc"
 MOST_NAMED: Final = 5
+_NOISE: Final = 1e-9
+"""Of a price: what arithmetic with floats leaves over is no fault."""
 
 
 class RowFaults:
@@ -81,10 +83,12 @@ def note_prices(faults: RowFaults, values: "Mapping[str, NDArray[Any]]", *, posi
         faults.add(~finite, f"{name} is {{}}", prices)
         if positive:
             faults.add(finite & (prices <= 0), f"{name} {{}} is not above zero", prices)
+    with np.errstate(invalid="ignore"):  # prices that are not finite have been told
+        most, least = high + np.abs(high) * _NOISE, low - np.abs(low) * _NOISE
     for name in ("open", "close", "low"):
-        faults.add(high < values[name], f"high {{}} is below {name} {{}}", high, values[name])
+        faults.add(most < values[name], f"high {{}} is below {name} {{}}", high, values[name])
     for name in ("open", "close"):
-        faults.add(low > values[name], f"low {{}} is above {name} {{}}", low, values[name])
+        faults.add(least > values[name], f"low {{}} is above {name} {{}}", low, values[name])
     for name in ("volume", "count"):
         amounts = values[name]
         faults.add((amounts < 0) & (amounts != -1), f"{name} {{}} is negative (-1 stands for none)", amounts)

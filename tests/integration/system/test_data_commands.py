@@ -163,7 +163,7 @@ def test_a_file_at_fault_is_refused_by_line(ktrdr: Run, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "line 3: high: 'x' is no number" in refused.err
     path.write_text("date,open,high,low,close\n2000-03-01,1,0.5,1,2\n")
-    assert "2000-03-01" in ktrdr("data", "import", str(path), "BAD", "1d").err
+    assert "line 2: high 0.5 is below close 2" in ktrdr("data", "import", str(path), "BAD", "1d").err
     assert ktrdr("data", "import", str(tmp_path / "no.csv"), "BAD", "1d").code == 1
     assert "no bars are stored for BAD" in ktrdr("data", "list", "BAD").err
 

@@ -131,6 +131,20 @@ def test_a_line_that_is_wrong_is_told(text: str, place: str, words: str) -> None
     assert words in description
 
 
+def test_prices_that_cannot_be_are_told_with_their_line() -> None:
+    rows = ["2024-01-02,1,2,0.5,1.5", "2024-01-03,1,0.9,0.5,1.5", "2024-01-04,1,2,1.2,1.5", "2024-01-05,1,1,2,1"]
+    assert faults("\n".join(["time,open,high,low,close", *rows]), DAYS) == [
+        ("line 3", "high 0.9 is below close 1.5"),
+        ("line 3", "high 0.9 is below open 1"),
+        ("line 4", "low 1.2 is above open 1"),
+        ("line 5", "high 1 is below low 2"),
+        ("line 5", "low 2 is above close 1"),
+        ("line 5", "low 2 is above open 1"),
+    ]
+    noise = "time,open,high,low,close\n2024-01-02,0.3,0.30000000000000004,0.30000000000000004,0.30000000000000010\n"
+    assert read(noise, DAYS).table.num_rows == 1
+
+
 def test_an_hour_that_does_not_exist_is_told() -> None:
     zone = Reading(dates=False, zone=NEW_YORK)
     ((_, description),) = faults("time,o,h,l,c\n2024-03-10 02:30,1,2,1,2\n", zone)
@@ -225,6 +239,8 @@ def test_what_is_written_is_read_again_bit_for_bit(
     rows: dict[int, tuple[float, ...]], file_format: str, bar_size: Any
 ) -> None:
     step = timedelta(days=1) if bar_size == BAR_SIZE_1_DAY else timedelta(minutes=1)
+    # A high that is the highest and a low that is the lowest: others are refused.
+    rows = {at: (row[0], max(row[:4]), min(row[:4]), row[3], *row[4:]) for at, row in rows.items()}
     ordered = sorted(rows)
     stamps = pa.array([datetime(1990, 1, 1, tzinfo=UTC) + step * each for each in ordered], pa.timestamp("us", "UTC"))
     names = ("open", "high", "low", "close", "volume", "wap")

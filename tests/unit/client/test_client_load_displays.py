@@ -154,6 +154,13 @@ def test_a_summary_says_loudly_what_has_changed() -> None:
     assert "verdict        complete" in text
 
 
+def test_a_summary_says_why_there_is_nothing() -> None:
+    assert "AAPL 1d: 0; the gateway has none of that time  (REPLAY)" in "\n".join(
+        loaded(load(COMPLETE, empty_chunks=2))
+    )
+    assert "0; none of that time is over by the gateway's clock" in "\n".join(loaded(load(COMPLETE)))
+
+
 def test_of_many_instruments_each_has_one_line() -> None:
     lines = [
         line for line in loaded(*[load(COMPLETE, range_rows=7, new_rows=7)] * 5, load(MISSING)) if "AAPL 1d: " in line
@@ -308,3 +315,11 @@ def test_findings_are_folded_on_a_terminal() -> None:
     assert max(map(len, lines)) <= 60
     assert lines[1] == "  ✓ socket  open"
     assert AREA.findings[0].state == Finding.STATE_OK
+
+
+def test_what_was_not_imported_is_said_so() -> None:
+    verdict = DatasetVerdict(
+        dataset=Dataset(key=DatasetKey(source=SOURCE_IMPORTED)), expected_bars=9, stored_bars=7, missing_bars=2
+    )
+    verdict.complete = True
+    assert verdict_words(verdict) == "complete, but for 2 bars that were not imported"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, Dataset, DatasetVerdict
+from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, Dataset, DatasetKey, DatasetVerdict
 from ktrdr.ib.v1.ib_pb2 import CheckDatasetRequest
 from rich.text import Text
 
@@ -23,9 +23,9 @@ from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.tables import Column
 from ktrdr_client.cli.words import date_text
 from ktrdr_client.errors import DataLoss, NotFound
-from ktrdr_client.instruments import instrument_title
+from ktrdr_client.instruments import default_prices, instrument_title
 from ktrdr_client.specs import end_timestamp, start_timestamp
-from ktrdr_client.states import parse_source, parse_what_to_show, source_name
+from ktrdr_client.states import parse_source, parse_what_to_show, source_name, what_to_show_name
 
 _COLUMNS: Final = (
     Column("SYMBOL"),
@@ -163,7 +163,7 @@ def _print_one(printer: Printer, verdict: DatasetVerdict) -> None:
 
 def _row(checked: Checked) -> list[str | Text]:
     key, verdict = checked.dataset.key, checked.verdict
-    cells: list[str | Text] = [instrument_title(key.instrument), bar_size_name(key.bar_size), source_name(key.source)]
+    cells: list[str | Text] = [instrument_title(key.instrument), _kind_of_bars(key), source_name(key.source)]
     if verdict is None:
         return [*cells, "", "", f"{checked.dataset.rows:,}", "", Text(f"DAMAGED: {checked.problem}", style="bold red")]
     words = verdict_text(verdict)
@@ -179,6 +179,15 @@ def _row(checked: Checked) -> list[str | Text]:
     ]
 
 
+def _kind_of_bars(key: DatasetKey) -> str:
+    """Return the bar size, and what else tells these bars from others: "1d", "1d adjusted_last", "5min all hours"."""
+    prices = what_to_show_name(key.what_to_show).lower()
+    parts = [bar_size_name(key.bar_size)]
+    parts += [prices] if prices != default_prices(key.instrument) else []
+    parts += ["all hours"] if key.HasField("use_rth") and not key.use_rth else []
+    return " ".join(parts)
+
+
 def _record(checked: Checked) -> dict[str, Any]:
     if checked.verdict is None:
         return {"dataset": message_values(checked.dataset), "complete": False, "problem": checked.problem}
@@ -188,7 +197,8 @@ def _record(checked: Checked) -> dict[str, Any]:
 def _print_hints(printer: Printer, checked: Sequence[Checked]) -> None:
     if printer.format is not OutputFormat.TABLE:
         return
-    gaps = [each.dataset for each in checked if each.verdict is not None and each.verdict.missing_bars]
-    shown = [each for each in gaps if each.key.source != SOURCE_IMPORTED] or gaps
-    if shown:
-        printer.message(f"see what is missing:  {data_command('gaps', shown[0].key, source=True)}")
+    gaps = [each.verdict for each in checked if each.verdict is not None and each.verdict.missing_bars]
+    # What can be loaded comes first: incomplete before complete, of a gateway before imported.
+    gaps.sort(key=lambda verdict: (verdict.complete, verdict.dataset.key.source == SOURCE_IMPORTED))
+    if gaps:
+        printer.message(f"see what is missing:  {data_command('gaps', gaps[0].dataset.key, source=True)}")

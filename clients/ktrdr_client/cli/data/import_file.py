@@ -18,7 +18,7 @@ from ktrdr_client.cli.facts import fact
 from ktrdr_client.cli.invocation import Invocation, OutputFormat
 from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.words import date_text
-from ktrdr_client.errors import WaitTimeout
+from ktrdr_client.errors import KtrdrError, WaitTimeout
 from ktrdr_client.instruments import instrument_title
 
 
@@ -72,6 +72,9 @@ async def import_(
                 raise
             message = f"the time to import {file} ({limit_seconds:g} s) is over; see what is stored: ktrdr data list"
             raise WaitTimeout(message) from None
+        except OSError as error:
+            message = f"cannot read {file}: {error.strerror or error}"
+            raise KtrdrError(message) from None
     _print(printer, answer)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ktrdr.ib.v1.bars_pb2 import SOURCE_IMPORTED, DatasetKey, Instrument
+from ktrdr.ib.v1.bars_pb2 import SECURITY_TYPE_FUTURE, SOURCE_IMPORTED, DatasetKey, Instrument
 
 from ktrdr_client.async_client import AsyncClient
 from ktrdr_client.bar_sizes import bar_size_name
@@ -42,7 +42,16 @@ async def stored_instruments(
             f"  all that the gateway has:   ktrdr data load {names} {bar} --mode full"
         )
         raise UsageProblem(message)
-    # Of several that fit, the gateway says which is meant, or what tells them apart.
+    for one, fitting in zip(wanted, found, strict=True):
+        contracts = [each for each in fitting if each.security_type == SECURITY_TYPE_FUTURE]
+        if len(contracts) > 1 and len(contracts) == len(fitting):
+            names, bar = ", ".join(instrument_title(each) for each in contracts), bar_size_name(alike.bar_size)
+            message = (
+                f"of {instrument_title(one)} {bar}, several contracts are stored: {names}; say which is meant\n"
+                f"  for example:                ktrdr data load {instrument_title(contracts[-1])} {bar}"
+            )
+            raise UsageProblem(message)
+    # Of several others that fit, the gateway says which is meant, or what tells them apart.
     return [_plain(fitting[0]) if len(fitting) == 1 else one for one, fitting in zip(wanted, found, strict=True)]
 
 
