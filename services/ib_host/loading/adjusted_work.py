@@ -15,6 +15,7 @@ from services.common.threads import in_thread
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
+from services.ib_host.loading.adjusted_bars import with_older
 from services.ib_host.loading.beginning import Beginning
 from services.ib_host.loading.chunk_fetch import ChunkFetch
 from services.ib_host.loading.damaged import drop_damaged
@@ -38,6 +39,8 @@ _TOO_LONG: Final = frozenset({FailureKind.INVALID_STEP, FailureKind.REFUSED, Fai
 
 class AdjustedWork:
     """The work for one instrument, in one request that reaches from now back to where its history begins.
+
+    Where a gateway reaches less far than an earlier load, the older bars are kept at the prices of today.
 
     Args:
         tools: of all loads.
@@ -138,8 +141,9 @@ class AdjustedWork:
     def _keep(self, ledger: DatasetLedger, chunk: Chunk, answer: HistoryAnswer | None) -> tuple[Chunk, int]:
         """Store what came; return from where on there are bars, and how many. Runs in a thread."""
         bars = between(table_of(answer.bars if answer is not None else ()), None, self._job.closed)
-        new = self._tools.store.replace(self._job.key, bars).new_rows if bars.num_rows else 0
-        kept = _from_first(chunk, bars)
+        table = self._beside_stored(ledger, chunk, bars) if bars.num_rows else bars
+        new = self._tools.store.replace(self._job.key, table).new_rows if bars.num_rows else 0
+        kept = _from_first(chunk, table)
         self._range = Span(kept.start, kept.end)
         outcome = SpanOutcome.DONE if bars.num_rows else SpanOutcome.EMPTY
         count = ChunkRecord(
@@ -158,6 +162,31 @@ class AdjustedWork:
             raise _storage_full(error) from error
         self._write(ledger, kept, outcome, received=bars.num_rows, new=new)
         return kept, int(bars.num_rows)
+
+    def _beside_stored(self, ledger: DatasetLedger, chunk: Chunk, bars: pa.Table) -> pa.Table:
+        """Return what came, and before it those stored bars that it does not reach. A load that loads again drops them.
+
+        Raises:
+            ServiceError: LOAD_INCOMPLETE: they can't be put side by side.
+        """
+        snapshot = self._tools.store.open(self._job.key) if not self._state.wish.reload else None
+        if snapshot is None:
+            return bars
+        with snapshot:
+            stored = pa.concat_tables(snapshot.tables()).combine_chunks()
+        table = with_older(stored, bars)
+        if table is None:
+            first, last = (instant(int(times_of(stored)[row])) for row in (0, -1))
+            begin = instant(int(times_of(bars)[0]))
+            reason = (
+                f"the gateway's answer begins at {begin:%Y-%m-%d %H:%M} UTC and does not show "
+                f"how adjusted prices have moved since the stored ones, {first:%Y-%m-%d} to {last:%Y-%m-%d}: nothing "
+                "was changed. Load again with --reload to have the new bars instead of the stored ones"
+            )
+            self._write(ledger, chunk, SpanOutcome.FAILED, reason=reason)
+            detail = f"{self._job.dataset_title}: {reason}"
+            raise ServiceError(ErrorReason.ERROR_REASON_LOAD_INCOMPLETE, detail=detail)
+        return table
 
     def _write(
         self,

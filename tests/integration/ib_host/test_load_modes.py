@@ -204,6 +204,25 @@ async def test_what_failed_before_is_part_of_the_next_tail(tmp_path: Path) -> No
         assert stored_rows(tmp_path, load.dataset.key) == source_rows(gateway, "AAPL", day(2009, 1, 2))
 
 
+async def test_adjusted_bars_that_the_gateway_does_not_reach_any_more_stay(tmp_path: Path) -> None:
+    spec = mode_spec(Mode.MODE_FULL, what_to_show=bars_pb2.WHAT_TO_SHOW_ADJUSTED_LAST)
+    refused = error(321, "Error validating request: the duration is too long")
+    async with FaultyGateway(now=day(2012, 8, 1)) as gateway, ib_host(tmp_path, gateway.address) as host:
+        result_of(await host.load(spec))
+        gateway.move_to(day(2013, 3, 2))
+        gateway.on(Inbound.HISTORICAL_DATA, refused, refused)
+        load = result_of(await host.load(spec)).loads[0]
+        assert [duration for _, duration in asked(gateway)] == ["13 Y", "14 Y", "7 Y", "3 Y"]
+        source = source_rows(gateway, "AAPL", what="ADJUSTED_LAST")
+        assert stored_rows(tmp_path, load.dataset.key) == source
+        gateway.on(Inbound.HISTORICAL_DATA, refused, refused)
+        spec.reload = True
+        load = result_of(await host.load(spec)).loads[0]
+        assert stored_rows(tmp_path, load.dataset.key) == source_rows(
+            gateway, "AAPL", day(2010, 3, 2), what="ADJUSTED_LAST"
+        )
+
+
 async def test_adjusted_bars_are_one_request_up_to_now_that_replaces_all(tmp_path: Path) -> None:
     spec = mode_spec(Mode.MODE_FULL, what_to_show=bars_pb2.WHAT_TO_SHOW_ADJUSTED_LAST)
     async with FaultyGateway(now=day(2012, 8, 1)) as gateway, ib_host(tmp_path, gateway.address) as host:
