@@ -172,12 +172,14 @@ class AdjustedWork:
         snapshot = self._tools.store.open(self._job.key) if not self._state.wish.reload else None
         if snapshot is None:
             return bars
+        begin = instant(int(times_of(bars)[0]))
         with snapshot:
+            if begin <= snapshot.dataset.first_bar_time.ToDatetime(UTC):
+                return bars
             stored = pa.concat_tables(snapshot.tables()).combine_chunks()
         table = with_older(stored, bars)
         if table is None:
             first, last = (instant(int(times_of(stored)[row])) for row in (0, -1))
-            begin = instant(int(times_of(bars)[0]))
             reason = (
                 f"the gateway's answer begins at {begin:%Y-%m-%d %H:%M} UTC and does not show "
                 f"how adjusted prices have moved since the stored ones, {first:%Y-%m-%d} to {last:%Y-%m-%d}: nothing "

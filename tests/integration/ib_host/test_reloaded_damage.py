@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
+from services.ib_host.loading.repair import Repair
 from services.ib_host.store.bar_store import BarStore
 from tests.support.faulty_gateway import FaultyGateway
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_session, result_of
@@ -59,3 +60,19 @@ async def test_adjusted_bars_come_back_too(host: IbHost, tmp_path: Path) -> None
     spec.reload = True
     result_of(await host.load(spec))
     assert table_of(await streamed(host, key=adjusted)).equals(whole)
+
+
+async def test_damaged_bars_of_a_repair_come_back_too(host: IbHost, tmp_path: Path) -> None:
+    dataset = result_of(await host.load(load_spec("AAPL", start=START, end=END))).loads[0].dataset
+    whole = table_of(await streamed(host, key=DAILY))
+    store = BarStore(tmp_path)
+    repair = Repair.begin(store, dataset.key, bars_pb2.Revision(price_ratio=1.0))
+    repair.store.merge(dataset.key, whole.slice(400, 20))
+    for path in repair.store.folder(dataset.key).glob("*.parquet"):
+        path.write_bytes(b"rubbish")
+    spec = load_spec("AAPL", start=START, end=END)
+    assert reason_of_session(await host.load(spec)) == "STORE_CORRUPT"
+    spec.reload = True
+    result_of(await host.load(spec))
+    assert table_of(await streamed(host, key=DAILY)).equals(whole)
+    assert Repair.pending(store, dataset.key) is None
