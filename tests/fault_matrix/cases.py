@@ -166,5 +166,5 @@ def _varied(name: str, case: Case) -> dict[str, object]:
     if not case.seed or "times" not in table or name in {"split", "correction"}:
         return {}
     draw = Random(f"{case} {name}")
-    connecting = table["on"] not in {"historical_data", "contract_details", "head_timestamp"}
-    return {"nth": 1 if connecting else draw.randint(1, 2), "times": draw.randint(1, 3)}
+    asked_often = table["on"] == "historical_data"
+    return {"nth": draw.randint(1, 2) if asked_often else 1, "times": draw.randint(1, 3)}
