@@ -80,15 +80,6 @@ def resets_at(instant: datetime) -> Sequence[Reset]:
     return everything or running
 
 
-def end_of_reset(instant: datetime) -> datetime | None:
-    """Return when the last of the resets that are under way is over, UTC; None where there is none.
-
-    Args:
-        instant: aware.
-    """
-    return max((reset.end for reset in resets_at(instant)), default=None)
-
-
 def login_ended(instant: datetime) -> datetime | None:
     """Return when the week's logins ended, UTC, if that was on this very Sunday by the clock of New York.
 

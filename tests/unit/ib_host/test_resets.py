@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ib_host.resets.texts import login_text, reset_text
-from services.ib_host.resets.windows import end_of_reset, resets_at
+from services.ib_host.resets.windows import resets_at
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -50,14 +50,9 @@ def test_what_resets_when(instant: str, text: str) -> None:
     assert reset_text(at(instant)) == text
 
 
-def test_the_end_is_that_of_the_last_reset() -> None:
-    assert end_of_reset(at("2024-01-09 05:30")) == at("2024-01-09 06:45")
-    assert end_of_reset(at("2024-01-09 10:00")) is None
-
-
 def test_a_reset_in_the_night_of_the_clock_change_ends_by_the_clock() -> None:
     # On 2024-11-03, a Sunday, 01:45 comes twice in New York; the first is 05:45 UTC.
-    assert end_of_reset(at("2024-11-03 04:30")) == at("2024-11-03 05:45")
+    assert [reset.end for reset in resets_at(at("2024-11-03 04:30"))] == [at("2024-11-03 05:45")]
 
 
 @pytest.mark.parametrize(
