@@ -13,7 +13,7 @@ from services.common.files import sync_folder
 from services.ib_host.store.columns import SCHEMA, merge
 from services.ib_host.store.commands import recovery
 from services.ib_host.store.identity import bar_length
-from services.ib_host.store.manifest import Manifest, Part, corrupt, key_as_json
+from services.ib_host.store.manifest import NAME, Manifest, Part, corrupt, key_as_json
 from services.ib_host.store.parts import WHOLE, by_period, open_part, whole_part, write_part
 
 
@@ -134,5 +134,6 @@ class VersionWriter:
 def _remove_unused(folder: Path, used: set[str]) -> None:
     """Remove what no version needs: retired files of older versions, and what a crash left behind."""
     for path in folder.iterdir():
-        if path.name not in used and (path.suffix == ".parquet" or path.name.endswith(".parquet.new")):
+        half_written = path.suffix == ".new" and (".parquet" in path.name or path.name.startswith(f".{NAME}."))
+        if path.name not in used and (path.suffix == ".parquet" or half_written):
             path.unlink(missing_ok=True)

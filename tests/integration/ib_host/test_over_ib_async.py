@@ -18,9 +18,6 @@ PARTS = {
     ],
     "host": [
         "tests/contract/ib_host/test_ib_host_service.py",
-        "tests/contract/ib_host/test_gateway_state.py",
-        "tests/contract/ib_host/test_gateway_diagnosis.py",
-        "tests/integration/ib_host/test_connection_watch.py",
         "tests/integration/ib_host/test_gateway_faults.py",
         "tests/integration/ib_host/test_gateway_requests.py",
         "tests/integration/ib_host/test_request_outcomes.py",

@@ -50,7 +50,7 @@ def units(sent: Sequence[tuple[float, Asked]]) -> list[float]:
     return sorted(times)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEQUENCES)
 def test_no_window_is_ever_exceeded_and_nothing_waits_longer_than_the_rules_make_it(requests: list[Asked]) -> None:
     wire = asyncio.run(send_all(JumpingClock(), requests))
