@@ -1,7 +1,7 @@
 """Loading the bars of one instrument: what is wanted and not known is asked for, chunk by chunk."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
 import structlog
@@ -11,19 +11,18 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.errors import ServiceError
 from services.common.threads import in_thread
 from services.ib_host.ledger.spans import merged, within, without
-from services.ib_host.loading.beginning import QUIET
 from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
 from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
 from services.ib_host.loading.keeping import Keeping, Kept
+from services.ib_host.loading.past_search import PastSearch
 from services.ib_host.loading.plan import forget_bars_that_are_gone, make_plan
 from services.ib_host.loading.progress import title_of_chunk
 from services.ib_host.loading.wanted import bar_end
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.sizing import ChunkSizer
 from services.ib_host.planning.span import Span
-from services.ib_host.planning.steps import longest_stretch
 from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
 from services.ib_host.store.identity import WHAT_TO_SHOW
 
@@ -89,9 +88,7 @@ class InstrumentWork:
         self._rows = 0
         self._repairs = 0
         self._failures_in_a_row = 0
-        self._oldest = job.closed
-        self._has_bars = False
-        self._looked_before: set[datetime] = set()
+        self._past = PastSearch(job, self._sizer)
         records = state.counts.records(job.number)
         self._done, self._rows = len(records), sum(record.received for record in records)
 
@@ -169,18 +166,15 @@ class InstrumentWork:
             make_plan, self._job, self._state, self._keeping, self._tools.store, self._sizer
         )  # fmt: skip
         self._first, self._todo = self._plan.first, self._plan.then
-        if self._plan.stored is not None:
-            self._oldest, self._has_bars = self._plan.stored.start, True
-        elif self._plan.whole is not None:
-            self._oldest = self._plan.whole.end
+        self._past.begins(self._plan.stored, self._plan.whole)
         self._count()
 
     async def _next(self) -> bool:
         """Tell whether there is more to ask for."""
         if self._todo and self._job.searches_beginning(self._state.wish):
-            await self._stop_where_it_is_quiet()
-        if not self._todo:
-            self._todo = await self._beyond_the_head()
+            self._todo = await in_thread(self._past.without_quiet_past, self._todo, self._keeping.ledger)
+        if not self._todo and self._keeping.repair is None:
+            self._todo = await in_thread(self._past.beyond_the_head, self._keeping.ledger)
         return bool(self._todo)
 
     def _cut(self) -> Chunk:
@@ -229,7 +223,7 @@ class InstrumentWork:
         self._done += 1
         self._rows += kept.received
         if kept.first is not None and kept.last is not None:
-            self._oldest, self._has_bars = min(self._oldest, kept.first), True
+            self._past.saw(kept.first)
             self._plan.seams.loaded(kept.first, kept.last)
         self._drop(Span(chunk.start, chunk.end))
         if kept.revision is not None:
@@ -283,40 +277,6 @@ class InstrumentWork:
         self._failed += 1
         self._drop(span)
         self._state.failures.chunk(self._job.dataset_title, title_of_chunk(span, self._job.bar), reason)
-
-    async def _stop_where_it_is_quiet(self) -> None:
-        """Where the gateway does not say when history begins, it has begun after a long time without a bar."""
-        if not self._has_bars:  # of what is not traded any more the last bar may be long ago
-            return
-        quiet = Span(self._oldest - QUIET, self._oldest)
-        if not await in_thread(self._keeping.ledger.unknown, quiet.start, quiet.end):
-            left = within(self._todo, self._oldest, self._job.closed)
-            if left != self._todo:
-                _LOG.info("history_begins", instrument=self._job.dataset_title, first_bar=self._oldest.isoformat())
-            self._todo = left
-
-    async def _beyond_the_head(self) -> Sequence[Span]:
-        """Return what to look at next for bars from before the first one that the gateway says it has."""
-        beginning = self._job.beginning
-        if beginning is None or beginning.head is None or self._keeping.repair is not None:
-            return ()
-        floor = beginning.floor
-        while floor > beginning.limit:
-            span = self._job.span(max(beginning.limit, floor - longest_stretch(self._job.bar)), floor)
-            if span.start >= span.end:
-                return ()
-            known = await in_thread(self._keeping.ledger.known, span.start, span.end)
-            if known and known[-1].end == span.end:
-                if self._oldest >= span.end:
-                    return ()
-                floor = known[-1].start
-            elif span.end in self._looked_before:
-                return ()
-            else:
-                self._looked_before.add(span.end)
-                chunk = self._sizer.next_chunk(span, newest_first=True)
-                return [Span(chunk.start, chunk.end)]
-        return ()
 
     async def _publish(self) -> None:
         repair, stored = self._keeping.repair, self._plan.stored

@@ -1,6 +1,6 @@
 """What is done with the bars of a chunk: compared with what is stored, stored, and written down. In this order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -11,17 +11,15 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.clock import Clock
 from services.common.errors import ServiceError
 from services.common.timestamps import to_timestamp
-from services.ib_host.bar_sizes import BarLength
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
 from services.ib_host.loading.chunk_fetch import Fetched
+from services.ib_host.loading.noticing import comparable, noticed, span_of
 from services.ib_host.loading.repair import Repair
-from services.ib_host.loading.seams import cut_at_borders
 from services.ib_host.loading.session_ledger import ChunkRecord, SessionLedger
 from services.ib_host.loading.wanted import bar_end
 from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.span import Span
-from services.ib_host.revisions.compare import compare
 from services.ib_host.revisions.log import RevisionLog
 from services.ib_host.store.bar_store import BarStore
 from services.ib_host.store.columns import between, instant, table_of, times_of
@@ -116,7 +114,7 @@ class Keeping:
         """
         received = between(table_of(fetched.bars), None, self._closed)
         bars = between(received, chunk.start, chunk.end)
-        revision = self._noticed(_comparable(received, chunk, bar_length(self._key)))
+        revision = self._noticed(comparable(received, chunk, bar_length(self._key)))
         if revision is not None:
             self._note(revision)
         store = self.repair.store if self.repair is not None else self._store
@@ -203,39 +201,13 @@ class Keeping:
         return min(end, max(self._settled, last + alone))
 
     def _noticed(self, received: pa.Table) -> bars_pb2.Revision | None:
-        if received.num_rows == 0:
-            return None
         store = self.repair.store if self.repair is not None else self._store
-        snapshot = store.open(self._key)
+        snapshot = store.open(self._key) if received.num_rows else None
         if snapshot is None:
             return None
-        times = times_of(received)
-        start, end = instant(int(times[0])), instant(int(times[-1])) + _MOMENT
+        own = [record for record in self.ledger.records(*span_of(received)) if record.session == self._session]
         with snapshot:
-            tables = list(snapshot.tables(start, end))
-        if not tables:
-            return None
-        found = [compare(part, received) for part in self._by_answer(pa.concat_tables(tables), start, end)]
-        return _most_telling([revision for revision in found if revision is not None])
-
-    def _by_answer(self, stored: pa.Table, start: datetime, end: datetime) -> Iterator[pa.Table]:
-        """Yield stored bars that were told at one time, apart from others: one split lies before them, or after them.
-
-        What earlier loads have brought agrees. Of this load, each answer may be the first that knows of a split.
-        """
-        own = [record for record in self.ledger.records(start, end) if record.session == self._session]
-        at = start
-        answers: dict[datetime, list[pa.Table]] = {}
-        others: list[pa.Table] = []
-        for record in own:
-            others.append(between(stored, at, record.start))
-            answers.setdefault(record.time, []).append(between(stored, record.start, record.end))
-            at = record.end
-        others.append(between(stored, at, end))
-        for tables in (others, *answers.values()):
-            table = pa.concat_tables(tables)
-            if table.num_rows:
-                yield table
+            return noticed(snapshot, received, own)
 
     def _note(self, revision: bars_pb2.Revision) -> None:
         all_prices = revision.price_ratio != 0.0
@@ -273,34 +245,6 @@ class Keeping:
             request=request,
             session=self._session,
         )
-
-
-def _most_telling(revisions: Sequence[bars_pb2.Revision]) -> bars_pb2.Revision | None:
-    """Return one revision for all that some bars show: a change of all prices, or corrections from first to last."""
-    if not revisions:
-        return None
-    for revision in revisions:
-        if revision.price_ratio:
-            return revision
-    whole = bars_pb2.Revision()
-    whole.CopyFrom(revisions[0])
-    for revision in revisions[1:]:
-        whole.bars += revision.bars
-        if revision.start_time.ToDatetime() < whole.start_time.ToDatetime():
-            whole.start_time.CopyFrom(revision.start_time)
-        if revision.end_time.ToDatetime() > whole.end_time.ToDatetime():
-            whole.end_time.CopyFrom(revision.end_time)
-    return whole
-
-
-def _comparable(received: pa.Table, chunk: Chunk, bar: BarLength) -> pa.Table:
-    """Return the bars that are surely whole: some may be cut off at the borders of an answer, outside the chunk."""
-    if received.num_rows == 0 or not cut_at_borders(bar):
-        return received
-    times = times_of(received)
-    low = 1 if instant(int(times[0])) < chunk.start else 0
-    high = received.num_rows - (1 if instant(int(times[-1])) >= chunk.end else 0)
-    return received.slice(low, max(0, high - low))
 
 
 def _storage_full(error: OSError) -> ServiceError:
