@@ -193,7 +193,7 @@ class _Load:
             job.key,
             self._state.counts.records(job.number),
             whole=work.whole,
-            now=job.now,
+            now=job.expected_until,
             skipped=work.skipped,
             beginning=job.beginning,
             revisions=work.revisions,

@@ -75,9 +75,12 @@ class Job:
         """Name of the dataset in messages: "AAPL 1d"."""
         return f"{self.title} {self.bar.name}"
 
-    def goes_back(self, wish: Wish) -> bool:
-        """Whether a load goes back to the beginning of history, as far as its request lets it."""
-        return wish.mode in {Mode.MODE_BACKFILL, Mode.MODE_FULL}
+    @property
+    def expected_until(self) -> datetime:
+        """When bars have to be over for a verdict to expect them: later ones may be on their way."""
+        if self.settled >= self.closed:
+            return self.now
+        return min(self.now, self.settled if self.bar.dated else self.settled + self.bar.length)
 
     def newest_first(self, wish: Wish) -> bool:
         """Whether its chunks come from the end: where it is not known where history begins, it is looked for."""

@@ -60,7 +60,7 @@ def instrument_load(
         whole: the range of the load; None for that of the stored bars.
         start: narrows the range of the stored bars.
         end: likewise, exclusive.
-        now: of the gateway's clock: later sessions are not expected yet.
+        now: bars that end later are not expected yet.
         skipped: chunks that were not asked for.
         beginning: where history begins, where the gateway was asked.
         revisions: changes of stored bars that were noticed.

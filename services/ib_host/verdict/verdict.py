@@ -10,6 +10,7 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.common.timestamps import to_timestamp
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.loading.closing import settled_until
 from services.ib_host.sessions.session import NoCalendar, SessionCalendar
 from services.ib_host.store.columns import times_of
 from services.ib_host.store.identity import bar_length
@@ -102,7 +103,10 @@ class _Judgement:
         missing = spans_of(gaps, self._answers, self._key, most_spans)
         missing_spans, incomplete = len(gaps), bool(gaps.counting.any())
         if hours.known is None and self._answers.any:
-            spans = self._answers.open_spans(self._start, self._end)
+            end = self._end
+            if self._now is not None:  # what has just ended is not known yet, whoever asks
+                end = settled_until(self._now, end, self._bar, calendar=None)
+            spans = self._answers.open_spans(self._start, end) if self._start < end else []
             missing = [open_span(span, self._answers, self._key) for span in spans[:most_spans]]
             missing_spans, incomplete = len(spans), bool(spans)
         return bars_pb2.DatasetVerdict(

@@ -60,7 +60,9 @@ async def test_bars_that_come_late_come_with_the_next_load(
 
         with monkeypatch.context() as context:
             context.setattr(gateway.history, "window", ten_minutes_late)
-            result_of(await host.load(spec))
+            verdict = result_of(await host.load(spec)).loads[0].verdict
+        assert verdict.complete
+        assert not verdict.missing_bars
         gateway.move_to(later)
         spec.mode = mode
         load = result_of(await host.load(spec)).loads[0]
