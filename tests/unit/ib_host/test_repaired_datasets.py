@@ -11,6 +11,7 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.files import FolderLock
 from services.ib_host.loading import repair as module
 from services.ib_host.loading.repair import Repair
+from services.ib_host.replay.sources.stored_bars import dataset_folders
 from services.ib_host.store.bar_store import BarStore
 from tests.support.stored_bars import bar_key, bars_from, read_all
 
@@ -78,6 +79,11 @@ def test_a_repair_that_was_published_already_does_not_count_twice(
     second = Repair.begin(store, DAILY, DIVIDEND, instead_of=first)
     second.publish()
     assert closes(store)[0] == pytest.approx(scaled(0.45))
+
+
+def test_a_version_that_is_being_made_is_no_dataset_to_replay(store: BarStore, tmp_path: Path) -> None:
+    Repair.begin(store, DAILY, SPLIT).store.merge(DAILY, OLD.slice(15))
+    assert dataset_folders(tmp_path) == [store.folder(DAILY)]
 
 
 def test_a_lock_is_taken_although_there_is_no_room_for_its_owner(

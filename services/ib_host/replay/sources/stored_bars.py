@@ -22,6 +22,7 @@ from services.ib_host.store.manifest import NAME as MANIFEST
 from services.ib_host.store.snapshot import Snapshot
 
 _COLUMNS = ("time", "open", "high", "low", "close", "volume")
+_REPAIR = "repair"
 _WHOLE_DAY = Span.parse("00:00-24:00")
 _SECURITY_TYPES = {
     bars_pb2.SECURITY_TYPE_FOREX: "CASH",
@@ -39,9 +40,13 @@ _PREFERRED = (
 
 
 def dataset_folders(folder: Path) -> Sequence[Path]:
-    """Return the folders of the datasets that lie in a host's home, or in a folder of its store."""
+    """Return the folders of the datasets that lie in a host's home, or in a folder of its store.
+
+    New versions of datasets, which a load is still making, are none.
+    """
     store = folder / "data" / "bars"
-    return sorted(path.parent for path in (store if store.is_dir() else folder).rglob(MANIFEST))
+    found = (path.parent for path in (store if store.is_dir() else folder).rglob(MANIFEST))
+    return sorted(path for path in found if _REPAIR not in path.relative_to(folder).parts)
 
 
 def open_stored(folder: Path) -> IntradayHistory:
