@@ -16,8 +16,8 @@ from services.ib_host.bar_sizes import BarLength
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
 from services.ib_host.loading.adjusted_bars import with_older
+from services.ib_host.loading.asking import fetch_of
 from services.ib_host.loading.beginning import Beginning
-from services.ib_host.loading.chunk_fetch import ChunkFetch
 from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
@@ -29,7 +29,6 @@ from services.ib_host.planning.steps import Duration, ladder
 from services.ib_host.requests.answers import HistoryAnswer
 from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
 from services.ib_host.store.columns import between, instant, table_of, times_of
-from services.ib_host.store.identity import WHAT_TO_SHOW
 
 _LOG = structlog.get_logger(__name__)
 _EVER: Final = Span(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
@@ -60,17 +59,7 @@ class AdjustedWork:
         self._job = job
         self._take_source = take_source
         self._durations = _durations(job.bar, job.beginning, job.now)
-        key = job.key
-        self._fetch = ChunkFetch(
-            tools.requests,
-            tools.persistence,
-            instrument=key.instrument,
-            bar=job.bar,
-            what=WHAT_TO_SHOW[key.what_to_show],
-            use_rth=key.use_rth,
-            told=state.progress.waits_for,
-            paced=state.progress.waits_for_pacing,
-        )
+        self._fetch = fetch_of(tools, state, job)
         self._range: Span | None = None
 
     @property

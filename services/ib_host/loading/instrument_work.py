@@ -11,7 +11,8 @@ from ktrdr.ib.v1 import bars_pb2
 from services.common.errors import ServiceError
 from services.common.threads import in_thread
 from services.ib_host.ledger.spans import merged, within, without
-from services.ib_host.loading.chunk_fetch import ChunkFetch, Fetched
+from services.ib_host.loading.asking import ONE_CHUNK_ONLY, Asking, fetch_of
+from services.ib_host.loading.chunk_fetch import Fetched
 from services.ib_host.loading.damaged import drop_damaged
 from services.ib_host.loading.dataset_lock import dataset_to_itself
 from services.ib_host.loading.job import Job, LoadState, LoadTools
@@ -24,28 +25,13 @@ from services.ib_host.planning.chunks import Chunk
 from services.ib_host.planning.sizing import ChunkSizer
 from services.ib_host.planning.span import Span
 from services.ib_host.requests.failures import FailureKind, GatewayFailure, as_service_error
-from services.ib_host.store.identity import WHAT_TO_SHOW
 
 _LOG = structlog.get_logger(__name__)
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 _MOST_REPAIRS: Final = 3
-_ONE_CHUNK_ONLY: Final = frozenset(
-    {
-        FailureKind.PACING,
-        FailureKind.SERVICE_TROUBLE,
-        FailureKind.TIMEOUT,
-        FailureKind.STREAM_BROKEN,
-        FailureKind.QUERY_LOST,
-        FailureKind.INVALID_STEP,
-        FailureKind.DISCONNECTED,
-    }
-)
-"""Failures that say nothing about the other chunks. Any other would meet each of them."""
 _MOST_FAILURES_IN_A_ROW: Final = 10
 """Then the rest is not asked for: whoever loads again later begins with what failed."""
-_SMALLER_MAY_HELP: Final = frozenset({FailureKind.TIMEOUT, FailureKind.INVALID_STEP, FailureKind.REFUSED})
-_MAY_PASS: Final = _ONE_CHUNK_ONLY - {FailureKind.PACING}
 _NOT_KEPT_ANY_MORE: Final = frozenset({FailureKind.INVALID_STEP, FailureKind.REFUSED})
 """What gateways say of bars that are too old for their size."""
 
@@ -70,16 +56,8 @@ class InstrumentWork:
         self._newest_first = job.newest_first(state.wish)
         key = job.key
         self._sizer = ChunkSizer(job.bar, security_type=key.instrument.security_type, use_rth=key.use_rth)
-        self._fetch = ChunkFetch(
-            tools.requests,
-            tools.persistence,
-            instrument=key.instrument,
-            bar=job.bar,
-            what=WHAT_TO_SHOW[key.what_to_show],
-            use_rth=key.use_rth,
-            told=state.progress.waits_for,
-            paced=state.progress.waits_for_pacing,
-        )
+        self._fetch = fetch_of(tools, state, job)
+        self._asking = Asking(self._fetch, self._sizer, job)
         self._first: Sequence[Span] = ()
         self._todo: Sequence[Span] = ()
         self._unmet = False
@@ -87,7 +65,6 @@ class InstrumentWork:
         self._failed = 0
         self._rows = 0
         self._repairs = 0
-        self._failures_in_a_row = 0
         self._past = PastSearch(job, self._sizer)
         records = state.counts.records(job.number)
         self._done, self._rows = len(records), sum(record.received for record in records)
@@ -144,7 +121,7 @@ class InstrumentWork:
             await in_thread(forget_bars_that_are_gone, self._tools.store, self._job.key, self._keeping.main_ledger)
             await self.prepare()
             await self._load_all()
-            while self._unmet and self._failures_in_a_row < _MOST_FAILURES_IN_A_ROW:
+            while self._unmet and self._asking.failures_in_a_row < _MOST_FAILURES_IN_A_ROW:
                 await self._look_back()
                 await self._load_all()
             await self._publish()
@@ -188,32 +165,14 @@ class InstrumentWork:
         chunk = self._cut()
         began = self._tools.clock.monotonic()
         try:
-            fetched = await self._fetch_or_shrink(chunk)
+            fetched = await self._asking.fetch(chunk)
         except GatewayFailure as failure:
             await self._fail(chunk, failure)
             return
-        if fetched is not None:
+        if fetched is None:
+            self._count()
+        else:
             await self._keep(chunk, fetched, began=began)
-
-    async def _fetch_or_shrink(self, chunk: Chunk) -> Fetched | None:
-        """Return what the gateway has of a chunk; None: the next chunk is to be smaller."""
-        # After a chunk that failed in spite of all patience, the next ones get one try each.
-        impatient = self._failures_in_a_row > 0
-        try:
-            fetched = await self._fetch.fetch(chunk, leave=_MAY_PASS if impatient else {FailureKind.TIMEOUT})
-        except GatewayFailure as failure:
-            if failure.kind not in _SMALLER_MAY_HELP:
-                raise
-            if self._sizer.failed(chunk, failure.kind):
-                _LOG.info("chunk_made_smaller", chunk=title_of_chunk(chunk, self._job.bar), failure=str(failure))
-                self._count()
-                return None
-            if failure.kind is not FailureKind.TIMEOUT or impatient:
-                raise
-            fetched = await self._fetch.fetch(chunk)
-        self._failures_in_a_row = 0
-        self._sizer.answered(chunk, bars=fetched.most_bars, seconds=fetched.seconds)
-        return fetched
 
     async def _keep(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str = "") -> Kept:
         if fetched.bars:
@@ -261,13 +220,13 @@ class InstrumentWork:
             nothing = Fetched((), bars_pb2.SOURCE_UNSPECIFIED, 0.0, 0, request)
             await self._keep(chunk, nothing, began=self._tools.clock.monotonic(), reason=failure.sentence)
             return
-        if failure.kind not in _ONE_CHUNK_ONLY:
+        if failure.kind not in ONE_CHUNK_ONLY:
             await in_thread(self._keeping.fail, Span(chunk.start, chunk.end), request=request, reason=failure.sentence)
             raise as_service_error(failure, gateway=self._tools.connection.address, instrument=job.title) from failure
-        self._failures_in_a_row += 1
+        self._asking.failures_in_a_row += 1
         await self._give_up(Span(chunk.start, chunk.end), request, failure.sentence)
-        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
-            reason = f"not asked for, after {self._failures_in_a_row} failures in a row: {failure.sentence}"
+        if self._asking.failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
+            reason = f"not asked for, after {self._asking.failures_in_a_row} failures in a row: {failure.sentence}"
             for span in merged([*self._first, *self._todo]):
                 await self._give_up(span, "", reason)
         self._count()
