@@ -24,6 +24,7 @@ from services.ib_host.resets.texts import login_text, reset_text
 
 _LOG = structlog.get_logger(__name__)
 _COUNTDOWN_SECONDS: Final = 1.0
+_MOST_SECONDS_OF_A_TRY: Final = 1.0
 _WHOLE_SECONDS: Final = timedelta(seconds=0.5)
 """A gateway tells its time in whole seconds, half a second less than it is on average."""
 
@@ -62,6 +63,7 @@ class GatewayConnection:
         self._life: ConnectionLife | None = None
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._connected_at: float | None = None
         self._source: bars_pb2.Source.ValueType = bars_pb2.SOURCE_UNSPECIFIED
         self._clock_reading: ClockReading | None = None
@@ -144,6 +146,17 @@ class GatewayConnection:
         while self.session is None:
             await self._next_change()
 
+    async def try_now(self) -> None:
+        """Connect at once, where the next try would come later, and wait for what comes of it, a second at most."""
+        failures = self._attempts.failures
+        if self._attempts.retry_in is None:
+            return
+        self._hurry.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOST_SECONDS_OF_A_TRY):
+                while self.session is None and self._attempts.failures == failures:
+                    await self._change.wait()
+
     def take_clock(self, gateway_time: datetime, *, seconds: float) -> None:
         """Take note of the gateway's time.
 
@@ -173,10 +186,22 @@ class GatewayConnection:
                 self._announce()
                 problem = self._attempts.problem
                 _LOG.warning("gateway_away", gateway=self.address, problem=problem, retry_seconds=round(delay, 1))
-                await self._clock.sleep(delay)
+                await self._pause(delay)
                 self._attempts.end_pause()
         finally:
             self._down("The host is stopping.")
+
+    async def _pause(self, delay_seconds: float) -> None:
+        """Wait for the next try, unless somebody wants it now."""
+        self._hurry.clear()
+        loop = asyncio.get_running_loop()
+        waits = {loop.create_task(self._clock.sleep(delay_seconds)), loop.create_task(self._hurry.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.wait(waits)
 
     async def _live_once(self) -> None:
         """Connect, and stay connected until that ends."""

@@ -19,7 +19,7 @@ class Diagnosis:
         connection: to the gateway.
         requests: over it.
         budget: for them.
-        limits: of patience with the gateway; a diagnosis takes no longer than their sum.
+        limits: of patience with the gateway; a diagnosis takes no longer than their sum, and a second.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Diagnosis:
             faults = [FieldViolation(f"instrument.{field}", text) for field, text in check_instrument(described)]
             if faults:
                 raise invalid_request(faults)
+        await self._connection.try_now()  # the gateway may have been started a moment ago
         findings = look_at_connection(self._connection.picture)
         findings.append(await self._trials.clock())
         contracts, instrument = await self._trials.contracts(described)

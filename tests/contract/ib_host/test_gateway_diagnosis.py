@@ -72,6 +72,18 @@ async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
     assert "Enable ActiveX and Socket Clients" in found["socket"].advice
 
 
+async def test_a_gateway_that_was_started_a_moment_ago_is_found(tmp_path: Path) -> None:
+    port = free_port()
+    async with ib_host(tmp_path, f"127.0.0.1:{port}", reconnect_seconds=60) as host:
+
+        async def waits() -> bool:
+            return (await host.gateway()).HasField("retry_in")
+
+        await eventually(waits)
+        async with FaultyGateway(port=port):
+            assert states(await findings(host)) == dict.fromkeys(NAMES, OK)
+
+
 async def test_a_client_id_that_another_has(tmp_path: Path) -> None:
     async with (
         FaultyGateway() as gateway,

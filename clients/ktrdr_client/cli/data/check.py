@@ -166,7 +166,8 @@ def _row(checked: Checked) -> list[str | Text]:
     cells: list[str | Text] = [instrument_title(key.instrument), _kind_of_bars(key), source_name(key.source)]
     if verdict is None:
         return [*cells, "", "", f"{checked.dataset.rows:,}", "", Text(f"DAMAGED: {checked.problem}", style="bold red")]
-    words = verdict_text(verdict)
+    # What a complete one lacks stands in two columns already.
+    words = Text("complete", "green") if verdict.complete and verdict.missing_bars else verdict_text(verdict)
     if revisions := revision_words(verdict.revisions):
         words = Text.assemble(words, f"; {revisions} noticed")
     return [
