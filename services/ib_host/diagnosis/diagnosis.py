@@ -46,11 +46,11 @@ class Diagnosis:
             if faults:
                 raise invalid_request(faults)
         await self._connection.try_now()  # the gateway may have been started a moment ago
-        findings = look_at_connection(self._connection.picture)
-        findings.append(await self._trials.clock())
+        clock = await self._trials.clock()
         contracts, instrument = await self._trials.contracts(described)
         permissions = await self._trials.permissions(instrument, described=described)
-        # The language last: what was just answered may be the first message that tells it.
-        findings += [look_at_language(self._connection.picture), contracts, permissions]
+        # The rest comes after them: what was asked may be what tells of a broken farm, or of the language.
+        picture = self._connection.picture
+        findings = [*look_at_connection(picture), clock, look_at_language(picture), contracts, permissions]
         findings.append(look_at_pacing(self._budget.picture()))
         return ib_pb2.DiagnoseGatewayResponse(findings=findings, source=self._connection.source)
