@@ -22,7 +22,8 @@ async def stored_instruments(
         host: IB host that stores them.
 
     Raises:
-        UsageProblem: Some of them have no such bars: how far back to begin is for people to say.
+        UsageProblem: Some of them have no such bars: how far back to begin is for people to say. Or several contracts
+            of a future have them.
     """
     stored = [
         each.key.instrument
