@@ -55,7 +55,7 @@ $(PROTOBUF6_READY): constraints-protobuf6.txt
 $(IB_ASYNC_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(IB_ASYNC_VENV)
 	sed 's/^tzdata==.*/tzdata==2025.3/' constraints.txt > $(IB_ASYNC_VENV)/constraints.txt
-	$(IB_ASYNC_VENV)/bin/pip install --quiet --disable-pip-version-check -c $(IB_ASYNC_VENV)/constraints.txt -e '.[ib-async]' \
+	$(IB_ASYNC_VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check -c $(IB_ASYNC_VENV)/constraints.txt -e '.[ib-async]' \
 	  google-api-core grpcio-testing hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist
 	@touch $@
 

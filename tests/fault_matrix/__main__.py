@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +24,7 @@ from ktrdr.host.v1.session_pb2 import Session
 
 from tests.fault_matrix.cases import MODES, SCENES, Case, every_case, mixed_case
 from tests.fault_matrix.examination import problems
-from tests.fault_matrix.world import Played, play
+from tests.fault_matrix.world import Played, play, prepare
 
 
 def tell(line: str) -> None:
@@ -33,11 +33,11 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def played_in_a_folder(case: Case) -> tuple[Played, list[str]]:
+def played_in_a_folder(case: Case, prepared: Path) -> tuple[Played, list[str]]:
     """Play a case in a home of its own; return what came of it and what is wrong."""
     with tempfile.TemporaryDirectory(prefix="ktrdr-fault-") as folder:
         try:
-            played = asyncio.run(play(case, Path(folder)))
+            played = asyncio.run(play(case, Path(folder), prepared=prepared / case.scene))
             return played, problems(played)
         except Exception as error:
             return Played(case), [f"{case}: {error!r}"]
@@ -69,14 +69,26 @@ def main() -> int:
     seed = options.seed or (secrets.randbelow(10**6) + 1 if options.seconds else 0)
     cases = mixed_cases(options.seconds, seed) if options.seconds else every_case(seed)
     tell(f"loads beside faults, from seed {seed}")
-    usual = {(mode, scene): played_in_a_folder(Case((), mode, scene))[0].seconds for mode in MODES for scene in SCENES}
+    with tempfile.TemporaryDirectory(prefix="ktrdr-fault-") as folder:
+        return play_all(cases, Path(folder), options.only)
+
+
+def play_all(cases: Iterable[Case], prepared: Path, only: str) -> int:
+    """Play cases, tell what came of them, and return the exit code."""
+    for scene in SCENES:
+        asyncio.run(prepare(scene, prepared / scene))
+    usual = {
+        (mode, scene): played_in_a_folder(Case((), mode, scene), prepared)[0].seconds
+        for mode in MODES
+        for scene in SCENES
+    }
     found: list[str] = []
     count = 0
     tell(f"{'fault':24} {'loads ended':32} longer by (median, most)")
-    for name, same in itertools.groupby((case for case in cases if options.only in str(case)), name_of):
+    for name, same in itertools.groupby((case for case in cases if only in str(case)), name_of):
         ends, longer = Counter[str](), []
         for case in same:
-            played, wrong = played_in_a_folder(case)
+            played, wrong = played_in_a_folder(case, prepared)
             found += wrong
             for line in wrong:
                 tell(f"WRONG  {line}")

@@ -1,6 +1,7 @@
 """A gateway, a host and a load: what a case is played with. All of them live by one clock, which runs fast."""
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -67,19 +68,30 @@ class Played:
     open_requests: int = 0
 
 
-async def play(case: Case, home: Path) -> Played:
-    """Store some bars, load others while a fault is about, and load again when it is gone."""
+async def prepare(scene_name: str, home: Path) -> None:
+    """Store the bars that a scene has before its faults begin."""
+    scene, clock = SCENES[scene_name], ScaledClock(SPEED)
+    spec = Case((), Mode.MODE_RANGE, scene_name).spec
+    spec.start_time.FromDatetime(scene.stored[0])
+    spec.end_time.FromDatetime(scene.stored[1])
+    settings = ReplaySettings(port=0, data=scene.data)
+    async with ReplayServer(settings, wall_clock=clock) as gateway, _host(home, gateway, clock) as host:
+        prepared = await host.load(spec)
+        assert prepared.state == Session.STATE_COMPLETED, prepared.error.message
+
+
+async def play(case: Case, home: Path, *, prepared: Path) -> Played:
+    """Load while a fault is about, and load again when it is gone.
+
+    Args:
+        case: what to play.
+        home: an empty folder.
+        prepared: a home with the bars that are stored before; it is copied.
+    """
     scene, played, clock = SCENES[case.scene], Played(case), ScaledClock(SPEED)
+    shutil.copytree(prepared / "data", home / "data")
     settings = ReplaySettings(port=0, data=scene.data)
     async with ReplayServer(settings, faults=Faults(seed=case.seed), wall_clock=clock) as gateway:
-        before = ib_pb2.DataLoadSpec()
-        before.CopyFrom(case.spec)
-        before.mode = Mode.MODE_RANGE
-        before.start_time.FromDatetime(scene.stored[0])
-        before.end_time.FromDatetime(scene.stored[1])
-        async with _host(home, gateway, clock) as host:
-            prepared = await host.load(before)
-            assert prepared.state == Session.STATE_COMPLETED, prepared.error.message
         for rule in case.rules:
             gateway.add_fault(rule)
         async with _host(home, gateway, clock) as host:
@@ -91,7 +103,6 @@ async def play(case: Case, home: Path) -> Played:
             played.fired = {count.rule.name: count.fired for count in gateway.faults.counts}
             played.after_first, played.unknown = _stored(home, case)
             gateway.clear_faults()
-        async with _host(home, gateway, clock) as host:
             played.second = await host.load(_again(case), timeout_seconds=_PATIENCE_SECONDS)
         played.after_second, _ = _stored(home, case)
         bars = gateway.history.bars("AAPL", scene.size)

@@ -14,7 +14,7 @@ import pytest
 from ktrdr.operations.v1 import operations_pb2, operations_pb2_grpc
 from ktrdr.operations.v1.operations_pb2 import Operation
 
-from tests.support.eventually import eventually_sync
+from tests.support.eventually import eventually, eventually_sync
 from tests.support.ktrdr_command import Ktrdr
 from tests.support.registry_calls import RegistryCalls
 from tests.support.service_process import ServiceProcess
@@ -112,11 +112,16 @@ async def test_the_plain_loop_with_the_command(
         operation = await asyncio.to_thread(found, stub, "plain PyTorch loop")
         listed = await ktrdr("ops", "list", "--filter", "state = RUNNING AND type = TRAINING")
         assert "plain PyTorch loop" in listed.out
-        shown = await ktrdr("ops", "get", operation.id)
-        assert str(loop.pid) in shown.out
-        assert "opened by a process of its own" in shown.out
-        metrics = await ktrdr("--output", "jsonl", "ops", "metrics", operation.id)
-        assert "val_loss" in metrics.out
+
+        async def shown() -> bool:
+            text = (await ktrdr("ops", "get", operation.id)).out
+            return str(loop.pid) in text and "opened by a process of its own" in text
+
+        async def measured() -> bool:
+            return "val_loss" in (await ktrdr("--output", "jsonl", "ops", "metrics", operation.id)).out
+
+        assert await eventually(shown)
+        assert await eventually(measured)
         cancelled = await ktrdr("ops", "cancel", operation.id)
         assert cancelled.code == 0, cancelled.err
         out, err = await asyncio.to_thread(loop.communicate, timeout=60)

@@ -18,13 +18,11 @@ PARTS = {
     ],
     "host": [
         "tests/contract/ib_host/test_ib_host_service.py",
-        "tests/integration/ib_host/test_gateway_faults.py",
         "tests/integration/ib_host/test_gateway_requests.py",
         "tests/integration/ib_host/test_request_outcomes.py",
     ],
     "gateway": [
         "tests/integration/replay/test_replay_connecting.py",
-        "tests/integration/replay/test_replay_requests.py",
         "tests/integration/replay/test_unmodified_clients.py",
     ],
 }
