@@ -19,6 +19,7 @@ _VERSION_1 = struct.Struct("<8sII16sqI")
 _VERSION_2 = struct.Struct("<8sII16sqIII4xQQ")
 _CRC = struct.Struct("<I")
 _FLAGS_OFFSETS = {1: 64, 2: 128}
+IDENTITY_BYTES = _VERSION_2.size + _CRC.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def decode_identity(data: bytes) -> Identity:
     Raises:
         UnreadableJournal: It isn't a journal, is of an unknown layout version, or its header is damaged.
     """
-    if len(data) < _VERSION_2.size + _CRC.size:
+    if len(data) < IDENTITY_BYTES:
         raise UnreadableJournal("the file is shorter than a journal's header")
     version = int.from_bytes(data[8:12], "little")
     if data[:8] != MAGIC:

@@ -6,7 +6,15 @@ What can't change is read once: the identity, and the headers of segments that a
 import os
 import struct
 
-from ktrdr_bridge.identity import HEADER_READ_BYTES, SEGMENT_GRAIN_BYTES, Identity, UnreadableJournal, decode_identity
+from ktrdr_bridge.identity import (
+    HEADER_BYTES,
+    HEADER_READ_BYTES,
+    IDENTITY_BYTES,
+    SEGMENT_GRAIN_BYTES,
+    Identity,
+    UnreadableJournal,
+    decode_identity,
+)
 from ktrdr_bridge.journal_read import Thinning
 from ktrdr_bridge.layout import BODY_OFFSET
 from ktrdr_bridge.segment_head import (
@@ -209,7 +217,7 @@ def open_journal(path: str) -> OpenJournal | None:
     try:
         for attempt in range(_ATTEMPTS):  # a journal that is made right now may show half an identity
             data = os.pread(descriptor, HEADER_READ_BYTES, 0)
-            if not data.strip(b"\0"):
+            if _is_being_made(descriptor, data):
                 break
             try:
                 journal = OpenJournal(descriptor, decode_identity(data))
@@ -224,6 +232,14 @@ def open_journal(path: str) -> OpenJournal | None:
         raise
     os.close(descriptor)
     return None
+
+
+def _is_being_made(descriptor: int, header: bytes) -> bool:
+    """Whether a file has no identity yet and no row: its writer writes the identity last, behind the first segment."""
+    if header[:IDENTITY_BYTES].strip(b"\0"):
+        return False
+    words = os.pread(descriptor, WORDS.size, HEADER_BYTES + WORDS_OFFSET)
+    return len(words) < WORDS.size or WORDS.unpack(words)[0] == 0
 
 
 def _most_seq(segment: Segment, identity: Identity) -> int:

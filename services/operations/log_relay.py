@@ -73,6 +73,8 @@ class LogRelay:
                 min_level=request.min_level,
                 tail_lines=request.tail_lines,
             )
+            # Before it is asked: while it says that it has no such session, it may be getting it.
+            not_there_yet = state.delivery is not Delivery.ACCEPTED and not state.ended
             try:
                 async with aclosing(self._until_stopped(self._connections[host].read_log(asked))) as parts:
                     async for part in parts:
@@ -80,7 +82,7 @@ class LogRelay:
                             lines=part.lines, next_offset=part.next_offset, lines_dropped=part.lines_dropped
                         )
             except SessionUnknown:
-                if state.delivery is not Delivery.ACCEPTED and not state.ended:
+                if not_there_yet:
                     raise _too_early(state) from None
                 detail = f"Host {host} keeps it no longer, and its log with it."
                 raise ServiceError(

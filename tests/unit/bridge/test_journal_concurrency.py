@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ktrdr_bridge import Bridge, JournalReader, Position, open_journal, segment_head
+from ktrdr_bridge import Bridge, JournalReader, Position, identity, open_journal, segment_head
 
 from tests.support.eventually import eventually_sync
 
@@ -35,6 +35,21 @@ def test_a_segment_that_begins_while_the_reader_counts_segments_is_no_damage(
     reader.close()
     assert begun == [0, 1, 2, 3]
     assert (found.damage, found.more, found.next.seq) == ("", False, 22_501)
+
+
+def test_a_journal_that_is_being_made_is_none_yet(tmp_path: Path) -> None:
+    journal, cut = tmp_path / "journal", tmp_path / "cut"
+    bridge = Bridge.create(journal)
+    empty = journal.read_bytes()
+    bridge.on_epoch(0, {"loss": 0.0})
+    full = journal.read_bytes()
+    bridge.close()
+    # Its writer writes what tells a journal last, behind the first segment and the count of segments.
+    for content, damage in ((empty, ""), (full, "the file is not a journal")):
+        cut.write_bytes(bytes(identity.IDENTITY_BYTES) + content[identity.IDENTITY_BYTES :])
+        reader = JournalReader(cut)
+        assert reader.read().damage == damage
+        reader.close()
 
 
 def test_readers_beside_a_writer_see_every_row_once_and_whole(tmp_path: Path) -> None:
