@@ -50,6 +50,8 @@ def _completed(played: Played, missing: list[datetime]) -> Iterator[str]:
     played.first.result.Unpack(result)
     verdict = result.loads[0].verdict
     spans = [(span.start_time.ToDatetime(UTC), span.end_time.ToDatetime(UTC)) for span in verdict.missing]
+    # Bars that may still be on their way count as unknown, and come with the next load.
+    spans += played.unknown
     untold = [time for time in missing if not any(start <= time < end for start, end in spans)]
     if untold:
         yield f"{len(untold)} bars are missing and the verdict does not say so, first {untold[0]:%Y-%m-%d %H:%M}"
