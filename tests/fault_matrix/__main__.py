@@ -1,8 +1,7 @@
 """Play all cases: `python -m tests.fault_matrix [--seed 0] [--only WORDS]`, or random ones: `… --seconds 300`.
 
 Each fault of the replay gateway's catalogue meets loads of each mode, over daily and minute bars. Tells for each fault
-how the loads ended and how much longer they took than without it, by a clock on which the host's own pauses are as
-long as they always are. With --seconds, loads meet three faults at once, from seed after seed, until the time is up.
+how the loads ended and how much longer they took than without it; with --speed 1 these are the times of recovery. With --seconds, loads meet three faults at once, from seed after seed, until the time is up.
 Exits with 1 when a bar is lost, wrong, or missing without being told.
 """
 
@@ -24,7 +23,7 @@ from ktrdr.host.v1.session_pb2 import Session
 
 from tests.fault_matrix.cases import MODES, SCENES, Case, Mode, every_case, mixed_case
 from tests.fault_matrix.examination import problems
-from tests.fault_matrix.world import Played, play, prepare
+from tests.fault_matrix.world import SPEED, Played, play, prepare
 
 
 def tell(line: str) -> None:
@@ -33,11 +32,11 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def played_in_a_folder(case: Case, prepared: Path) -> tuple[Played, list[str]]:
+def played_in_a_folder(case: Case, prepared: Path, speed: float) -> tuple[Played, list[str]]:
     """Play a case in a home of its own; return what came of it and what is wrong."""
     with tempfile.TemporaryDirectory(prefix="ktrdr-fault-") as folder:
         try:
-            played = asyncio.run(play(case, Path(folder), prepared=prepared / case.scene))
+            played = asyncio.run(play(case, Path(folder), prepared=prepared / case.scene, speed=speed))
             return played, problems(played)
         except Exception as error:
             return Played(case), [f"{case}: {error!r}"]
@@ -63,6 +62,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="0 plays the catalogue's examples; others vary them")
     parser.add_argument("--only", default="", help="only cases whose name has these words")
     parser.add_argument("--seconds", type=float, default=0.0, help="random cases for so long, instead of all")
+    parser.add_argument("--speed", type=float, default=SPEED, help="of the clock (default 40); 1 for recovery times")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
@@ -70,17 +70,17 @@ def main() -> int:
     cases = mixed_cases(options.seconds, seed) if options.seconds else every_case(seed)
     tell(f"loads beside faults, from seed {seed}")
     with tempfile.TemporaryDirectory(prefix="ktrdr-fault-") as folder:
-        return play_all(cases, Path(folder), options.only)
+        return play_all(cases, Path(folder), options.only, options.speed)
 
 
-def play_all(cases: Iterable[Case], prepared: Path, only: str) -> int:
+def play_all(cases: Iterable[Case], prepared: Path, only: str, speed: float) -> int:
     """Play cases, tell what came of them, and return the exit code."""
     for scene in SCENES:
         asyncio.run(prepare(scene, prepared / scene))
     for scene in SCENES:  # so that what is loaded once, such as calendars, counts nowhere
-        played_in_a_folder(Case((), Mode.MODE_FULL, scene), prepared)
+        played_in_a_folder(Case((), Mode.MODE_FULL, scene), prepared, speed)
     usual = {
-        (mode, scene): played_in_a_folder(Case((), mode, scene), prepared)[0].seconds
+        (mode, scene): played_in_a_folder(Case((), mode, scene), prepared, speed)[0].seconds
         for mode in MODES
         for scene in SCENES
     }
@@ -90,7 +90,7 @@ def play_all(cases: Iterable[Case], prepared: Path, only: str) -> int:
     for name, same in itertools.groupby((case for case in cases if only in str(case)), name_of):
         ends, longer = Counter[str](), []
         for case in same:
-            played, wrong = played_in_a_folder(case, prepared)
+            played, wrong = played_in_a_folder(case, prepared, speed)
             found += wrong
             for line in wrong:
                 tell(f"WRONG  {line}")

@@ -28,7 +28,8 @@ from tests.support.ib_host import IbHost
 from tests.support.scaled_clock import ScaledClock
 
 SPEED: Final = 40.0
-"""Seconds of the case that pass in a second."""
+"""Seconds of the case that pass in a second, as long as nobody asks for recovery times: what takes processor time takes
+as many times longer by this clock."""
 
 _PATIENCE_SECONDS: Final = 100.0
 """Real time that a load gets: several violations of IB's pacing are punished with ten minutes each."""
@@ -80,15 +81,16 @@ async def prepare(scene_name: str, home: Path) -> None:
         assert prepared.state == Session.STATE_COMPLETED, prepared.error.message
 
 
-async def play(case: Case, home: Path, *, prepared: Path) -> Played:
+async def play(case: Case, home: Path, *, prepared: Path, speed: float = SPEED) -> Played:
     """Load while a fault is about, and load again when it is gone.
 
     Args:
         case: what to play.
         home: an empty folder.
         prepared: a home with the bars that are stored before; it is copied.
+        speed: seconds of the case that pass in a second.
     """
-    scene, played, clock = SCENES[case.scene], Played(case), ScaledClock(SPEED)
+    scene, played, clock = SCENES[case.scene], Played(case), ScaledClock(speed)
     shutil.copytree(prepared / "data", home / "data")
     settings = ReplaySettings(port=0, data=scene.data)
     async with ReplayServer(settings, faults=Faults(seed=case.seed), wall_clock=clock) as gateway:
