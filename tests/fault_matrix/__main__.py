@@ -1,7 +1,8 @@
 """Play all cases: `python -m tests.fault_matrix [--seed 0] [--only WORDS]`, or random ones: `… --seconds 300`.
 
 Each fault of the replay gateway's catalogue meets loads of each mode, over daily and minute bars. Tells for each fault
-how the loads ended and how much longer they took than without it; with --speed 1 these are the times of recovery. With --seconds, loads meet three faults at once, from seed after seed, until the time is up.
+how the loads ended and how much longer they took than without it; with --speed 1 these are the times of recovery. With
+--seconds, loads meet three faults at once, from seed after seed, until the time is up.
 Exits with 1 when a bar is lost, wrong, or missing without being told.
 """
 
