@@ -101,7 +101,8 @@ def result_words(operation: Operation) -> str:
         loads = operation.data_load_result.loads
         gaps = sum(load.HasField("verdict") and not load.verdict.complete for load in loads)
         incomplete = f", {gaps} of {len(loads)} incomplete" if len(loads) > 1 else ", incomplete"
-        return f"{sum(load.range_rows for load in loads):,} bars{incomplete if gaps else ''}"
+        bars = sum(load.range_rows for load in loads)
+        return f"{bars:,} bar{'' if bars == 1 else 's'}{incomplete if gaps else ''}"
     return ""
 
 
