@@ -114,7 +114,7 @@ def _entries(content: bytes) -> Iterator[Entry]:
         try:
             yield _ENTRIES.validate_json(line)
         except ValidationError:
-            continue
+            continue  # damaged: what it said is not known any more
 
 
 def _line(entry: Entry) -> bytes:

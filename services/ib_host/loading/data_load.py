@@ -122,6 +122,8 @@ class _Load:
 
     async def run(self) -> ib_pb2.DataLoadResult:
         works = await self._prepare()
+        if not works:  # there is nothing to show progress of
+            raise self._state.failures.error(0)
         state, done = self._state, self._state.counts.all_records
         _LOG.info(
             "load_planned",
