@@ -40,12 +40,15 @@ class WorkerFollowing:
             view: How the worker stood a moment ago. It had not ended.
         """
         record = worker_record(self._session)
-        if view.liveness is Liveness.STALE or record is None or record.worker_pid is None:
+        pid = None if record is None else record.worker_pid
+        # A record that tells of another worker than the view was written in between: there is news to be told.
+        if record is None or pid is None or pid != view.pid or view.liveness is Liveness.STALE:
             await self._clock.sleep(self._pause)
             self._pause = min(2 * self._pause, LOOK_SECONDS)
             return
         keeper = keeper_is_alive(self._session)
-        pid = record.keeper_pid if keeper else record.worker_pid
+        if keeper:
+            pid = record.keeper_pid
         if pid in self._ended:
             # Its lock is held although no such process is here: it is in another container, say.
             await self._clock.sleep(LOOK_SECONDS)
