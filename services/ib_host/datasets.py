@@ -45,8 +45,8 @@ class Datasets:
         damaged = [] if request.page_token else [path.as_posix() for path in listing.damaged]
         return ib_pb2.ListDatasetsResponse(datasets=page.datasets, next_page_token=page.next_token, damaged=damaged)
 
-    async def stream(self, request: ib_pb2.StreamBarsRequest) -> AsyncGenerator[ib_pb2.StreamBarsResponse, None]:
-        """Yield the bars of one version of a dataset, whatever is stored meanwhile.
+    async def stream(self, request: ib_pb2.StreamBarsRequest) -> AsyncGenerator[bytes, None]:
+        """Yield the bars of one version of a dataset, whatever is stored meanwhile, as encoded StreamBarsResponses.
 
         Raises:
             ServiceError: INVALID_REQUEST, DATASET_NOT_FOUND, DATASET_AMBIGUOUS, STORE_CORRUPT.

@@ -35,6 +35,7 @@ from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.servicer import IbHostServicer
 from services.ib_host.settings import IbHostSettings
 from services.ib_host.store.bar_store import BarStore
+from services.ib_host.streaming.handler import add_bars_handler
 
 _LONG_BARS_SECONDS: Final = 600.0
 FULL_NAME: Final = ib_pb2.DESCRIPTOR.services_by_name["IbHostService"].full_name
@@ -102,12 +103,14 @@ class IbHostService:
             clock=clock,
             describe_more=describe_gateway,
         )
+        datasets = Datasets(store, clock)
+        add_bars_handler(datasets, server)
         servicer = IbHostServicer(
             LoadStart(host.sessions),
             GatewayView(connection, budget),
             Diagnosis(connection, requests, budget),
             InstrumentSearch(connection, requests),
-            Datasets(store, clock),
+            datasets,
             DatasetCheck(store, settings.home, clock),
             BarImports(store, settings.home / "data" / "imports"),
         )

@@ -83,10 +83,10 @@ class IbHostServicer(ib_pb2_grpc.IbHostServiceServicer):
     async def StreamBars(
         self, request: ib_pb2.StreamBarsRequest, context: Context
     ) -> AsyncIterator[ib_pb2.StreamBarsResponse]:
-        """Stream stored bars."""
+        """Stream stored bars. `add_bars_handler` lets a server send the same without decoding it."""
         async with aclosing(self._datasets.stream(request)) as responses:
             async for response in responses:
-                yield response
+                yield ib_pb2.StreamBarsResponse.FromString(response)
 
     async def ImportBars(
         self, request_iterator: AsyncIterator[ib_pb2.ImportBarsRequest], context: Context

@@ -18,11 +18,14 @@ class Piece(NamedTuple):
     """The next bytes of the stream.
 
     Attributes:
-        content: bytes; those of all pieces, joined, are one Arrow IPC stream.
+        parts: bytes; those of all pieces, joined, are one Arrow IPC stream. The large ones are Arrow's own memory, so
+            that whoever joins them is the first to copy them.
+        size: bytes of all parts.
         rows: bars in them.
     """
 
-    content: bytes
+    parts: tuple[bytes | memoryview, ...]
+    size: int
     rows: int
 
 
@@ -36,10 +39,10 @@ def pieces(tables: Iterable[pa.Table], schema: pa.Schema, batch_rows: int) -> It
     """
     head: bytes = schema.serialize().to_pybytes()
     for batch in _batches(tables, schema, batch_rows):
-        content: bytes = batch.serialize().to_pybytes()
-        yield Piece(head + content if head else content, batch.num_rows)
+        content = memoryview(batch.serialize())
+        yield Piece((head, content), len(head) + content.nbytes, batch.num_rows)
         head = b""
-    yield Piece(head + _END, 0)
+    yield Piece((head, _END), len(head) + len(_END), 0)
 
 
 def _batches(tables: Iterable[pa.Table], schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:

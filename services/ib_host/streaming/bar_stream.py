@@ -1,4 +1,8 @@
-"""The messages of one StreamBars call."""
+"""The messages of one StreamBars call, as the bytes that go out.
+
+To hand 64 MB to messages and to let them encode it again copies each byte twice more, which is a third of what the host
+has to do for a million bars.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator
@@ -9,6 +13,7 @@ import pyarrow as pa
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.threads import in_thread
+from services.host.wire import FieldStart
 from services.ib_host.store.columns import SCHEMA
 from services.ib_host.store.snapshot import Snapshot
 from services.ib_host.streaming.arrow import pieces
@@ -16,11 +21,13 @@ from services.ib_host.streaming.bars_query import BarsQuery
 
 ROWS_AT_ONCE: Final = 65_536
 """4 MiB of messages are made in one go, and wait for those before them to be sent."""
-Responses = Generator[ib_pb2.StreamBarsResponse, None, None]
+Responses = Generator[bytes, None, None]
+"""Encoded messages of the type StreamBarsResponse."""
+_ARROW_IPC: Final = FieldStart(ib_pb2.StreamBarsResponse, "arrow_ipc")
 
 
-def responses_of(snapshot: Snapshot, query: BarsQuery) -> Iterator[ib_pb2.StreamBarsResponse]:
-    """Yield the messages: the dataset with the first bytes, then the rest. What is yet to come is not read.
+def responses_of(snapshot: Snapshot, query: BarsQuery) -> Iterator[bytes]:
+    """Yield the encoded messages: the dataset with the first bytes, then the rest. What is yet to come is not read.
 
     Args:
         snapshot: the version of the dataset; stays open until the last message.
@@ -31,15 +38,16 @@ def responses_of(snapshot: Snapshot, query: BarsQuery) -> Iterator[ib_pb2.Stream
     """
     dataset: bars_pb2.Dataset | None = snapshot.dataset
     if query.known_fingerprint and query.known_fingerprint == snapshot.dataset.fingerprint:
-        yield ib_pb2.StreamBarsResponse(dataset=dataset, unchanged=True)
+        yield ib_pb2.StreamBarsResponse(dataset=dataset, unchanged=True).SerializeToString()
         return
     schema = pa.schema([SCHEMA.field(name) for name in query.columns])
     for piece in pieces(snapshot.tables(query.start, query.end, columns=query.columns), schema, query.batch_rows):
-        yield ib_pb2.StreamBarsResponse(dataset=dataset, arrow_ipc=piece.content, rows=piece.rows)
+        others = ib_pb2.StreamBarsResponse(dataset=dataset, rows=piece.rows).SerializeToString()
+        yield b"".join((others, _ARROW_IPC.of(piece.size), *piece.parts))
         dataset = None
 
 
-async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[ib_pb2.StreamBarsResponse, None]:
+async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[bytes, None]:
     """Yield what a generator that blocks yields: the next messages are made in a thread while the last ones are sent.
 
     No more than those are made before they are wanted. However this ends, the generator is closed then.
@@ -66,5 +74,5 @@ async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[ib
         responses.close()
 
 
-def _some(responses: Responses, most: int) -> list[ib_pb2.StreamBarsResponse]:
+def _some(responses: Responses, most: int) -> list[bytes]:
     return list(islice(responses, most))

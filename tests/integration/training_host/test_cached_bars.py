@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ktrdr.ib.v1 import bars_pb2
+from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.bootstrap import running_server
 from services.common.errors import ServiceError, reason_name
@@ -40,11 +40,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     rows: list[int] = []
     stream = Datasets.stream
 
-    async def noted(datasets: Datasets, request: object) -> AsyncIterator[object]:
-        async with contextlib.aclosing(stream(datasets, request)) as responses:  # type: ignore[arg-type]  # as it came
-            async for response in responses:
+    async def noted(datasets: Datasets, request: ib_pb2.StreamBarsRequest) -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(stream(datasets, request)) as responses:
+            async for encoded in responses:
+                response = ib_pb2.StreamBarsResponse.FromString(encoded)
                 rows.append(-1 if response.unchanged else response.rows)
-                yield response
+                yield encoded
 
     monkeypatch.setattr(Datasets, "stream", noted)
     return rows
