@@ -1,7 +1,8 @@
-"""Blocking work beside the event loop."""
+"""Blocking work beside the event loop, and work that is not broken off."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -13,11 +14,21 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
     So whatever `work` uses can be closed, and whatever it wrote is there, once this is over.
     """
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    return await to_its_end(asyncio.to_thread(work, *args, **kwargs))
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Return what `work` returns. A caller that is cancelled, however often, is so when `work` is over.
+
+    For what has to be done wholly or not at all, and waits for nobody who may keep it waiting.
+    """
+    running = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait({running})
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({running})
         if not running.cancelled():
             running.exception()  # looked at: nobody is left to hear of it
         raise

@@ -11,7 +11,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
-from services.common.threads import in_thread
+from services.common.threads import in_thread, to_its_end
 from services.ib_host.bar_sizes import BarLength
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.ledger.records import SpanOutcome, SpanRecord
@@ -106,8 +106,13 @@ class AdjustedWork:
             chunk, answer = await self._ask(ledger)
             if answer is not None:
                 self._take_source(answer.source)
-            kept, rows = await in_thread(self._keep, ledger, chunk, answer)
-            self._tell(kept, rows, seconds=self._tools.clock.monotonic() - began)
+            await to_its_end(self._keep_and_tell(ledger, chunk, answer, began=began))
+
+    async def _keep_and_tell(
+        self, ledger: DatasetLedger, chunk: Chunk, answer: HistoryAnswer | None, *, began: float
+    ) -> None:
+        kept, rows = await in_thread(self._keep, ledger, chunk, answer)
+        self._tell(kept, rows, seconds=self._tools.clock.monotonic() - began)
 
     async def _ask(self, ledger: DatasetLedger) -> tuple[Chunk, HistoryAnswer | None]:
         """Return the answer to the longest request that the gateway takes."""

@@ -9,7 +9,7 @@ from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
-from services.common.threads import in_thread
+from services.common.threads import in_thread, to_its_end
 from services.ib_host.ledger.spans import merged, within, without
 from services.ib_host.loading.asking import ONE_CHUNK_ONLY, Asking, fetch_of
 from services.ib_host.loading.chunk_fetch import Fetched
@@ -174,7 +174,11 @@ class InstrumentWork:
         else:
             await self._keep(chunk, fetched, began=began)
 
-    async def _keep(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str = "") -> Kept:
+    async def _keep(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str = "") -> None:
+        # What the ledger counts has to be told too: a load that goes on later does not tell it any more.
+        await to_its_end(self._keep_and_tell(chunk, fetched, began=began, reason=reason))
+
+    async def _keep_and_tell(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str) -> None:
         if fetched.bars:
             self._take_source(fetched.source)
         source = bars_pb2.Source.Name(self._state.source)
@@ -188,7 +192,6 @@ class InstrumentWork:
         if kept.revision is not None:
             await self._repair(kept.revision)
         self._tell(chunk, kept, seconds=self._tools.clock.monotonic() - began)
-        return kept
 
     async def _repair(self, revision: bars_pb2.Revision) -> None:
         _LOG.warning("bars_revised", instrument=self._job.dataset_title, text=revision.text)
