@@ -19,6 +19,8 @@ from ktrdr_client.waiting import FinishedOperation
 
 _ENDS_THE_SAME_AGAIN: Final = ("STRATEGY_INVALID", "TOO_FEW_BARS", "DEVICE_UNAVAILABLE")
 """Why a training failed that would fail again unless its strategy is changed."""
+_NOTHING_TO_RETRY: Final = ("INSTRUMENT_NOT_FOUND", "INSTRUMENT_AMBIGUOUS")
+"""Why a load failed that needs another request."""
 
 
 def print_finished(printer: Printer, operations: Sequence[Operation]) -> None:
@@ -77,7 +79,8 @@ def _next_steps(operation: Operation) -> list[tuple[bool, str]]:
         if operation.state == Operation.STATE_FAILED:
             change = " --set KEY=VALUE" if _reason(operation) in _ENDS_THE_SAME_AGAIN else ""
             again = going_on if _may_go_on(operation) else f"ktrdr ops retry {operation.id}{change}"
-            commands = [f"ktrdr ops logs {operation.id} --tail 50", again]
+            commands = [f"ktrdr ops logs {operation.id} --tail 50"]
+            commands += [again] if _reason(operation) not in _NOTHING_TO_RETRY else []
         elif _may_go_on(operation):
             commands = [going_on]
     return [(index == 0, text) for index, text in enumerate(commands)]

@@ -152,6 +152,7 @@ def test_what_was_interrupted_is_told_to_go_on_and_what_was_wrong_to_begin_anew(
     assert next_steps(cancelled(stopped)) == [going_on]
     assert next_steps(failed(stopped, reason="STRATEGY_INVALID"))[-1] == f"ops retry {ID} --set KEY=VALUE"
     assert next_steps(failed(stopped, reason="CHECKPOINT_NOT_FOUND"))[-1] == f"ops retry {ID}"
+    assert next_steps(failed(stopped, reason="INSTRUMENT_NOT_FOUND")) == [f"ops logs {ID} --tail 50"]
     stopped.ClearField("latest_metrics")
     assert next_steps(failed(stopped))[-1] == f"ops retry {ID}"
     assert next_steps(cancelled(stopped)) == []
