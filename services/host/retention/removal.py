@@ -61,7 +61,9 @@ class Removal:
         Raises:
             ServiceError: STORAGE_FULL or STORE_CORRUPT; nothing was removed.
         """
-        new = [each for each in sessions if each.id not in self._removing and each.settled is not None]
+        # Between a caller's choice and its call another one may have removed some of them.
+        there = [each for each in sessions if self._table.get(each.id) is each]
+        new = [each for each in there if each.id not in self._removing and each.settled is not None]
         waited = {self._removing[each.id] for each in sessions if each.id in self._removing}
         if new:
             task = self._run(self._remove(new))

@@ -14,8 +14,9 @@ from ktrdr_bridge import hold_alive_lock
 from services.common.startup import CannotStartError
 from services.host.cursor import Cursor, filter_digest
 from services.host.host import Host
-from services.host.retention import hidden_folders
+from services.host.retention import hidden_folders, retention
 from services.host.retention.tombstones import Tombstone
+from services.host.session import HostedSession
 from services.host.status_query import StatusQuery
 from tests.support.eventually import eventually
 from tests.support.fake_clock import FakeClock
@@ -73,6 +74,26 @@ async def test_the_newest_sessions_are_kept_by_count(settings: ProbeHostSettings
     async with host_of(settings.model_copy(update={"keep_sessions": 3})) as host:
         assert listed(host) == ["s5", "s6", "s7"]
         await eventually(lambda: folders(settings) == ["s5", "s6", "s7"])
+
+
+async def test_what_somebody_else_removes_during_a_sweep_is_left_alone(
+    settings: ProbeHostSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        write_finished_session(settings.folder / "sessions", f"s{number}", number, days_ago(1))
+    async with host_of(settings) as host:
+        loop, removed = asyncio.get_running_loop(), list[HostedSession]()
+
+        def overtaken(finished: list[HostedSession], *_: object) -> list[HostedSession]:
+            removing = host.retention.removal.remove(finished[:1])
+            asyncio.run_coroutine_threadsafe(removing, loop).result(60)
+            removed.extend(finished[:1])
+            return finished
+
+        monkeypatch.setattr(retention, "overdue", overtaken)
+        assert await host.retention.sweep()
+        assert [session.id for session in removed] == ["s1"]
+        assert listed(host) == []
 
 
 async def test_a_session_that_finishes_makes_room_at_once(settings: ProbeHostSettings) -> None:
