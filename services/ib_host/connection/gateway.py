@@ -216,6 +216,8 @@ class GatewayConnection:
         self._announce()
         _LOG.info("gateway_connected", gateway=self.address, source=bars_pb2.Source.Name(life.source))
         problem = await life.wait_until_lost()
+        if life.client_id_taken:
+            self._client_ids.refused(self._client_id)
         self._attempts.lasted(self._clock.monotonic() - began)
         self._attempts.failed(problem)
         self._down(problem)

@@ -89,6 +89,18 @@ def _started(gateway: FaultyGateway, times: int) -> bool:
     return len(gateway.requests(START)) == times
 
 
+async def test_a_client_id_that_is_refused_only_after_the_host_was_let_in_is_given_up_with_its_connection() -> None:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
+        gateway.on(HISTORY, silence)
+        asking = asyncio.create_task(host.week())
+        await eventually(lambda: gateway.open_queries)
+        gateway.tell(326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
+        assert await asking is FailureKind.DISCONNECTED
+        await eventually(lambda: gateway.client_ids == {18})
+        await host.up()
+        assert host.connection.picture.client_id == 18
+
+
 async def test_a_gateway_that_closes_each_connection_soon_is_asked_ever_less() -> None:
     clock = FakeClock()
     async with FaultyGateway() as gateway:
