@@ -147,9 +147,9 @@ class GatewayConnection:
             await self._next_change()
 
     async def try_now(self) -> None:
-        """Connect at once, where the next try would come later, and wait for what comes of it, a second at most."""
+        """Without a connection, try at once, and wait a second at most for what comes of it, or of a try under way."""
         failures = self._attempts.failures
-        if self._attempts.retry_in is None:
+        if self._task is None:
             return
         self._hurry.set()
         with contextlib.suppress(TimeoutError):
