@@ -81,7 +81,7 @@ class Polling:
             identify=lambda _host, _host_uid: False,
             told=lambda _host, taken: self.told.append(taken),
         )
-        self.task = asyncio.create_task(self.poller.run(0.0, after.task if after else None))
+        self.task: asyncio.Task[None] = asyncio.create_task(self.poller.run(0.0, after.task if after else None))
 
     async def end(self) -> None:
         self.task.cancel()
