@@ -79,7 +79,7 @@ def stock(symbol: str) -> bars_pb2.Instrument:
 
 @asynccontextmanager
 async def host_requests(
-    gateway: ReplayServer, *, timeout_seconds: float = 5.0, connect_timeout_seconds: float = 5.0, wait: bool = True
+    gateway: ReplayServer, *, timeout_seconds: float = 60.0, connect_timeout_seconds: float = 60.0, wait: bool = True
 ) -> AsyncIterator[HostRequests]:
     """Connect to a gateway as the host does, and stay connected."""
     clock, open_requests = SystemClock(), OpenRequests()

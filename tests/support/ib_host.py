@@ -18,7 +18,7 @@ from services.common.errors import reason_name, reason_of, status_of_call
 from services.ib_host.loading.persistence import RetryPolicy
 from services.ib_host.service import IbHostService
 from services.ib_host.settings import IbHostSettings
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 
 START = datetime(2000, 3, 1, tzinfo=UTC)
 END = datetime(2013, 3, 2, tzinfo=UTC)
@@ -41,16 +41,16 @@ class IbHost:
 
     async def start_load(self, spec: ib_pb2.DataLoadSpec, **fields: Any) -> Session:
         """Start a load and return its session."""
-        response = await self.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec, **fields), timeout=10)
+        response = await self.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec, **fields), timeout=60)
         session: Session = response.session
         return session
 
     async def session(self, session_id: str) -> Session:
         """Return a session as it is now."""
-        session: Session = await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=10)
+        session: Session = await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=60)
         return session
 
-    async def ended(self, session_id: str, *, timeout_seconds: float = 20.0) -> Session:
+    async def ended(self, session_id: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> Session:
         """Wait until a session has ended."""
 
         async def look() -> Session | None:
@@ -61,13 +61,15 @@ class IbHost:
         assert session is not None
         return session
 
-    async def load(self, spec: ib_pb2.DataLoadSpec, *, timeout_seconds: float = 20.0, **fields: Any) -> Session:
+    async def load(
+        self, spec: ib_pb2.DataLoadSpec, *, timeout_seconds: float = PATIENCE_SECONDS, **fields: Any
+    ) -> Session:
         """Start a load and wait for its end."""
         return await self.ended((await self.start_load(spec, **fields)).id, timeout_seconds=timeout_seconds)
 
     async def gateway(self) -> ib_pb2.GetGatewayResponse:
         """Return how the host stands with its gateway."""
-        response: ib_pb2.GetGatewayResponse = await self.bars.GetGateway(ib_pb2.GetGatewayRequest(), timeout=10)
+        response: ib_pb2.GetGatewayResponse = await self.bars.GetGateway(ib_pb2.GetGatewayRequest(), timeout=60)
         return response
 
     async def connected(self) -> None:

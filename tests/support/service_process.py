@@ -77,10 +77,10 @@ class ServiceProcess:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
-    def stop(self, *, timeout_seconds: float = 30.0) -> int:
+    def stop(self, *, timeout_seconds: float = 60.0) -> int:
         """Ask the service to stop, and return its exit code."""
         if self._process is None:
             return 0

@@ -25,7 +25,7 @@ OK, WARNING, PROBLEM, SKIPPED = (
 
 async def findings(host: IbHost, instrument: bars_pb2.Instrument | None = APPLE) -> dict[str, ib_pb2.Finding]:
     request = ib_pb2.DiagnoseGatewayRequest(instrument=instrument)
-    response = await host.bars.DiagnoseGateway(request, timeout=20)
+    response = await host.bars.DiagnoseGateway(request, timeout=60)
     assert [finding.name for finding in response.findings] == NAMES
     for finding in response.findings:
         assert finding.text
@@ -45,7 +45,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
         assert found["clock"].text == "The replay gateway's clock shows 2013-03-02 00:00:00 UTC."
         assert "stock at NASDAQ in USD (contract id" in found["contracts"].text
         assert "5 daily bars (TRADES)" in found["permissions"].text
-        response = await host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(), timeout=20)
+        response = await host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(), timeout=60)
         assert response.source == bars_pb2.SOURCE_REPLAY
         assert not gateway.open_queries
 
@@ -221,7 +221,7 @@ async def test_whoever_goes_away_takes_the_trial_back(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
         gateway.on(Inbound.HISTORICAL_DATA, silence)
-        call = host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(instrument=APPLE), timeout=20)
+        call = host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(instrument=APPLE), timeout=60)
         await eventually(lambda: gateway.open_queries)
         call.cancel()
         await eventually(lambda: not gateway.open_queries)

@@ -21,7 +21,7 @@ SOON = timedelta(seconds=5)
 
 async def refusal(host: IbHost) -> tuple[grpc.StatusCode, error_details_pb2.ErrorInfo, timedelta | None]:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=10)
+        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
     status = status_of_call(failed.value)
     assert status is not None
     info = error_info(status)

@@ -62,7 +62,7 @@ async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path)
 async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
-        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=10)
+        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
         answer = await host.gateway()
     messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
     assert messages.limit == 50

@@ -291,7 +291,7 @@ async def test_another_kind_of_gateway_at_the_same_address_ends_the_load(
             connection.abort()
         ended = await host.ended(session.id)
         assert (await host.gateway()).source == bars_pb2.SOURCE_IB
-        datasets = (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets
+        datasets = (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)).datasets
     assert reason_of_session(ended) == "LOAD_INCOMPLETE"
     assert "another one now" in ended.error.message
     assert [dataset.key.source for dataset in datasets] == [bars_pb2.SOURCE_REPLAY]

@@ -23,7 +23,7 @@ from tests.support.service_process import ServiceProcess
 
 async def session_of(channel: grpc.aio.Channel) -> Session:
     stub: Any = host_pb2_grpc.HostServiceStub(channel)
-    session: Session = await stub.GetSession(host_pb2.GetSessionRequest(session_id="op-1"), timeout=10)
+    session: Session = await stub.GetSession(host_pb2.GetSessionRequest(session_id="op-1"), timeout=60)
     return session
 
 
@@ -36,7 +36,7 @@ async def test_a_killed_host_goes_on_with_its_load(tmp_path: Path) -> None:
             async with open_channel(host.address) as channel:
                 request = ib_pb2.StartDataLoadRequest(spec=load_spec("AAPL"), session_id="op-1")
                 stub: Any = ib_pb2_grpc.IbHostServiceStub(channel)
-                await stub.StartDataLoad(request, timeout=10)
+                await stub.StartDataLoad(request, timeout=60)
                 await eventually(lambda: len(gateway.requests(Inbound.HISTORICAL_DATA)) >= 4)
                 await asyncio.to_thread(host.kill)
             before = [fields[15] for fields in gateway.requests(Inbound.HISTORICAL_DATA)]

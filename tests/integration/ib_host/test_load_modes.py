@@ -245,7 +245,7 @@ async def test_a_cancelled_load_keeps_and_tells_what_it_has(tmp_path: Path) -> N
 
         done: bool = await eventually(begun)
         assert done
-        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=5)
+        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=60)
         assert (await host.ended(session.id)).state == Session.STATE_CANCELLED
         before = asked(gateway)
         load = result_of(await host.load(mode_spec(Mode.MODE_FULL))).loads[0]

@@ -72,7 +72,7 @@ async def test_aapl_has_3270_bars_and_each_chunk_is_one_request(tmp_path: Path) 
 async def test_the_load_tells_phases_chunks_and_rows(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         session = await host.load(load_spec("AAPL"))
-        status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=10)
+        status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=60)
     assert session.progress.phase == "bars"
     assert (session.progress.completed, session.progress.total, session.progress.unit) == (CHUNKS, CHUNKS, "chunk")
     assert session.progress.step == "AAPL 1d 2012-02-12 … 2013-03-01, 3,270 bars (REPLAY)"
@@ -141,7 +141,7 @@ async def test_a_range_that_begins_before_history_brings_all_there_is(tmp_path: 
 async def test_a_range_without_any_bars_ends_clearly(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         load = result_of(await host.load(load_spec("FB", start=day(2001, 1, 1), end=day(2003, 1, 1)))).loads[0]
-        assert len((await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets) == 0
+        assert len((await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)).datasets) == 0
     assert (load.done_chunks, load.empty_chunks, load.range_rows, load.dataset.rows) == (0, 3, 0, 0)
     assert load.dataset.key.instrument.symbol == "FB"
 
@@ -169,7 +169,7 @@ async def test_a_cancelled_load_leaves_nothing_open_at_the_gateway(tmp_path: Pat
     async with FaultyGateway(latency_ms=60_000) as gateway, ib_host(tmp_path, gateway.address) as host:
         session = await host.start_load(load_spec("AAPL"))
         await eventually(lambda: gateway.open_queries)
-        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id, reason="enough"), timeout=5)
+        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id, reason="enough"), timeout=60)
         ended = await host.ended(session.id)
         await eventually(lambda: not gateway.open_queries)
         assert len(gateway.requests(Inbound.CANCEL_HISTORICAL_DATA)) == 1
@@ -181,7 +181,7 @@ async def test_a_cancelled_load_leaves_nothing_open_at_the_gateway(tmp_path: Pat
 async def test_a_load_that_waits_for_a_gateway_can_be_cancelled(tmp_path: Path) -> None:
     async with ib_host(tmp_path, "127.0.0.1:9") as host:
         session = await host.start_load(load_spec("AAPL"))
-        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=5)
+        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=60)
         assert (await host.ended(session.id)).state == Session.STATE_CANCELLED
 
 
@@ -241,7 +241,7 @@ async def test_a_host_restart_goes_on_with_the_same_session_and_repeats_no_chunk
         await eventually(lambda: not gateway.client_ids)
         async with ib_host(tmp_path, gateway.address) as host:
             ended = await host.ended("op-1")
-            status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=10)
+            status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=60)
         after = asked(gateway)[len(before) :]
     load = result_of(ended).loads[0]
     assert stored_bars(tmp_path, load.dataset.key) == [tuple(bar) for bar in recorded_bars("AAPL")]

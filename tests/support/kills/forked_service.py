@@ -52,7 +52,7 @@ class ForkedService:
     async def kill(self) -> None:
         """End it with SIGKILL, and wait until it is gone."""
         self.signal(signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self._lives():
             assert time.monotonic() < deadline, f"{self.service} did not end"
             await asyncio.sleep(0.002)
