@@ -27,6 +27,7 @@ from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
 from services.common.channel import server_options
 from services.common.errors import ServiceError
+from tests.support.free_ports import ReservedPort
 
 State = Session.State
 ENDED: Final = {State.STATE_COMPLETED, State.STATE_FAILED, State.STATE_CANCELLED}
@@ -85,7 +86,8 @@ class SimulatedHost(
         self.kind = kind
         self.host_uid = host_uid or uuid.uuid4().hex
         self.sessions: dict[str, SimulatedSession] = {}
-        self.port = 0
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self.slots = 4
         self.devices: list[host_pb2.Device] = []
         self.delay_seconds = 0.0
@@ -126,7 +128,7 @@ class SimulatedHost(
         host_pb2_grpc.add_HostServiceServicer_to_server(self, self._server)
         training_pb2_grpc.add_TrainingHostServiceServicer_to_server(self, self._server)
         ib_pb2_grpc.add_IbHostServiceServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.add_insecure_port(self.address)
         await self._server.start()
 
     async def stop(self) -> None:

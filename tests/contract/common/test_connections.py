@@ -17,6 +17,7 @@ from services.common.channel import MESSAGE_LIMIT_BYTES, Options, client_options
 from services.common.settings import is_loopback
 from services.common.startup import CannotStartError
 from tests.support.eventually import eventually
+from tests.support.free_ports import ReservedPort
 from tests.support.probe_service import SERVICE, Context, ProbeService, ProbeSettings, call, probing, stream
 
 
@@ -34,12 +35,11 @@ async def test_two_servers_never_share_a_port(tmp_path: Path) -> None:
 
 
 async def test_a_port_is_free_again_after_the_stop(tmp_path: Path) -> None:
-    port = 0
+    reserved = ReservedPort()
+    settings = ProbeSettings(home=tmp_path, port=reserved.number)
     for life in (b"first", b"second"):
-        settings = ProbeSettings(home=tmp_path, port=port)
         async with running_server(ProbeService(), settings) as server, open_channel(server.address) as channel:
             assert await call(channel, "Echo", life) == life
-            port = server.port
 
 
 async def test_an_address_of_another_machine_is_refused_plainly(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from services.ib_host.diagnosis.trials import clock_finding
 from services.ib_host.replay.messages import Inbound
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, silence
-from tests.support.free_ports import free_port
+from tests.support.free_ports import ReservedPort
 from tests.support.ib_host import IbHost, ib_host, reason_of_call
 
 HMDS = "Historical Market Data Service error message:"
@@ -60,7 +60,8 @@ async def test_without_an_instrument_permissions_are_not_tried(tmp_path: Path) -
 
 
 async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
-    async with ib_host(tmp_path, f"127.0.0.1:{free_port()}") as host:
+    nobody = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{nobody.number}") as host:
 
         async def tried() -> bool:
             return (await host.gateway()).consecutive_failures > 0
@@ -73,14 +74,14 @@ async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
 
 
 async def test_a_gateway_that_was_started_a_moment_ago_is_found(tmp_path: Path) -> None:
-    port = free_port()
-    async with ib_host(tmp_path, f"127.0.0.1:{port}", reconnect_seconds=60) as host:
+    reserved = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{reserved.number}", reconnect_seconds=60) as host:
 
         async def waits() -> bool:
             return (await host.gateway()).HasField("retry_in")
 
         await eventually(waits)
-        async with FaultyGateway(port=port):
+        async with FaultyGateway(port=reserved.number):
             assert states(await findings(host)) == dict.fromkeys(NAMES, OK)
 
 
@@ -198,8 +199,7 @@ async def test_an_instrument_that_nobody_knows_and_one_that_is_not_one(tmp_path:
 
 
 async def test_a_gateway_that_does_not_answer_is_not_waited_for_long(tmp_path: Path) -> None:
-    settings = {"history_timeout_seconds": 0.2, "request_timeout_seconds": 0.2}
-    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, **settings) as host:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, history_timeout_seconds=0.2) as host:
         await host.connected()
         gateway.on(Inbound.HISTORICAL_DATA, silence)
         found = await findings(host)

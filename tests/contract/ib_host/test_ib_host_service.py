@@ -22,6 +22,7 @@ from services.ib_host.settings import IbHostSettings
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, silence
 from tests.support.gateway_library import NEWEST
+from tests.support.hurried_clock import HurriedClock
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_call, result_of
 
 DAILY = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="AAPL"), bar_size=bars_pb2.BAR_SIZE_1_DAY)
@@ -35,8 +36,13 @@ async def gateway() -> AsyncIterator[FaultyGateway]:
 
 
 @pytest.fixture
-async def host(tmp_path: Path, gateway: FaultyGateway) -> AsyncIterator[IbHost]:
-    async with ib_host(tmp_path, gateway.address, request_timeout_seconds=0.3) as running:
+def clock() -> HurriedClock:
+    return HurriedClock()
+
+
+@pytest.fixture
+async def host(tmp_path: Path, gateway: FaultyGateway, clock: HurriedClock) -> AsyncIterator[IbHost]:
+    async with ib_host(tmp_path, gateway.address, clock=clock) as running:
         await running.connected()
         yield running
 
@@ -182,9 +188,13 @@ class TestFindInstruments:
         failure = await refused(call, grpc.StatusCode.UNAVAILABLE, "GATEWAY_UNAVAILABLE")
         assert NOWHERE in (failure.details() or "")
 
-    async def test_a_silent_gateway_is_a_timeout(self, host: IbHost, gateway: FaultyGateway) -> None:
+    async def test_a_silent_gateway_is_a_timeout(
+        self, host: IbHost, gateway: FaultyGateway, clock: HurriedClock
+    ) -> None:
         gateway.on(Inbound.MATCHING_SYMBOLS, silence)
         call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
+        await eventually(lambda: gateway.requests(Inbound.MATCHING_SYMBOLS))
+        clock.run_ahead(60.0)
         await refused(call, grpc.StatusCode.DEADLINE_EXCEEDED, "GATEWAY_TIMEOUT")
         assert (await host.gateway()).open_requests == 0
 

@@ -13,7 +13,7 @@ from services.common.bootstrap import running_server
 from services.host.announcement import own_address
 from tests.support.eventually import eventually
 from tests.support.fake_clock import FakeClock
-from tests.support.free_ports import free_port
+from tests.support.free_ports import ReservedPort
 from tests.support.host_service import KIND, ProbeHost, ProbeHostSettings
 from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.scripted_work import ScriptedWork
@@ -76,9 +76,9 @@ async def test_a_lease_is_renewed_long_before_it_is_over(tmp_path: Path) -> None
 
 
 async def test_a_host_works_on_and_says_once_that_the_registry_is_away(tmp_path: Path) -> None:
-    work, port = ScriptedWork(), free_port()
+    work, reserved = ScriptedWork(), ReservedPort()
     with capture_logs() as logs:
-        async with announcing_host(tmp_path / "host", f"127.0.0.1:{port}", work) as probe:
+        async with announcing_host(tmp_path / "host", f"127.0.0.1:{reserved.number}", work) as probe:
 
             def told(event: str) -> int:
                 return sum(entry["event"] == event for entry in logs)
@@ -86,7 +86,7 @@ async def test_a_host_works_on_and_says_once_that_the_registry_is_away(tmp_path:
             await eventually(lambda: told("host_not_announced"))
             await probe.host.sessions.start(kind=KIND, spec=Struct(), session_id="a")
             await work.working("a")
-            async with registry_server(tmp_path / "registry", port=port) as registry:
+            async with registry_server(tmp_path / "registry", port=reserved.number) as registry:
                 await eventually(lambda: is_up(registry, "gpu-1"))
                 assert (await registry.found("a")).state == State.STATE_RUNNING
             assert told("host_not_announced") == 1

@@ -14,6 +14,7 @@ from services.ib_host.replay.messages import Inbound
 from services.ib_host.store.bar_store import BarStore
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway
+from tests.support.free_ports import ReservedPort
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_session, result_of
 from tests.support.recorded_bars import recorded_bars
 
@@ -186,9 +187,8 @@ async def test_a_load_that_waits_for_a_gateway_can_be_cancelled(tmp_path: Path) 
 
 
 async def test_a_gateway_that_comes_late_is_waited_for(tmp_path: Path) -> None:
-    async with FaultyGateway() as probe:
-        port = probe.port
-    async with ib_host(tmp_path, f"127.0.0.1:{port}", reconnect_seconds=0.3) as host:
+    reserved = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{reserved.number}", reconnect_seconds=0.3) as host:
         session = await host.start_load(load_spec("AAPL", start=day(2013, 1, 1)))
 
         async def waits() -> str:
@@ -196,29 +196,31 @@ async def test_a_gateway_that_comes_late_is_waited_for(tmp_path: Path) -> None:
             return reason if reason.startswith("gateway") else ""
 
         reason: str = await eventually(waits)
-        assert reason == f"gateway 127.0.0.1:{port} does not answer; trying again in 1 s"
-        async with FaultyGateway(port=port):
+        assert reason == f"gateway 127.0.0.1:{reserved.number} does not answer; trying again in 1 s"
+        async with FaultyGateway(port=reserved.number):
             ended = await host.ended(session.id)
     assert result_of(ended).loads[0].range_rows == 41
     assert ended.progress.wait_reason == ""
 
 
 async def test_a_gateway_restart_in_a_load_costs_nothing_but_time(tmp_path: Path) -> None:
-    async with FaultyGateway(latency_ms=40) as gateway:
-        port = gateway.port
-        async with ib_host(tmp_path, gateway.address) as host:
-            session = await host.start_load(load_spec("AAPL"))
+    reserved = ReservedPort()
+    async with (
+        FaultyGateway(port=reserved.number, latency_ms=40) as gateway,
+        ib_host(tmp_path, gateway.address) as host,
+    ):
+        session = await host.start_load(load_spec("AAPL"))
 
-            async def half_done() -> bool:
-                return await chunks_done(host, session.id) >= 4
+        async def half_done() -> bool:
+            return await chunks_done(host, session.id) >= 4
 
-            done: bool = await eventually(half_done)
-            assert done
-            await gateway.__aexit__(None, None, None)
-            before = asked(gateway)
-            async with FaultyGateway(port=port) as restarted:
-                load = result_of(await host.ended(session.id)).loads[0]
-                after = asked(restarted)
+        done: bool = await eventually(half_done)
+        assert done
+        await gateway.__aexit__(None, None, None)
+        before = asked(gateway)
+        async with FaultyGateway(port=reserved.number) as restarted:
+            load = result_of(await host.ended(session.id)).loads[0]
+            after = asked(restarted)
     assert stored_bars(tmp_path, load.dataset.key) == [tuple(bar) for bar in recorded_bars("AAPL")]
     assert (load.received_rows, load.new_rows, load.done_chunks) == (3270, 3270, CHUNKS)
     repeated = set(before) & set(after)
