@@ -104,8 +104,7 @@ class AdjustedWork:
                 return
             began = self._tools.clock.monotonic()
             chunk, answer = await self._ask(ledger)
-            if answer is not None:
-                self._take_source(answer.source)
+            self._take_source(answer.source if answer is not None else self._tools.connection.source)
             kept, rows = await in_thread(self._keep, ledger, chunk, answer)
             self._tell(kept, rows, seconds=self._tools.clock.monotonic() - began)
 

@@ -175,8 +175,8 @@ class InstrumentWork:
             await self._keep(chunk, fetched, began=began)
 
     async def _keep(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str = "") -> Kept:
-        if fetched.bars:
-            self._take_source(fetched.source)
+        # That there are no bars, too, holds for the gateway that says so.
+        self._take_source(fetched.source if fetched.bars else self._tools.connection.source)
         source = bars_pb2.Source.Name(self._state.source)
         kept = await in_thread(self._keeping.keep, chunk, fetched, source=source, reason=reason)
         self._done += 1

@@ -301,3 +301,21 @@ async def test_another_kind_of_gateway_at_the_same_address_ends_the_load(
     assert reason_of_session(ended) == "LOAD_INCOMPLETE"
     assert "another one now" in ended.error.message
     assert [dataset.key.source for dataset in datasets] == [bars_pb2.SOURCE_REPLAY]
+
+
+async def test_what_another_kind_of_gateway_does_not_have_is_not_known_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording has no bars of FB before May 2012."""
+    spec = load_spec("FB", start=datetime(2008, 1, 1, tzinfo=UTC))
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, None, silence)
+        session = await host.start_load(spec)
+        await eventually(lambda: len(gateway.requests(HISTORY)) == 2)
+        monkeypatch.setattr("services.ib_host.replay.session.ACCOUNT", "DU123456")
+        for connection in gateway._connections.values():
+            connection.abort()
+        ended = await host.ended(session.id)
+    assert "another one now" in ended.error.message
+    ledger = DatasetLedger.open(BarStore(tmp_path).folder(partial_result(ended).loads[0].dataset.key))
+    assert [record.end.year for record in ledger.all_records()] == [2008]
