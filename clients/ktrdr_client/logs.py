@@ -94,6 +94,7 @@ class LogReading:
             except FailedPrecondition:
                 if over or not self.request.follow:
                     raise
+                self._reached = True
                 await self.backoff.pause(None)  # no host has it yet
             except PASSING as error:
                 if not self._reached:
@@ -104,6 +105,7 @@ class LogReading:
                 # operation was before tells them apart.
                 if over or not self.request.follow:
                     return
+                self._reached = True
                 await self.backoff.pause(None)
             operation = await self._look()
 

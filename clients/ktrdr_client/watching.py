@@ -58,8 +58,13 @@ class Watch:
     known: set[str] | None = None
     _connected_once: bool = False
     _told_again: set[str] | None = None
-    """Ids that came since everything began to be read anew; None while nothing is."""
+    """Ids that came since everything began to be read; None while it is not."""
     _points: NewPoints = field(default_factory=NewPoints)
+
+    def __post_init__(self) -> None:
+        """Look for what is gone, where everything is read: of what was deleted before, nothing is told."""
+        if self.known and not self.after_revision:
+            self._told_again = set()
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """Yield what happens, message by message; never the same revision of an operation, nor the same point, twice.
@@ -116,7 +121,7 @@ class Watch:
                 yield OperationDeleted(deleted.operation_id, deleted.revision)
 
     def _gone_meanwhile(self, still_there: set[str]) -> Iterator[WatchEvent]:
-        """Yield what is missing after everything was read anew: without a filter it can only have been deleted."""
+        """Yield what is missing after everything was read: without a filter it can only have been deleted."""
         for operation_id in sorted((self.known or set()) - still_there):
             self._forget(operation_id)
             yield OperationLeft(operation_id, 0) if self.filter_text else OperationDeleted(operation_id, 0)

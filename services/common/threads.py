@@ -12,7 +12,7 @@ T = TypeVar("T")
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what `work` returns in a thread. A caller that is cancelled still waits until the thread has ended.
 
-    So whatever `work` uses can be closed, and whatever it wrote is there, once this is over.
+    However often it is: whatever `work` uses can be closed, and whatever it wrote is there, once this is over.
     """
     return await to_its_end(asyncio.to_thread(work, *args, **kwargs))
 

@@ -73,12 +73,20 @@ class CancelLadder:
             self._climbs[session.id][1].set()
 
     async def end(self, session: HostedSession) -> None:
-        """The worker has ended, the host stops, or the session was asked for something else."""
+        """The worker has ended, or the session was asked for something else."""
         climb = self._climbs.pop(session.id, None)
         if climb is not None:
             climb[0].cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await climb[0]
+            (outcome,) = await asyncio.gather(climb[0], return_exceptions=True)
+            if isinstance(outcome, Exception):
+                self._logger.error("worker_not_pursued", session_id=session.id, exc_info=outcome)
+
+    async def stop(self) -> None:
+        """The host stops: its next life goes on with what is left of the graces."""
+        climbs, self._climbs = self._climbs, {}
+        for climb, _ in climbs.values():
+            climb.cancel()
+        await asyncio.gather(*(climb for climb, _ in climbs.values()), return_exceptions=True)
 
     async def _climb(self, session: HostedSession, hurry: asyncio.Event) -> None:
         interrupted_at = await asyncio.to_thread(_interrupted_at, session.folder)
@@ -120,9 +128,17 @@ class CancelLadder:
     async def _insist(self, session: HostedSession, step: Callable[[SessionFolder], Awaitable[bool]]) -> None:
         """Repeat a step until there was somebody to take it: the worker may be about to be started."""
         pause = _RETRY_SECONDS
-        while not await step(session.folder):
+        while not await self._taken(session, step):
             await self._clock.sleep(pause)
             pause = min(2 * pause, _KILL_AGAIN_SECONDS)
+
+    async def _taken(self, session: HostedSession, step: Callable[[SessionFolder], Awaitable[bool]]) -> bool:
+        """Take a step. Returns whether there was somebody to take it, as far as that can be seen now."""
+        try:
+            return await step(session.folder)
+        except OSError as error:
+            self._logger.warning("worker_not_signalled", session_id=session.id, error=str(error))
+            return False
 
     def _left(self, since: datetime, grace_seconds: float) -> float:
         """Return what is left of a grace, whatever was done to the machine's clock in the meantime."""

@@ -165,12 +165,13 @@ class Execution:
     async def stop(self) -> None:
         """Let go of everything. Workers that are processes go on; the next start of the host adopts them."""
         self._stopping = True
-        await self._work.stop()
-        running = list(self._running.values())
-        for session, task in running:
+        running = [task for _, task in self._running.values()]
+        # All of them first: one that waits to be begun once more would begin while another is waited for.
+        for task in running:
             task.cancel()
-            await self._stops.end(session)
-        await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._work.stop()
+        await self._stops.stop()
         await self._runner.shutdown()
         for refusing in self._refusing:
             refusing.cancel()

@@ -10,10 +10,11 @@ from services.common.clock import Clock
 from services.host.allotment import Allotment
 from services.host.folder import SessionFolder
 from services.host.process_spawn import locked_for_keeper, spawn_keeper
+from services.host.process_table import start_ticks
 from services.host.runner import Liveness, StopWish, WorkerView
 from services.host.spare.spare_worker import SpareWorker
 from services.host.spare.spare_workers import SpareWorkers
-from services.host.worker_evidence import look, never_started
+from services.host.worker_evidence import look, never_started, worker_record
 from services.host.worker_following import WorkerFollowing
 
 
@@ -127,11 +128,17 @@ class ProcessRunner:
 
 
 def _signal(session: SessionFolder, send: Callable[[int, int], None], number: signal.Signals) -> bool:
-    """Signal a worker that provably is the one that was started: its keeper has not reaped it, or it holds its lock."""
-    view = look(session)
-    if view.liveness is not Liveness.ALIVE or not view.pid:
+    """Signal a worker, if what has its number here is the process that was started.
+
+    That the session is alive does not say so: the keeper may have reaped the worker and be writing that down, or both
+    may run in another container.
+    """
+    view, record = look(session), worker_record(session)
+    if view.liveness is not Liveness.ALIVE or record is None or record.worker_pid is None:
+        return False
+    if record.worker_start_ticks and start_ticks(record.worker_pid) != record.worker_start_ticks:
         return False
     with suppress(ProcessLookupError):
-        send(view.pid, number)
+        send(record.worker_pid, number)
         return True
     return False

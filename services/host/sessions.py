@@ -207,6 +207,7 @@ class Sessions:
         Raises:
             ServiceError: SESSION_NOT_FOUND.
         """
+        await self._created(session_id)
         return self.get(session_id) if session_id in self._table else await self._past.get(session_id)
 
     async def cancel(self, session_id: str, *, reason: str = "", now: bool = False) -> Session:
@@ -223,6 +224,7 @@ class Sessions:
         Raises:
             ServiceError: SESSION_NOT_FOUND; STORAGE_FULL where the request cannot be written.
         """
+        await self._created(session_id)
         if session_id not in self._table:
             return await self._past.get(session_id)
         session = self.find(session_id)
@@ -279,6 +281,12 @@ class Sessions:
         creating = self._create(record, request.spec, furnish)
         self._creating[record.id] = asyncio.create_task(creating, name=f"create-{record.id}")
         return record
+
+    async def _created(self, session_id: str) -> None:
+        """Wait while a session is being created: to say that there is none would be taken for the last word on it."""
+        creating = self._creating.get(session_id)
+        if creating is not None:
+            await asyncio.wait([creating])
 
     async def _create(self, record: SessionRecord, spec: Message, furnish: Furnish) -> None:
         try:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from ktrdr.host.v1.session_pb2 import Session
+from ktrdr.host.v1.session_pb2 import CancelStage, Session
 from ktrdr_bridge import JournalReader, read_control
 
 from services.common.clock import Clock
 from services.common.files import write_atomically
+from services.common.threads import in_thread
 from services.host.host_identity import HostIdentity
 from services.host.progress import set_progress, set_thinning
 from services.host.records import SettledRecord
@@ -79,8 +80,10 @@ class Settler:
         while True:
             case = await self._cases.get()
             try:
-                # The final state must not be shown before it is stored.
-                record = await asyncio.to_thread(self._store, case, case.session.snapshot().message)
+                # The final state must not be shown before it is stored, nor be stored after a stop by a thread that
+                # was left behind: the next life of the host judges by itself.
+                asked = case.session.cancel_reason, case.session.cancel_cause
+                record = await in_thread(self._store, case, case.session.snapshot().message, *asked)
             except Exception as error:
                 self._try_again(case, error)
                 continue
@@ -101,9 +104,18 @@ class Settler:
         await self._clock.sleep(_RETRY_SECONDS)
         self._cases.put_nowait(case)
 
-    def _store(self, case: _Case, current: Session) -> SettledRecord:
+    def _store(self, case: _Case, current: Session, reason: str | None, cause: str) -> SettledRecord:
         session = case.session
-        settlement = case.settlement or _judge(session)
+        message = Session()
+        message.CopyFrom(current)
+        asked = read_control(session.folder.control) if reason is None and case.settlement is None else None
+        if asked is not None:
+            # A request to stop counts from when it is durable, as it would after a restart: the worker may have died of
+            # it, or beside it, before the session was told.
+            reason, cause = asked.reason, asked.cause
+            message.cancel_reason, message.cancel_stage = reason, CancelStage.CANCEL_STAGE_ASKED
+        limit = session.options.timeout.ToTimedelta() if session.options.HasField("timeout") else None
+        settlement = case.settlement or judge(session.folder, cancel_reason=reason, cause=cause, time_limit=limit)
         reader = JournalReader(session.folder.journal)
         try:
             end = reader.end()
@@ -111,8 +123,6 @@ class Settler:
         finally:
             reader.close()
         end_time = settlement.end_time or self._clock.now()
-        message = Session()
-        message.CopyFrom(current)
         message.state = settlement.state
         message.end_time.FromDatetime(end_time)
         message.update_time.FromDatetime(end_time)
@@ -143,17 +153,3 @@ class Settler:
         )
         write_atomically(session.folder.settled_record, record.to_bytes())
         return record
-
-
-def _judge(session: HostedSession) -> Settlement:
-    """Judge from the evidence in a session's folder.
-
-    A request to stop counts from when it is durable, as it would after a restart: the worker may have died of it, or
-    beside it, before the session was told.
-    """
-    reason, cause = session.cancel_reason, session.cancel_cause
-    asked = read_control(session.folder.control) if reason is None else None
-    if asked is not None:
-        reason, cause = asked.reason, asked.cause
-    limit = session.options.timeout.ToTimedelta() if session.options.HasField("timeout") else None
-    return judge(session.folder, cancel_reason=reason, cause=cause, time_limit=limit)

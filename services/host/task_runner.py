@@ -11,6 +11,7 @@ from ktrdr_bridge import Bridge, Cancelled
 
 from services.common.clock import Clock
 from services.common.errors import ServiceError, reason_name
+from services.common.threads import in_thread
 from services.host.allotment import Allotment
 from services.host.exhaustion import exhaustion
 from services.host.folder import SessionFolder
@@ -89,6 +90,8 @@ class TaskRunner:
         task = asyncio.create_task(self._run(session, task_session), name=f"work-{session.id}")
         self._tasks[session.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(session.id, None))
+        # A task that is cancelled before its first step comes to no `finally`.
+        task.add_done_callback(lambda _: task_session.bridge.close())
 
     async def adopt(self, session: SessionFolder, allotment: Allotment) -> None:
         """Begin again with what the end of the host has cut off."""
@@ -132,7 +135,8 @@ class TaskRunner:
             task_session.bridge.close()
         while True:
             try:
-                await asyncio.to_thread(write)
+                # Who is cancelled now waits: how the session ended is judged by what is written here.
+                await in_thread(write)
             except OSError as error:
                 self._logger.warning("outcome_not_written", session_id=session.id, error=str(error))
                 await self._clock.sleep(_RETRY_SECONDS)

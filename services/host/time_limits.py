@@ -31,11 +31,18 @@ class TimeLimits:
             self._watches[session.id] = asyncio.create_task(self._watch(session), name=f"limit-{session.id}")
 
     async def end(self, session: HostedSession) -> None:
-        """The session has ended, or the host stops."""
+        """The session has ended."""
         task = self._watches.pop(session.id, None)
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """The host stops."""
+        watches, self._watches = self._watches, {}
+        for watch in watches.values():
+            watch.cancel()
+        await asyncio.gather(*watches.values(), return_exceptions=True)
 
     async def _watch(self, session: HostedSession) -> None:
         while session.ends_at is not None and (left := (session.ends_at - self._clock.now()).total_seconds()) > 0:

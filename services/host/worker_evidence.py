@@ -21,9 +21,10 @@ def look(session: SessionFolder) -> WorkerView:
             return WorkerView(Liveness.ENDED)
     except OSError:
         return WorkerView(Liveness.STALE)
+    # In this order: what a keeper that is gone has written down does not change any more.
+    keeper = keeper_is_alive(session)
     record = worker_record(session)
     pid = 0 if record is None or record.worker_pid is None else record.worker_pid
-    keeper = keeper_is_alive(session)
     if keeper:
         return WorkerView(Liveness.ALIVE, pid)
     if session.exit_record.exists():
@@ -47,7 +48,8 @@ def keeper_is_alive(session: SessionFolder) -> bool | None:
 def never_started(session: SessionFolder) -> bool:
     """Tell whether provably no worker was ever started: the keeper writes down who it is before it starts one."""
     try:
-        return not (session.worker_record.exists() or session.exit_record.exists() or keeper_lives(session))
+        # The keeper first: one that comes to its end while it is looked for has written down all that it did.
+        return not (keeper_lives(session) or session.worker_record.exists() or session.exit_record.exists())
     except OSError:
         return False
 

@@ -84,18 +84,20 @@ class DatasetCheck:
         now = self._clock.now()
         listing = self._store.find(check.key.instrument)
         chosen = choose(check.key, listing, start=check.start, end=check.end, now=now)
+        folder = self._store.folder(chosen.key)
+        # Before the snapshot: a load stores bars before it writes down that it has asked for them.
+        records = DatasetLedger.open(folder).all_records()
         snapshot = self._store.open(chosen.key)
         if snapshot is None:  # removed since it was listed
             command = load_command(check.key, check.start, check.end, now)
             reason = ErrorReason.ERROR_REASON_DATASET_NOT_FOUND
             raise ServiceError(reason, dataset=title_of(check.key), command=command)
-        folder = self._store.folder(chosen.key)
         with snapshot:
             dataset = snapshot.dataset
             start, end = _range(check, dataset)
             return judge(
                 snapshot,
-                DatasetLedger.open(folder),
+                records,
                 calendar_for(self._home, folder, dataset.key),
                 RevisionLog.open(folder).newest(_MOST_REVISIONS),
                 start=start,

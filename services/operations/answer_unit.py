@@ -12,6 +12,7 @@ from services.operations.pacing import first_poll_delay
 from services.operations.reading import Reading
 from services.operations.shown_points import block_row
 from services.operations.stored_change import Shelf, StoredChange, add_shown
+from services.operations.unstored import Leaving
 
 
 class OperationUpdate(NamedTuple):
@@ -53,7 +54,7 @@ class AnswerUnit:
         self._known: list[tuple[LiveOperation, NewPoints]] = []
         self._found: list[tuple[LiveOperation, NewPoints]] = []
         self._found_revision: int | None = None  # at which points of operations that are new are shown
-        self._shown: dict[str, LiveOperation] | None = None  # what is stored although it was shown already
+        self._shown: Leaving | None = None  # what is stored although it was shown already
 
     def add(self, update: OperationUpdate) -> None:
         """Add an operation."""
@@ -86,8 +87,8 @@ class AnswerUnit:
     def prepare(self, changes: Changes) -> None:
         """Add what cannot be told again, and now and then everything that was shown, with the cursor."""
         if not self._reading.complete or self._host.unstored.is_due(self._now):
-            self._shown = dict(self._host.unstored.operations)
-            for operation in self._shown.values():
+            self._shown = self._host.unstored.leave()
+            for operation in self._shown.operations.values():
                 add_shown(changes, self._shelf, operation)
             changes.hosts.append({**self._host.row(), "cursor": self._reading.durable_cursor})
         changes.statements.extend(forget_abandoned(self._host.host_uid, self._removed))
@@ -114,6 +115,8 @@ class AnswerUnit:
 
     def failed(self) -> None:
         """Forget what was not stored: the same answer comes again."""
+        if self._shown is not None:
+            self._host.unstored.not_stored(self._shown)
         for change in self._changes:
             change.failed()
         self._release()

@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right, insort_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -93,6 +93,10 @@ class ChangeIndex:
         start = bisect_right(self._order, after, key=_revision)
         end = bisect_right(self._order, up_to, lo=start, key=_revision)
         return [entry.operation for entry in self._order[start:end] if self._is_latest(entry)]
+
+    def beyond(self, operation_ids: Iterable[str], revision: int) -> set[str]:
+        """Return those of the operations whose latest revision is above `revision`."""
+        return {one for one in operation_ids if (entry := self._entries.get(one)) and entry.revision > revision}
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever there may be something new to show. It must be quick."""

@@ -84,8 +84,7 @@ class Following:
 
     def follow(self, host: FollowedHost) -> None:
         """Begin to poll a host now; one that is polled already is polled at its new address."""
-        self._end_polling(host.name)
-        self._poll(host, 0.0)
+        self._poll(host, 0.0, after=self._end_polling(host.name))
 
     def unfollow(self, host: FollowedHost) -> None:
         """Poll a host no longer."""
@@ -106,7 +105,7 @@ class Following:
         for poller in self.pollers.values():
             poller.nudge()
 
-    def _poll(self, host: FollowedHost, delay: float) -> None:
+    def _poll(self, host: FollowedHost, delay: float, after: asyncio.Task[None] | None = None) -> None:
         poller = HostPoller(
             host,
             self._connections.open(host.name, host.address, registered=host.source == REGISTERED),
@@ -120,9 +119,9 @@ class Following:
             told=self._told,
         )
         self.pollers[host.name] = poller
-        self._polling[host.name] = asyncio.create_task(poller.run(delay), name=f"poll {host.name}")
+        self._polling[host.name] = asyncio.create_task(poller.run(delay, after), name=f"poll {host.name}")
 
-    def _end_polling(self, name: str) -> None:
+    def _end_polling(self, name: str) -> asyncio.Task[None] | None:
         self._up.discard(name)
         self._verified.discard(name)
         self.pollers.pop(name, None)
@@ -131,12 +130,16 @@ class Following:
             task.cancel()
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
+        return task
 
     def _identify(self, host: FollowedHost, host_uid: str) -> bool:
         self._liveness.look(host)  # somebody may have been told that it is out of sight: this answer takes that back
         is_new = self._hosts.identify(host, host_uid)
         if is_new:
             self._losses.identities_changed()
+            # Another host comes into sight once its answer is taken in, with sessions and wishes of its own.
+            self._up.discard(host.name)
+            self._verified.discard(host.name)
         return is_new
 
     def _told(self, host: FollowedHost, taken: Taken | None) -> None:

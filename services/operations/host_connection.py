@@ -137,7 +137,10 @@ class HostConnection:
 
     async def read_log(self, request: host_pb2.ReadLogRequest) -> AsyncGenerator[host_pb2.ReadLogResponse, None]:
         """Yield the messages of a session's log, until the host ends the stream."""
-        call = self._host.ReadLog(request, metadata=outgoing_metadata())
+        try:
+            call = self._host.ReadLog(request, metadata=outgoing_metadata())
+        except grpc.aio.UsageError:  # the channel was closed before this began
+            raise self._unfollowed() from None
         try:
             while isinstance(message := await self._call(call.read()), host_pb2.ReadLogResponse):
                 yield message
@@ -152,7 +155,7 @@ class HostConnection:
             if task is not None and task.cancelling():
                 raise
             # The channel was closed, not this task cancelled.
-            raise HostDoesNotAnswer(f"{self._address} is not followed any more.") from None
+            raise self._unfollowed() from None
         except grpc.aio.AioRpcError as error:
             status = status_of_call(error)
             code = error.code()
@@ -167,6 +170,9 @@ class HostConnection:
             if code in _REFUSALS:
                 raise HostRefuses(status)
         raise HostDoesNotAnswer(self._problem(code))
+
+    def _unfollowed(self) -> HostDoesNotAnswer:
+        return HostDoesNotAnswer(f"{self._address} is not followed any more.")
 
     def _problem(self, code: grpc.StatusCode) -> str:
         address = self._address

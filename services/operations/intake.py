@@ -39,7 +39,7 @@ class Taken:
 
     Attributes:
         changed: It told of changes.
-        more: The host has more to tell.
+        more: The host has more to tell, or has to tell it again: what it told is not known here.
         resurfaced: Sessions at work whose operation has ended: nobody follows them any more, so they are to be stopped.
         lost: Operations whose sessions the host has told to be gone.
     """
@@ -89,7 +89,7 @@ class Intake:
         completes = answer.snapshot_complete and not host.reading.complete
         abandoned = await self._reader.all_abandoned(host.host_uid) if completes else set()
         if cursor != host.reading.cursor or host_uid != host.host_uid:  # it was found at another address meanwhile
-            return Taken(changed=False)
+            return Taken(changed=False, more=True)
         if unknown or completes:  # others have been at work meanwhile
             told = self._with_operations(host, answer.sessions)
         after = host.reading.after(answer, asked_at)

@@ -74,7 +74,8 @@ class LogRelay:
                 tail_lines=request.tail_lines,
             )
             # Before it is asked: while it says that it has no such session, it may be getting it.
-            not_there_yet = state.delivery is not Delivery.ACCEPTED and not state.ended
+            is_latest = request.attempt in {0, state.record.attempt}
+            not_there_yet = is_latest and state.delivery is not Delivery.ACCEPTED and not state.ended
             try:
                 async with aclosing(self._until_stopped(self._connections[host].read_log(asked))) as parts:
                     async for part in parts:

@@ -75,24 +75,33 @@ class HostPoller:
         self._turn = 0.0
         self._asked_at = 0.0
         self._takes_turns = False
+        self._address = host.address
         self._logger = structlog.get_logger().bind(host=host.name, address=host.address)
 
-    async def run(self, first_delay_seconds: float) -> None:
+    async def run(self, first_delay_seconds: float, after: "asyncio.Task[None] | None" = None) -> None:
         """Poll until cancelled.
 
         Args:
             first_delay_seconds: Time before the first poll.
+            after: The poller of the same host that this one takes the place of: it may still take in an answer.
         """
-        self._turn = self._clock.monotonic() + first_delay_seconds
-        await self._pause(first_delay_seconds)
-        while True:
-            self._takes_turns = False
-            try:
-                self._host.pause_seconds = await self._poll()
-            except Exception:
-                self._logger.exception("poll_broken")
-                self._host.pause_seconds = self._pacing.after_failure()
-            await self._pause(self._until_next_poll(self._host.pause_seconds))
+        try:
+            if after is not None:
+                await asyncio.wait({after})
+            self._turn = self._clock.monotonic() + first_delay_seconds
+            await self._pause(first_delay_seconds)
+            while True:
+                self._takes_turns = False
+                try:
+                    self._host.pause_seconds = await self._poll()
+                except Exception:
+                    self._logger.exception("poll_broken")
+                    self._host.pause_seconds = self._pacing.after_failure()
+                await self._pause(self._until_next_poll(self._host.pause_seconds))
+        finally:
+            ended = HostDoesNotAnswer(f"{self._host.name} is not followed at {self._address} any more. Try again.")
+            for refreshed in self._refreshers:
+                _settle(refreshed, ended)
 
     def nudge(self) -> None:
         """Poll now instead of after the pause."""
@@ -102,7 +111,7 @@ class HostPoller:
         """Return once an answer to a question that was asked after this call has been taken in. Callers share one poll.
 
         Raises:
-            HostCallError: The host did not answer.
+            HostCallError: The host did not answer, or is not polled by this any more.
         """
         refreshed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refreshers.append(refreshed)
@@ -127,10 +136,13 @@ class HostPoller:
             answer = await self._ask(0.0 if refreshers or self._is_out_of_sight else self._wait_seconds)
             if answer is None:
                 return 0.0
-            taken = await self._take(answer, asked_at)
+            taken = await self._take_whole(answer, asked_at)
+        except asyncio.CancelledError:
+            self._refreshers = refreshers + self._refreshers
+            raise
         except Exception as error:
             return self._failed(error, refreshers)
-        if answer.more:
+        if taken.more:
             self._refreshers = refreshers + self._refreshers
             return 0.0
         for refreshed in refreshers:
@@ -169,6 +181,18 @@ class HostPoller:
             return None
         finally:
             self._long_poll = None
+
+    async def _take_whole(self, answer: GetStatusResponse, asked_at: float) -> Taken:
+        """Take an answer in, and to its end where the polling ends meanwhile.
+
+        Half of it would be lost: what is stored of it is not told again, and nobody would act on what it says.
+        """
+        taking = asyncio.create_task(self._take(answer, asked_at))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.gather(taking, return_exceptions=True)
+            raise
 
     async def _take(self, answer: GetStatusResponse, asked_at: float) -> Taken:
         host = self._host

@@ -2,9 +2,9 @@
 
 from services.operations.changes import Changes
 from services.operations.followed_host import FollowedHost
-from services.operations.live_operation import LiveOperation
 from services.operations.pacing import first_poll_delay
 from services.operations.stored_change import Shelf, add_shown
+from services.operations.unstored import Leaving
 
 
 class ShownUnit:
@@ -20,7 +20,7 @@ class ShownUnit:
         self._shelf = shelf
         self._host = host
         self._now = now
-        self._operations: dict[str, LiveOperation] = {}
+        self._leaving: Leaving | None = None
         self._cursor = b""
         host.unstored.under_way = True
 
@@ -30,8 +30,8 @@ class ShownUnit:
         self._cursor = host.reading.durable_cursor
         if not self._cursor:
             return  # the host is being read anew since: what it tells is stored with its snapshot
-        self._operations = dict(host.unstored.operations)
-        for operation in self._operations.values():
+        self._leaving = host.unstored.leave()
+        for operation in self._leaving.operations.values():
             add_shown(changes, self._shelf, operation)
         changes.hosts.append({**host.row(), "cursor": self._cursor})
 
@@ -39,11 +39,16 @@ class ShownUnit:
         """Take note of what is stored."""
         unstored = self._host.unstored
         unstored.under_way = False
-        if self._cursor and self._host.reading.complete:
+        if self._leaving is not None:
+            is_read_anew = not self._host.reading.complete
+            cursor = unstored.cursor if is_read_anew else self._cursor
             turn = first_poll_delay(self._host.name, 1.0)
-            unstored.stored(self._operations, self._cursor, self._now, turn=turn)
+            unstored.stored(self._leaving, cursor, self._now, turn=turn)
 
     def failed(self) -> None:
         """Let the next answer wait for it: a host is not asked for more than can be stored."""
-        self._host.unstored.under_way = False
-        self._host.unstored.refused = True
+        unstored = self._host.unstored
+        unstored.under_way = False
+        unstored.refused = True
+        if self._leaving is not None:
+            unstored.not_stored(self._leaving)

@@ -6,7 +6,7 @@ after a crash the host tells everything since once more; points that the store h
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.operations.live_operation import LiveOperation
 
@@ -17,14 +17,22 @@ _MOST_WAITING: Final = 2 * MOST_VALUES
 """Values with which a host is not asked for more before they are stored."""
 
 
+class Leaving(NamedTuple):
+    """What is on its way into the store: operations by id, and how many values of points."""
+
+    operations: dict[str, LiveOperation]
+    values: int
+
+
 @dataclass
 class Unstored:
     """What is not stored yet of one host.
 
     Attributes:
         cursor: The host's cursor that the store has.
-        operations: Operations that have been told of since, by id.
-        values: Values of points that have come since.
+        operations: Operations that have been told of since, by id, and are not on their way into the store.
+        values: Values of points that have come since, and are not on their way either.
+        leaving: Values that are on their way.
         stored_at: Monotonic time at which all was stored; None before.
         under_way: It is being stored, or about to be.
         refused: The store did not take it when it was tried last.
@@ -33,6 +41,7 @@ class Unstored:
     cursor: bytes = b""
     operations: dict[str, LiveOperation] = field(default_factory=dict)
     values: int = 0
+    leaving: int = 0
     stored_at: float | None = None
     under_way: bool = False
     refused: bool = False
@@ -40,7 +49,7 @@ class Unstored:
     @property
     def has_to_be_waited_for(self) -> bool:
         """Tell whether everything has to be stored before the host is asked for more."""
-        return not self.cursor or self.stored_at is None or self.refused or self.values > _MOST_WAITING
+        return not self.cursor or self.stored_at is None or self.refused or self.values + self.leaving > _MOST_WAITING
 
     def is_due(self, now: float) -> bool:
         """Tell whether it is time to store everything.
@@ -52,20 +61,31 @@ class Unstored:
             return True
         return now - self.stored_at >= STORE_EVERY_SECONDS
 
-    def stored(self, operations: dict[str, LiveOperation], cursor: bytes, now: float, *, turn: float) -> None:
+    def leave(self) -> Leaving:
+        """Return everything, to be stored now. What is told from here on is not among it, and waits for its turn."""
+        leaving = Leaving(self.operations, self.values)
+        self.leaving += self.values
+        self.operations, self.values = {}, 0
+        return leaving
+
+    def stored(self, leaving: Leaving, cursor: bytes, now: float, *, turn: float) -> None:
         """Take note of what is stored.
 
         Args:
-            operations: Operations that are, by id.
+            leaving: What `leave` returned.
             cursor: Cursor up to which everything is.
             now: Monotonic time.
             turn: Share of the interval, 0 to 1, by which the first one is shorter: so that hosts that came together do
                 not stay together.
         """
-        for operation_id in operations:
-            self.operations.pop(operation_id, None)
+        self.leaving -= leaving.values
         self.cursor = cursor
-        self.values = 0
         self.refused = False
         first = self.stored_at is None
         self.stored_at = now - turn * STORE_EVERY_SECONDS if first else now
+
+    def not_stored(self, leaving: Leaving) -> None:
+        """Take back what the store did not take."""
+        self.leaving -= leaving.values
+        self.values += leaving.values
+        self.operations = leaving.operations | self.operations

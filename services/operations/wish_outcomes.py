@@ -41,38 +41,45 @@ class WishOutcomes:
 
     async def sent_to(self, operation: LiveOperation, host: FollowedHost) -> None:
         """The operation is about to be sent to a host. Nothing is sent before this is stored."""
+        name, host_uid = host.name, host.host_uid
 
         def change(state: OperationState) -> None:
             state.delivery = Delivery.SENT
-            state.host_uid = host.host_uid
-            state.record.host = host.name
+            state.host_uid = host_uid
+            state.record.host = name
             state.record.wait_reason = ""
 
         await self._registry.change(operation, change)
+        self._look_for_replacement(host, host_uid)
 
     async def accepted(self, operation: LiveOperation, host: FollowedHost, session: Session) -> None:
         """The host has the session."""
-        now = self._clock.now()
+        now, name, host_uid = self._clock.now(), host.name, host.host_uid
 
         def change(state: OperationState) -> None:
             if state.delivery is Delivery.ACCEPTED:
                 return  # a poll was faster, and knows more than the answer to the start
             state.delivery = Delivery.ACCEPTED
-            state.host_uid = host.host_uid
+            state.host_uid = host_uid
             if is_removed(session):
-                end_with_removed(state.record, session, host.name, now)
+                end_with_removed(state.record, session, name, now)
             else:
-                show_session(state.record, session, host.name, now)
+                show_session(state.record, session, name, now)
 
         operation.accepted_at = operation.seen_at = self._clock.monotonic()
         operation.hidden = False  # it will not be refused any more
         await self._registry.change(operation, change)
+        self._look_for_replacement(host, host_uid)
         operation.answer_creator(None)
 
     async def no_room(self, operation: LiveOperation, wait_reason: str) -> None:
-        """The host has not taken the operation; it can be placed anew."""
+        """The host has not taken the operation; it can be placed anew, unless it was asked to stop meanwhile."""
+        now = self._clock.now()
 
         def change(state: OperationState) -> None:
+            if state.record.cancel_requested:
+                state.end_cancelled(now)
+                return
             state.delivery = Delivery.NEW
             state.host_uid = ""
             state.record.host = ""
@@ -129,6 +136,11 @@ class WishOutcomes:
             return
         now = self._clock.now()
         await self._registry.change(operation, lambda state: state.end_cancelled(now))
+
+    def _look_for_replacement(self, host: FollowedHost, host_uid: str) -> None:
+        """Have operations looked for whose host was replaced: this one was not among them while it was stored."""
+        if host.host_uid != host_uid:
+            self._losses.identities_changed()
 
 
 def _violations(status: status_pb2.Status) -> list[FieldViolation]:

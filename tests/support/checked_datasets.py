@@ -97,10 +97,11 @@ class CheckedDataset:
         self, start: datetime, end: datetime, *, most_spans: int = 1000, now: datetime | None = None
     ) -> bars_pb2.DatasetVerdict:
         """Return the verdict about a range."""
+        records = self.ledger.all_records()
         snapshot = self.store.open(self.key)
         assert snapshot is not None
         with snapshot:
-            return judge(snapshot, self.ledger, self.calendar, [], start=start, end=end, most_spans=most_spans, now=now)
+            return judge(snapshot, records, self.calendar, [], start=start, end=end, most_spans=most_spans, now=now)
 
 
 def span_times(span: bars_pb2.MissingSpan) -> tuple[datetime, datetime, int]:

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, overload
+from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
+PATIENCE_SECONDS: Final = 60.0
+"""For what has to happen by itself: on a busy machine processes start slowly, and what is met costs no time."""
 
 
 @overload
@@ -15,7 +17,7 @@ async def eventually(
 @overload
 async def eventually(probe: Callable[[], T], *, timeout_seconds: float = ..., interval_seconds: float = ...) -> T: ...
 async def eventually(
-    probe: Callable[[], T | Awaitable[T]], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02
+    probe: Callable[[], T | Awaitable[T]], *, timeout_seconds: float = PATIENCE_SECONDS, interval_seconds: float = 0.02
 ) -> T:
     """Return the first truthy value of `probe`, plain or coroutine function; fail with its last value otherwise."""
     deadline = time.monotonic() + timeout_seconds
@@ -30,7 +32,9 @@ async def eventually(
         await asyncio.sleep(interval_seconds)
 
 
-def eventually_sync(probe: Callable[[], T], *, timeout_seconds: float = 20.0, interval_seconds: float = 0.02) -> T:
+def eventually_sync(
+    probe: Callable[[], T], *, timeout_seconds: float = PATIENCE_SECONDS, interval_seconds: float = 0.02
+) -> T:
     """Like `eventually`, for tests without an event loop."""
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -43,7 +47,9 @@ def eventually_sync(probe: Callable[[], T], *, timeout_seconds: float = 20.0, in
         time.sleep(interval_seconds)
 
 
-async def settled(probe: Callable[[], T], *, interval_seconds: float = 0.2, timeout_seconds: float = 20.0) -> T:
+async def settled(
+    probe: Callable[[], T], *, interval_seconds: float = 0.2, timeout_seconds: float = PATIENCE_SECONDS
+) -> T:
     """Return the value of `probe` once it has stayed the same for an interval."""
     deadline = time.monotonic() + timeout_seconds
     value = probe()

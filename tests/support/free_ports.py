@@ -2,7 +2,26 @@
 
 import random
 import socket
+import weakref
 from collections.abc import Sequence
+
+
+class ReservedPort:
+    """A port of the kernel's choice that is given to nobody else for as long as this object lives.
+
+    It is bound, but not listened on: who connects is refused. A server that names it can listen on it, end, and
+    listen on it again, and no other process gets the port meanwhile.
+
+    Attributes:
+        number: The port, on 127.0.0.1.
+    """
+
+    def __init__(self) -> None:
+        holder = socket.socket()
+        weakref.finalize(self, holder.close)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        self.number = int(holder.getsockname()[1])
 
 
 def free_offset(ports: Sequence[int]) -> int:
@@ -20,10 +39,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from ktrdr.host.v1 import host_pb2, host_pb2_grpc
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.ib.v1 import bars_pb2, ib_pb2, ib_pb2_grpc
@@ -16,9 +17,11 @@ from services.common.bootstrap import running_server
 from services.common.channel import open_channel
 from services.common.errors import reason_name, reason_of, status_of_call
 from services.ib_host.loading.persistence import RetryPolicy
+from services.ib_host.requests import round_trip
 from services.ib_host.service import IbHostService
 from services.ib_host.settings import IbHostSettings
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
+from tests.support.hurried_clock import HurriedClock
 
 START = datetime(2000, 3, 1, tzinfo=UTC)
 END = datetime(2013, 3, 2, tzinfo=UTC)
@@ -41,16 +44,16 @@ class IbHost:
 
     async def start_load(self, spec: ib_pb2.DataLoadSpec, **fields: Any) -> Session:
         """Start a load and return its session."""
-        response = await self.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec, **fields), timeout=10)
+        response = await self.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec, **fields), timeout=60)
         session: Session = response.session
         return session
 
     async def session(self, session_id: str) -> Session:
         """Return a session as it is now."""
-        session: Session = await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=10)
+        session: Session = await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=60)
         return session
 
-    async def ended(self, session_id: str, *, timeout_seconds: float = 20.0) -> Session:
+    async def ended(self, session_id: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> Session:
         """Wait until a session has ended."""
 
         async def look() -> Session | None:
@@ -61,13 +64,15 @@ class IbHost:
         assert session is not None
         return session
 
-    async def load(self, spec: ib_pb2.DataLoadSpec, *, timeout_seconds: float = 20.0, **fields: Any) -> Session:
+    async def load(
+        self, spec: ib_pb2.DataLoadSpec, *, timeout_seconds: float = PATIENCE_SECONDS, **fields: Any
+    ) -> Session:
         """Start a load and wait for its end."""
         return await self.ended((await self.start_load(spec, **fields)).id, timeout_seconds=timeout_seconds)
 
     async def gateway(self) -> ib_pb2.GetGatewayResponse:
         """Return how the host stands with its gateway."""
-        response: ib_pb2.GetGatewayResponse = await self.bars.GetGateway(ib_pb2.GetGatewayRequest(), timeout=10)
+        response: ib_pb2.GetGatewayResponse = await self.bars.GetGateway(ib_pb2.GetGatewayRequest(), timeout=60)
         return response
 
     async def connected(self) -> None:
@@ -81,15 +86,23 @@ class IbHost:
 
 
 @asynccontextmanager
-async def ib_host(home: Path, gateway: str, **settings: Any) -> AsyncIterator[IbHost]:
-    """Run an IB host in `home` that connects to `gateway`."""
+async def ib_host(
+    home: Path, gateway: str, *, clock: HurriedClock | None = None, **settings: Any
+) -> AsyncIterator[IbHost]:
+    """Run an IB host in `home` that connects to `gateway`.
+
+    With a clock that can run ahead it looks at it often while it waits for answers.
+    """
     fast: dict[str, Any] = {"reconnect_seconds": 0.05, "grace_seconds": 0.5}
     loaded = IbHostSettings(home=home, port=0, gateway=gateway, **(fast | settings))
     async with (
-        running_server(IbHostService(loaded, retries=QUICK), loaded) as server,
+        running_server(IbHostService(loaded, retries=QUICK), loaded, clock=clock) as server,
         open_channel(server.address) as channel,
     ):
-        yield IbHost(server.address, ib_pb2_grpc.IbHostServiceStub(channel), host_pb2_grpc.HostServiceStub(channel))
+        with pytest.MonkeyPatch.context() as patched:
+            if clock is not None:
+                patched.setattr(round_trip, "_LOOK_SECONDS", 0.02)
+            yield IbHost(server.address, ib_pb2_grpc.IbHostServiceStub(channel), host_pb2_grpc.HostServiceStub(channel))
 
 
 def load_spec(

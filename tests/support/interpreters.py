@@ -27,5 +27,5 @@ def _patch(path: Path) -> int:
 
 def _runs(command: str, minor: int) -> bool:
     asked = [command, "-I", "-S", "-c", "import sys; print(*sys.version_info[:2])"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout.split() == ["3", str(minor)]

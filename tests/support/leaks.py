@@ -13,8 +13,8 @@ from typing import Final
 
 import psutil
 
-PATIENCE_SECONDS: Final = 3.0
-"""What was told to end gets this long to be gone: sockets and processes need a moment."""
+PATIENCE_SECONDS: Final = 20.0
+"""What was told to end gets this long to be gone: sockets and processes need a moment, on a busy machine a long one."""
 
 _INTERNAL_TASKS: Final = ("cygrpc", "grpc.aio", "grpc/aio")
 _SHARED_PROCESSES: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")

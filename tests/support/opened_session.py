@@ -65,7 +65,7 @@ class OpenedSession:
 
     def end(self) -> str:
         """Let it come to its end, and return what it printed on stderr."""
-        return self.process.communicate(timeout=20)[1]
+        return self.process.communicate(timeout=60)[1]
 
     def __enter__(self) -> Self:
         return self

@@ -36,13 +36,13 @@ class RegistryCalls:
             local=training_pb2.LocalBars(path=str(bars)),
         )
         request = operations_pb2.CreateOperationRequest(request_id=str(uuid.uuid4()), training=spec)
-        return self._stub.CreateOperation(request, timeout=10).id
+        return self._stub.CreateOperation(request, timeout=60).id
 
     def train_on_stored_bars(self, *, epochs: int) -> str:
         """Start a training on the bars of the IB host, and return its id."""
         spec = training_pb2.TrainingSpec(strategy=STRATEGY.read_text(), overrides={"training.epochs": str(epochs)})
         request = operations_pb2.CreateOperationRequest(request_id=str(uuid.uuid4()), training=spec)
-        return self._stub.CreateOperation(request, timeout=10).id
+        return self._stub.CreateOperation(request, timeout=60).id
 
     def load(self, symbol: str, start: datetime, end: datetime) -> str:
         """Start a load of daily bars from the day `start` to the day `end`, both included, and return its id."""
@@ -52,15 +52,15 @@ class RegistryCalls:
         spec.start_time.FromDatetime(start.astimezone(UTC))
         spec.end_time.FromDatetime(end.astimezone(UTC) + timedelta(days=1))
         request = operations_pb2.CreateOperationRequest(request_id=str(uuid.uuid4()), data_load=spec)
-        return self._stub.CreateOperation(request, timeout=10).id
+        return self._stub.CreateOperation(request, timeout=60).id
 
     def get(self, operation_id: str) -> operations_pb2.Operation:
         """Return the operation as the registry has it."""
-        return self._stub.GetOperation(operations_pb2.GetOperationRequest(operation_id=operation_id), timeout=10)
+        return self._stub.GetOperation(operations_pb2.GetOperationRequest(operation_id=operation_id), timeout=60)
 
     def cancel(self, operation_id: str) -> None:
         """Ask the operation to stop."""
-        self._stub.CancelOperation(operations_pb2.CancelOperationRequest(operation_id=operation_id), timeout=10)
+        self._stub.CancelOperation(operations_pb2.CancelOperationRequest(operation_id=operation_id), timeout=60)
 
     def wait_for_end(self, operation_id: str, *, timeout_seconds: float = 60.0) -> operations_pb2.Operation:
         """Wait until the operation has ended, and return it."""
@@ -91,7 +91,7 @@ class RegistryCalls:
             request = operations_pb2.QueryMetricsRequest(
                 operation_id=operation_id, series=[series], page_size=500, page_token=token
             )
-            page = self._stub.QueryMetrics(request, timeout=10)
+            page = self._stub.QueryMetrics(request, timeout=60)
             for history in page.series:
                 incarnations.add(history.incarnation)
                 first, count = history.points.first_seq, len(history.points.values)

@@ -19,7 +19,7 @@ from services.common.clock import Clock
 from services.common.errors import error_info, status_of_call
 from services.operations.service import OperationsService
 from services.operations.settings import OperationsSettings
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from ktrdr.operations.v1.operations_pb2_grpc import OperationsServiceAsyncStub
@@ -38,7 +38,7 @@ class WatchReader:
     def __init__(self, call: "grpc.aio.UnaryStreamCall[pb.WatchOperationsRequest, pb.WatchOperationsResponse]") -> None:
         self._call = call
 
-    async def next(self, timeout_seconds: float = 10.0) -> pb.WatchOperationsResponse:
+    async def next(self, timeout_seconds: float = PATIENCE_SECONDS) -> pb.WatchOperationsResponse:
         """Return the next message."""
         async with asyncio.timeout(timeout_seconds):
             response = await self._call.read()
@@ -54,7 +54,7 @@ class WatchReader:
 
     async def ended(self) -> bool:
         """Wait for the next message; return True if there is none because the server ended the stream."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._call.read() is grpc.aio.EOF
 
 
@@ -67,18 +67,18 @@ class RegistryServer:
 
     async def get(self, operation_id: str) -> pb.Operation:
         """Return an operation as it is."""
-        return await self.stub.GetOperation(pb.GetOperationRequest(operation_id=operation_id), timeout=10)
+        return await self.stub.GetOperation(pb.GetOperationRequest(operation_id=operation_id), timeout=60)
 
     async def all(self, filter_text: str = "") -> list[pb.Operation]:
         """Return all operations, newest first."""
-        response = await self.stub.ListOperations(pb.ListOperationsRequest(filter=filter_text), timeout=10)
+        response = await self.stub.ListOperations(pb.ListOperationsRequest(filter=filter_text), timeout=60)
         return list(response.operations)
 
     async def create(self, **fields: Any) -> pb.Operation:
         """Create an operation, a training unless the fields say otherwise."""
         if "data_load" not in fields:
             fields.setdefault("training", training_spec())
-        return await self.stub.CreateOperation(pb.CreateOperationRequest(**fields), timeout=10)
+        return await self.stub.CreateOperation(pb.CreateOperationRequest(**fields), timeout=60)
 
     @asynccontextmanager
     async def watch(self, **fields: Any) -> AsyncIterator["WatchReader"]:
@@ -115,7 +115,7 @@ class RegistryServer:
         request = pb.QueryMetricsRequest(operation_id=operation_id, series=[series])
         found: list[tuple[int, float]] = []
         while True:
-            response = await self.stub.QueryMetrics(request, timeout=10)
+            response = await self.stub.QueryMetrics(request, timeout=60)
             for history in response.series:
                 points = history.points
                 count = len(points.values)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.free_ports import ReservedPort
+
 
 class ServiceProcess:
     """A service started with `ktrdr serve`, on a port of the kernel's choice that it keeps over restarts.
@@ -28,6 +30,7 @@ class ServiceProcess:
         self.home = home
         self.arguments = list(arguments)
         self.port = 0
+        self._reserved: ReservedPort | None = None
         self._variables = variables or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._log = home / "logs" / f"{service}.log"
@@ -51,6 +54,8 @@ class ServiceProcess:
 
     def start(self, *, timeout_seconds: float = 60.0) -> None:
         """Start the service and wait until it serves."""
+        self._reserved = self._reserved or ReservedPort()
+        self.port = self._reserved.number
         self._ready.unlink(missing_ok=True)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ktrdr_client", "serve", self.service, "--home", str(self.home)]
@@ -70,17 +75,17 @@ class ServiceProcess:
                 self.kill()
                 raise AssertionError(message)
             time.sleep(0.02)
-        self.port = int(json.loads(self._ready.read_text())["address"].rpartition(":")[2])
+        assert json.loads(self._ready.read_text())["address"] == self.address
 
     def kill(self) -> None:
         """End the service with SIGKILL, as a crash would."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
-    def stop(self, *, timeout_seconds: float = 30.0) -> int:
+    def stop(self, *, timeout_seconds: float = 60.0) -> int:
         """Ask the service to stop, and return its exit code."""
         if self._process is None:
             return 0

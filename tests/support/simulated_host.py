@@ -27,6 +27,7 @@ from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
 from services.common.channel import server_options
 from services.common.errors import ServiceError
+from tests.support.free_ports import ReservedPort
 
 State = Session.State
 ENDED: Final = {State.STATE_COMPLETED, State.STATE_FAILED, State.STATE_CANCELLED}
@@ -58,6 +59,8 @@ class SimulatedHost(
         port: Where it listens, the same after a restart.
         devices: What it can train on.
         delay_seconds: Every answer comes this much later.
+        answers: While it is not set, no answer comes at all.
+        held: Answers that are held back now.
         status_failures: Codes that the next GetStatus calls fail with.
         lost_start_answers: That many starts are accepted, and their answers lost.
         refusal: What every start is refused with.
@@ -83,10 +86,14 @@ class SimulatedHost(
         self.kind = kind
         self.host_uid = host_uid or uuid.uuid4().hex
         self.sessions: dict[str, SimulatedSession] = {}
-        self.port = 0
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self.slots = 4
         self.devices: list[host_pb2.Device] = []
         self.delay_seconds = 0.0
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.held = 0
         self.status_failures: list[grpc.StatusCode] = []
         self.lost_start_answers = 0
         self.refusal: status_pb2.Status | None = None
@@ -121,7 +128,7 @@ class SimulatedHost(
         host_pb2_grpc.add_HostServiceServicer_to_server(self, self._server)
         training_pb2_grpc.add_TrainingHostServiceServicer_to_server(self, self._server)
         ib_pb2_grpc.add_IbHostServiceServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.add_insecure_port(self.address)
         await self._server.start()
 
     async def stop(self) -> None:
@@ -223,12 +230,11 @@ class SimulatedHost(
             try:
                 async with asyncio.timeout(wait):
                     while not (response.sessions or response.removed_sessions):
-                        self._changed.clear()
                         await self._changed.wait()
                         response = self._status(cursor)
             except TimeoutError:
                 pass
-        await asyncio.sleep(self.delay_seconds)
+        await self._may_answer()
         return response
 
     async def CancelSession(  # noqa: N802 - the contract's name
@@ -301,7 +307,7 @@ class SimulatedHost(
         self, session_id: str, attempt: int, labels: Mapping[str, str], spec: Message, context: Context
     ) -> Session:
         self.starts.append(session_id)
-        await asyncio.sleep(self.delay_seconds)
+        await self._may_answer()
         if session_id in self.tombstones and self.keeps_tombstones:
             return self.tombstones[session_id]
         if session_id not in self.sessions:
@@ -325,6 +331,7 @@ class SimulatedHost(
     ) -> AsyncIterator[host_pb2.ReadLogResponse]:
         position, first = int(request.offset or 0), True
         while True:
+            changed = self._changed  # of now: what comes while the message is on its way is not missed
             ended = session.message.state in ENDED
             lines = session.log[position:]
             position += len(lines)
@@ -333,8 +340,7 @@ class SimulatedHost(
             first = False
             if ended or self.ends_logs or not request.follow:
                 return
-            self._changed.clear()
-            await self._changed.wait()
+            await changed.wait()
 
     def _host(self) -> host_pb2.Host:
         running = sum(session.message.state not in ENDED for session in self.sessions.values())
@@ -389,8 +395,17 @@ class SimulatedHost(
         response.next_cursor = json.dumps([self.host_uid, after]).encode()
         return response
 
+    async def _may_answer(self) -> None:
+        await asyncio.sleep(self.delay_seconds)
+        self.held += 1
+        try:
+            await self.answers.wait()
+        finally:
+            self.held -= 1
+
     def _announce(self) -> None:
         self._changed.set()
+        self._changed = asyncio.Event()  # one for each change: nobody can clear what another still waits for
 
 
 def _series(rows: list[tuple[int, dict[str, float]]], start: int, end: int) -> list[MetricSeries]:

@@ -10,6 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from ktrdr.host.v1 import host_pb2, host_pb2_grpc, metrics_pb2
 from ktrdr.host.v1.session_pb2 import Session
 
+from tests.support.eventually import PATIENCE_SECONDS
+
 Point = tuple[int, float]
 """Step and value."""
 
@@ -88,7 +90,9 @@ class StatusReader:
         while (await self.read()).more:
             pass
 
-    async def until(self, condition: Callable[["StatusReader"], bool], *, timeout_seconds: float = 20.0) -> None:
+    async def until(
+        self, condition: Callable[["StatusReader"], bool], *, timeout_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Read on until a condition holds."""
 
         deadline = time.monotonic() + timeout_seconds
@@ -144,6 +148,6 @@ def stub_reader(
     """Return a reader that asks over the wire."""
 
     async def ask(request: host_pb2.GetStatusRequest) -> host_pb2.GetStatusResponse:
-        return await stub.GetStatus(request, timeout=20)
+        return await stub.GetStatus(request, timeout=60)
 
     return StatusReader(ask, page_points=page_points, session_ids=session_ids, encoding=encoding)

@@ -30,7 +30,7 @@ def bars_request(start: datetime | None = None, end: datetime | None = None, **m
 
 async def streamed(host: IbHost, **more: Any) -> Sequence[ib_pb2.StreamBarsResponse]:
     """Return all messages of a StreamBars call."""
-    return [response async for response in host.bars.StreamBars(bars_request(**more), timeout=20)]
+    return [response async for response in host.bars.StreamBars(bars_request(**more), timeout=60)]
 
 
 def table_of(responses: Sequence[ib_pb2.StreamBarsResponse]) -> pa.Table:

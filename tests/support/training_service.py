@@ -37,11 +37,11 @@ class TrainingCalls:
     async def start(self, spec: training_pb2.TrainingSpec, **fields: Any) -> Session:
         """Start a training."""
         request = training_pb2.StartTrainingRequest(spec=spec, **fields)
-        return (await self.trainings.StartTraining(request, timeout=20)).session
+        return (await self.trainings.StartTraining(request, timeout=60)).session
 
     async def session(self, session_id: str) -> Session:
         """Return a session as it is now."""
-        return await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=20)
+        return await self.host.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=60)
 
     async def end(self, session_id: str) -> Session:
         """Wait for the end of a session."""

@@ -1,6 +1,8 @@
 """Serve the sessions that processes of their own open on this machine, as sessions of this host."""
 
 import asyncio
+import contextlib
+import math
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextvars import Context
@@ -108,10 +110,17 @@ class AttachedSessions:
             self._scanning = asyncio.create_task(self._scan(), name="attached-sessions", context=Context())
 
     async def refresh(self) -> None:
-        """Look for news, and return when they have been taken in, or after a second."""
-        self.look()
-        if self._scanning is not None:
-            await asyncio.wait([self._scanning], timeout=_REFRESH_SECONDS)
+        """Look for news, and return when all that is there now has been taken in, or after a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REFRESH_SECONDS):
+                if self._scanning is not None:
+                    # It began before this call, and may have passed by what has come since.
+                    await asyncio.wait([self._scanning])
+                if self._again_at < math.inf:
+                    self._again_at = 0.0
+                self.look()
+                if self._scanning is not None:
+                    await asyncio.wait([self._scanning])
 
     async def stop(self) -> None:
         """Let go of everything: the processes go on, and the next start of the host finds them again."""
@@ -134,7 +143,7 @@ class AttachedSessions:
         except Exception:
             self._logger.exception("attached_sessions_not_seen", folder=self._path)
         finally:
-            pause = _RACY_SECONDS if recent else float("inf")
+            pause = _RACY_SECONDS if recent else math.inf
             self._again_at = self._clock.monotonic() + (pause if whole else _RETRY_SECONDS)
             self._scanning = None
 

@@ -147,9 +147,9 @@ class GatewayConnection:
             await self._next_change()
 
     async def try_now(self) -> None:
-        """Connect at once, where the next try would come later, and wait for what comes of it, a second at most."""
+        """Without a connection, try at once, and wait a second at most for what comes of it, or of a try under way."""
         failures = self._attempts.failures
-        if self._attempts.retry_in is None:
+        if self._task is None:
             return
         self._hurry.set()
         with contextlib.suppress(TimeoutError):
@@ -216,6 +216,8 @@ class GatewayConnection:
         self._announce()
         _LOG.info("gateway_connected", gateway=self.address, source=bars_pb2.Source.Name(life.source))
         problem = await life.wait_until_lost()
+        if life.client_id_taken:
+            self._client_ids.refused(self._client_id)
         self._attempts.lasted(self._clock.monotonic() - began)
         self._attempts.failed(problem)
         self._down(problem)

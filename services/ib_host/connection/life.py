@@ -31,6 +31,9 @@ class ConnectionLife:
         address: the gateway.
         open_requests: told of errors, and ended when the connection is lost.
         changed: called after each change of link or farms.
+
+    Attributes:
+        client_id_taken: the gateway has said that another connection has the client id.
     """
 
     def __init__(self, address: GatewayAddress, open_requests: OpenRequests, changed: Callable[[], None]) -> None:
@@ -39,9 +42,10 @@ class ConnectionLife:
         self._changed = changed
         self._session = LibrarySession(self)
         self._farms: dict[tuple[str, str], Farm] = {}
-        self._client_id_taken = False
+        self._is_admitted = False
         self._problem = ""
         self._ended = asyncio.Event()
+        self.client_id_taken = False
         self.english: bool | None = None
         self.foreign_text = ""
         self.undecodable_messages = 0
@@ -76,6 +80,7 @@ class ConnectionLife:
         try:
             await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
             self._check(connecting, client_id, timeout_seconds)
+            self._is_admitted = True
         except BaseException:
             self._ended.set()
             self._session.disconnect()
@@ -117,8 +122,7 @@ class ConnectionLife:
     def told(self, request_id: int, code: int, text: str) -> None:
         """Take an error or notice of the gateway."""
         if code == CLIENT_ID_TAKEN:
-            self._client_id_taken = True
-            self._ended.set()
+            self._refuse_id(text)
             return
         self._take_language(code, text)
         farm, link = farm_told(code, printable(text)), link_told(code)
@@ -160,6 +164,14 @@ class ConnectionLife:
             self.link = Link.DISCONNECTED
             self._open_requests.fail_all(kind, text)
 
+    def _refuse_id(self, text: str) -> None:
+        """Take the news that another has the client id: usually instead of being let in, sometimes right after."""
+        self.client_id_taken = True
+        if self._is_admitted:
+            self._drop_soon(f"The gateway says: {printable(text)} (code {CLIENT_ID_TAKEN})", FailureKind.DISCONNECTED)
+        else:
+            self._ended.set()
+
     def _drop_soon(self, problem: str, kind: FailureKind) -> None:
         """End all requests now, and close the connection once the library is through with what it has read."""
         _LOG.warning("gateway_useless", gateway=str(self._address), problem=problem)
@@ -173,15 +185,9 @@ class ConnectionLife:
             self.foreign_text = "" if english else printable(text)
 
     def _check(self, connecting: "asyncio.Task[None]", client_id: int, timeout_seconds: float) -> None:
-        if not connecting.done():
-            raise refused(self._address, client_id, client_id_taken=self._client_id_taken)
+        if self.client_id_taken or not connecting.done():
+            raise refused(self._address, client_id, client_id_taken=self.client_id_taken)
         try:
             connecting.result()
         except OSError as error:
-            raise explained(
-                error,
-                self._address,
-                client_id,
-                timeout_seconds=timeout_seconds,
-                client_id_taken=self._client_id_taken,
-            ) from error
+            raise explained(error, self._address, client_id, timeout_seconds=timeout_seconds) from error

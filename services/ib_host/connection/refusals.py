@@ -28,9 +28,7 @@ def refused(address: GatewayAddress, client_id: int, *, client_id_taken: bool) -
     return CannotConnectError(text, client_id_taken=client_id_taken)
 
 
-def explained(
-    error: OSError, address: GatewayAddress, client_id: int, *, timeout_seconds: float, client_id_taken: bool
-) -> CannotConnectError:
+def explained(error: OSError, address: GatewayAddress, client_id: int, *, timeout_seconds: float) -> CannotConnectError:
     """Return what an error of connecting means.
 
     Args:
@@ -38,7 +36,6 @@ def explained(
         address: of the gateway.
         client_id: that was tried.
         timeout_seconds: that each step was given.
-        client_id_taken: the gateway said that the id is in use.
     """
     if isinstance(error, ConnectionRefusedError):
         return CannotConnectError(
@@ -49,7 +46,6 @@ def explained(
     if isinstance(error, TimeoutError):
         return CannotConnectError(
             f"The gateway at {address} did not complete the handshake; {timeout_seconds:g} s were given to each step. "
-            "Log in there, and allow this machine in its API settings.",
-            client_id_taken=client_id_taken,
+            "Log in there, and allow this machine in its API settings."
         )
-    return refused(address, client_id, client_id_taken=client_id_taken)
+    return refused(address, client_id, client_id_taken=False)

@@ -104,8 +104,7 @@ class AdjustedWork:
                 return
             began = self._tools.clock.monotonic()
             chunk, answer = await self._ask(ledger)
-            if answer is not None:
-                self._take_source(answer.source)
+            self._take_source(answer.source if answer is not None else self._tools.connection.source)
             await to_its_end(self._keep_and_tell(ledger, chunk, answer, began=began))
 
     async def _keep_and_tell(

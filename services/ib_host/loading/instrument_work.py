@@ -179,8 +179,8 @@ class InstrumentWork:
         await to_its_end(self._keep_and_tell(chunk, fetched, began=began, reason=reason))
 
     async def _keep_and_tell(self, chunk: Chunk, fetched: Fetched, *, began: float, reason: str) -> None:
-        if fetched.bars:
-            self._take_source(fetched.source)
+        # That there are no bars, too, holds for the gateway that says so.
+        self._take_source(fetched.source if fetched.bars else self._tools.connection.source)
         source = bars_pb2.Source.Name(self._state.source)
         kept = await in_thread(self._keeping.keep, chunk, fetched, source=source, reason=reason)
         self._done += 1

@@ -79,10 +79,12 @@ def instrument_load(
     )
     if beginning is not None and beginning.head is not None:
         load.head_time.CopyFrom(to_timestamp(beginning.head))
+    folder = described.store.folder(key)
+    # Before the snapshot: a load stores bars before it writes down that it has asked for them.
+    asked = DatasetLedger.open(folder).all_records() if key.source != bars_pb2.SOURCE_IMPORTED else []
     snapshot = described.store.open(key)
     if snapshot is None:
         return load
-    folder = described.store.folder(key)
     with snapshot:
         load.dataset.CopyFrom(snapshot.dataset)
         span = whole or _stored(snapshot.dataset, start, end)
@@ -90,7 +92,7 @@ def instrument_load(
         load.verdict.CopyFrom(
             judge(
                 snapshot,
-                DatasetLedger.open(folder) if key.source != bars_pb2.SOURCE_IMPORTED else None,
+                asked,
                 calendar_for(described.home, folder, snapshot.dataset.key),
                 RevisionLog.open(folder).newest(_MOST_REVISIONS),
                 start=span.start,

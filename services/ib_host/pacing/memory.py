@@ -114,7 +114,12 @@ class PacingMemory:
             boot=self._boot,
             written=_Moment(wall=self._clock.now(), monotonic=now),
             sent=tuple(
-                _SentRecord(key=e.key, weight=e.weight, held_seconds=e.held_seconds, age_seconds=now - e.at)
+                _SentRecord(
+                    key=e.key,
+                    weight=e.weight,
+                    held_seconds=e.held_seconds,
+                    age_seconds=now - e.at if e.is_sent else 0.0,
+                )
                 for e in sent
             ),
             violations=_violations_record(violations, now),

@@ -30,4 +30,4 @@ class Turn:
         """Take note that the request is sent now. A turn without that counts for nothing in the end."""
         self.sent_at = self.clock.monotonic()
         for entry in self.entries:
-            entry.at = self.sent_at
+            entry.at, entry.is_sent = self.sent_at, True

@@ -16,20 +16,21 @@ class Sent:
 
     Attributes:
         key: names the window.
-        at: monotonic seconds.
+        at: when it was sent, monotonic seconds; while it is about to be, when its turn came.
         weight: how much it counts.
         held_seconds: for how long.
+        is_sent: False while it is about to be sent: it may leave at any moment, however late.
     """
 
     key: str
     at: float
     weight: int
     held_seconds: float
+    is_sent: bool = True
 
-    @property
-    def until(self) -> float:
-        """When it no longer counts, monotonic seconds."""
-        return self.at + self.held_seconds
+    def until(self, now: float) -> float:
+        """Return when it no longer counts, or would if it were sent now; monotonic seconds."""
+        return (self.at if self.is_sent else max(self.at, now)) + self.held_seconds
 
 
 class Windows:
@@ -57,13 +58,13 @@ class Windows:
         return first + rounds * use.rule.held_seconds
 
     def record(self, now: float, uses: Iterable[Use]) -> Sequence[Sent]:
-        """Count a request that is sent now.
+        """Count a request that is about to be sent.
 
         Returns:
-            Its entries, for `forget`, or to set the time at which it was really sent.
+            Its entries, for `forget`, or to set when it was really sent.
         """
         self._expire(now)
-        entries = [Sent(use.key, now, use.weight, use.rule.held_seconds) for use in uses]
+        entries = [Sent(use.key, now, use.weight, use.rule.held_seconds, is_sent=False) for use in uses]
         self.add(entries)
         return entries
 
@@ -82,7 +83,7 @@ class Windows:
     def fullest(self, now: float, kind: str) -> int:
         """Return what is used of the fullest window of a kind, which is the first word of its key."""
         used = (
-            sum(entry.weight for entry in entries if entry.until > now)
+            sum(entry.weight for entry in entries if entry.until(now) > now)
             for key, entries in self._sent.items()
             if key.split(" ", 1)[0] == kind
         )
@@ -95,7 +96,7 @@ class Windows:
 
     def _expire(self, now: float) -> None:
         for key in list(self._sent):
-            left = [entry for entry in self._sent[key] if entry.until > now]
+            left = [entry for entry in self._sent[key] if entry.until(now) > now]
             if left:
                 self._sent[key] = left
             else:
@@ -108,13 +109,13 @@ def _limit(rule: Rule, slowdown: int) -> int:
 
 def _wait(now: float, entries: Iterable[Sent], room: int) -> float:
     """Return the time until what is left of the entries fits into `room`."""
-    live = [entry for entry in entries if entry.until > now]
+    live = [entry for entry in entries if entry.until(now) > now]
     used, wait = sum(entry.weight for entry in live), 0.0
     if used <= room:
         return wait
-    for entry in sorted(live, key=lambda entry: entry.until):
+    for entry in sorted(live, key=lambda entry: entry.until(now)):
         if used <= room:
             break
         used -= entry.weight
-        wait = entry.until - now
+        wait = entry.until(now) - now
     return wait

@@ -29,6 +29,11 @@ class Listener:
         """Whether connections are taken."""
         return any(server.is_serving() for server in self._servers)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether connections are refused until `resume`."""
+        return bool(self._places)
+
     async def start(self) -> None:
         """Begin to listen; `port` is known afterwards.
 
@@ -60,6 +65,16 @@ class Listener:
         """Listen again."""
         places, self._places = self._places, []
         self._servers = [await asyncio.start_server(self._serve, sock=place) for place in places]
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that come wait in vain for `close`.
+
+        asyncio loses connections that are being taken when their server is closed: it never closes them.
+        """
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            for listening in server.sockets:
+                loop.remove_reader(listening)
 
     def close(self) -> None:
         """Stop listening."""

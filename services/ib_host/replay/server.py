@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from services.common.clock import Clock, SystemClock
 from services.ib_host.replay.background import Background
@@ -30,6 +30,9 @@ from services.ib_host.replay.served_history import ServedHistory
 from services.ib_host.replay.session import Session, Surroundings
 from services.ib_host.replay.settings import ReplaySettings
 from services.ib_host.replay.sources.choice import open_history
+
+_TURNS_OF_ACCEPTING: Final = 5
+"""So many turns of the event loop after a connection was taken it is served, at the latest."""
 
 
 class ReplayServer:
@@ -169,8 +172,12 @@ class ReplayServer:
         Raises:
             OSError: the address can't be listened on.
         """
-        await self._listener.start()
         self._is_running = True
+        try:
+            await self._listener.start()
+        except BaseException:
+            self._is_running = False
+            raise
         self._started = self._wall_clock.monotonic()
         self._script.start()
         return self
@@ -181,8 +188,10 @@ class ReplayServer:
             return
         self._is_running = False
         await self._background.cancel_all()
+        self._listener.stop_accepting()
+        for _turn in range(_TURNS_OF_ACCEPTING):
+            await asyncio.sleep(0)
         self._listener.close()
-        await asyncio.sleep(0)  # connections just accepted get here before they are counted
         while self._connections:
             for connection in self._connections.values():
                 connection.abort()
@@ -208,6 +217,9 @@ class ReplayServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(writer)
+        if not self._is_running or self._listener.is_paused:
+            connection.abort()  # it was taken just before nobody was taken any more
+            return
         session = Session(
             reader,
             connection,

@@ -14,7 +14,7 @@ from ktrdr.ib.v1 import bars_pb2
 
 from services.common.errors import ServiceError
 from services.ib_host.store.commands import recovery
-from services.ib_host.store.damage import LostSpan, set_aside
+from services.ib_host.store.damage import LostSpan, find_damage, set_aside
 from services.ib_host.store.identity import folder_of, symbol_folder, title_of
 from services.ib_host.store.listing import place_of
 from services.ib_host.store.lock import dataset_lock
@@ -113,6 +113,21 @@ class BarStore:
         folder = self.folder(key)
         return Snapshot.open(folder, public_path=self._public(folder), advice=recovery(key))
 
+    def find_damaged(self, key: bars_pb2.DatasetKey) -> Sequence[LostSpan]:
+        """Read all files of a dataset, and return what `set_aside_damaged` would lose, ascending.
+
+        Args:
+            key: complete.
+
+        Raises:
+            ServiceError: DATASET_BUSY, STORAGE_FULL.
+        """
+        folder = self.folder(key)
+        if not folder.exists():
+            return []
+        with self._locked(key):
+            return find_damage(folder, self._writer(key), public_path=self._public(folder)).lost
+
     def set_aside_damaged(self, key: bars_pb2.DatasetKey) -> Sequence[LostSpan]:
         """Go on without the files of a dataset that are damaged, so that what they held can be loaded again.
 
@@ -122,7 +137,7 @@ class BarStore:
             key: complete.
 
         Returns:
-            What is lost, ascending: whoever knows these spans as loaded has to forget that.
+            What is lost, ascending: whoever knows these spans as loaded has to forget that, and best before this.
 
         Raises:
             ServiceError: DATASET_BUSY, STORAGE_FULL.
@@ -130,10 +145,7 @@ class BarStore:
         folder = self.folder(key)
         if not folder.exists():
             return []
-        with (
-            self._storage_errors(folder),
-            dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout),
-        ):
+        with self._locked(key):
             return set_aside(folder, self._writer(key), public_path=self._public(folder))
 
     def list_all(self) -> Listing:
@@ -169,20 +181,26 @@ class BarStore:
         folder = self.folder(key)
         with self._storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout):
-                writer = self._writer(key)
-                try:
-                    written = writer.write(bars, keep=keep)
-                except ServiceError as error:
-                    if keep or error.reason != ErrorReason.ERROR_REASON_STORE_CORRUPT:
-                        raise
-                    set_aside(folder, writer, public_path=self._public(folder))
-                    written = writer.write(bars, keep=keep)
+        with self._locked(key):
+            writer = self._writer(key)
+            try:
+                written = writer.write(bars, keep=keep)
+            except ServiceError as error:
+                if keep or error.reason != ErrorReason.ERROR_REASON_STORE_CORRUPT:
+                    raise
+                set_aside(folder, writer, public_path=self._public(folder))
+                written = writer.write(bars, keep=keep)
         return MergeOutcome(written.manifest.describe(), written.new_rows)
 
     def _writer(self, key: bars_pb2.DatasetKey) -> VersionWriter:
         folder = self.folder(key)
         return VersionWriter(folder, key, public_path=self._public(folder))
+
+    @contextmanager
+    def _locked(self, key: bars_pb2.DatasetKey) -> Iterator[None]:
+        folder = self.folder(key)
+        with self._storage_errors(folder), dataset_lock(folder, title=title_of(key), timeout=self._lock_timeout):
+            yield
 
     @contextmanager
     def _storage_errors(self, folder: Path) -> Iterator[None]:

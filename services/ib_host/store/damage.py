@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from services.common.errors import ServiceError
 from services.common.files import sync_folder
-from services.ib_host.store.manifest import NAME, Part
+from services.ib_host.store.manifest import NAME, Manifest, Part
 from services.ib_host.store.parts import open_part, read_part
 from services.ib_host.store.writing import VersionWriter
 
@@ -29,6 +29,38 @@ class LostSpan(NamedTuple):
     end: datetime
 
 
+class Damage(NamedTuple):
+    """What of a dataset can't be read.
+
+    Attributes:
+        manifest: of the current version; None where it is damaged, or there is none.
+        parts: those of its files that are damaged, ascending.
+        lost: what is lost by that, ascending; a damaged manifest loses all bars.
+    """
+
+    manifest: Manifest | None
+    parts: Sequence[Part]
+    lost: Sequence[LostSpan]
+
+
+def find_damage(folder: Path, writer: VersionWriter, *, public_path: str) -> Damage:
+    """Check all files of a dataset.
+
+    Args:
+        folder: of the dataset, locked.
+        writer: of its versions.
+        public_path: name of the folder for people.
+    """
+    try:
+        manifest = writer.manifest()
+    except ServiceError:
+        return Damage(None, (), [LostSpan(f"{public_path}/{NAME}", *_EVER)])
+    parts = manifest.parts if manifest is not None else ()
+    damaged = [part for part in parts if not _is_sound(folder, part)]
+    lost = [LostSpan(f"{public_path}/{part.file}", *_period_of(part, parts)) for part in damaged]
+    return Damage(manifest, damaged, lost)
+
+
 def set_aside(folder: Path, writer: VersionWriter, *, public_path: str) -> Sequence[LostSpan]:
     """Check all files of a dataset, and go on without those that are damaged; they are renamed to *.damaged.
 
@@ -43,28 +75,23 @@ def set_aside(folder: Path, writer: VersionWriter, *, public_path: str) -> Seque
     Raises:
         OSError: the files can't be renamed, or the manifest can't be written.
     """
-    try:
-        manifest = writer.manifest()
-    except ServiceError:
+    manifest, damaged, lost = find_damage(folder, writer, public_path=public_path)
+    if not lost:
+        return []
+    if manifest is None:
         for path in [*folder.glob("*.parquet"), folder / NAME]:
             path.replace(path.with_name(path.name + SUFFIX))
         sync_folder(folder)
-        return [LostSpan(f"{public_path}/{NAME}", *_EVER)]
-    if manifest is None:
-        return []
-    sound = [part for part in manifest.parts if _is_sound(folder, part)]
-    damaged = [part for part in manifest.parts if part not in sound]
-    if not damaged:
-        return []
+        return lost
     for part in damaged:
         if (folder / part.file).exists():
             (folder / part.file).replace(folder / (part.file + SUFFIX))
-    if sound:
+    if sound := [part for part in manifest.parts if part not in damaged]:
         writer.switch(manifest, sound)
     else:
         (folder / NAME).replace(folder / (NAME + SUFFIX))
         sync_folder(folder)
-    return [LostSpan(f"{public_path}/{part.file}", *_period_of(part, manifest.parts)) for part in damaged]
+    return lost
 
 
 def _is_sound(folder: Path, part: Part) -> bool:

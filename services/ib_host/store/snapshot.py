@@ -15,8 +15,6 @@ from services.ib_host.store.commands import recovery
 from services.ib_host.store.manifest import Manifest, Part, corrupt
 from services.ib_host.store.parts import open_part, read_part
 
-_TRIES = 5
-
 
 class RangeSummary(NamedTuple):
     """The bars of a dataset within a range.
@@ -57,18 +55,21 @@ class Snapshot:
         Raises:
             ServiceError: STORE_CORRUPT: the manifest is damaged, or a file it names is missing.
         """
-        for _ in range(_TRIES):
+        looked_at: Manifest | None = None
+        while True:
             manifest = Manifest.load(folder, public_path=public_path, advice=advice)
             if manifest is None:
                 return None
+            if manifest == looked_at:
+                raise corrupt(public_path, f"A file that its manifest names is missing. {advice}".strip())
             with ExitStack() as opened:
                 try:
                     files = [opened.enter_context(open_part(folder / part.file)) for part in manifest.parts]
                 except FileNotFoundError:
-                    continue  # two merges since the manifest was read: look again
+                    looked_at = manifest  # two merges since it was read, however often that happens, or damage
+                    continue
                 opened.pop_all()
                 return cls(manifest, files, public_path)
-        raise corrupt(public_path, f"A file that its manifest names is missing. {advice}".strip())
 
     @property
     def dataset(self) -> bars_pb2.Dataset:

@@ -71,6 +71,8 @@ async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[by
         if following is not None and not following.done():
             following.cancel()
             await asyncio.wait({following})
+        if following is not None and not following.cancelled():
+            following.exception()  # looked at: a reader that has left does not hear of it
         responses.close()
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ktrdr.ib.v1 import bars_pb2
 
 from services.common.timestamps import to_timestamp
-from services.ib_host.ledger.dataset_ledger import DatasetLedger
+from services.ib_host.ledger.records import SpanRecord
 from services.ib_host.loading.closing import settled_until
 from services.ib_host.sessions.session import NoCalendar, SessionCalendar
 from services.ib_host.store.columns import times_of
@@ -32,7 +32,7 @@ _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 def judge(
     snapshot: Snapshot,
-    ledger: DatasetLedger | None,
+    records: Sequence[SpanRecord],
     calendar: SessionCalendar | None,
     revisions: Sequence[bars_pb2.Revision],
     *,
@@ -46,7 +46,8 @@ def judge(
 
     Args:
         snapshot: the version to look at.
-        ledger: what was asked of the gateway for it; None: nothing.
+        records: what was asked of the gateway for it, ascending, none overlapping another: all that was in force before
+            the snapshot was opened. What a load has written down since then is of bars that the snapshot has not.
         calendar: its sessions; None: none are known.
         revisions: changes of its bars that were noticed, newest first.
         start: first instant to look at, aware; of dated bars the date counts. Nothing before 1800 is looked at.
@@ -57,9 +58,8 @@ def judge(
 
     Raises:
         ServiceError: STORE_CORRUPT.
-        OSError: the ledger can't be read.
     """
-    judgement = _Judgement(snapshot, ledger, start=start, end=end, now=now, proceed=proceed)
+    judgement = _Judgement(snapshot, records, start=start, end=end, now=now, proceed=proceed)
     verdict = judgement.compared(calendar or NoCalendar(_unknown(snapshot.dataset.key)), most_spans)
     verdict.revisions.extend(revisions[:_MOST_REVISIONS])
     return verdict
@@ -71,7 +71,7 @@ class _Judgement:
     def __init__(
         self,
         snapshot: Snapshot,
-        ledger: DatasetLedger | None,
+        records: Sequence[SpanRecord],
         *,
         start: datetime,
         end: datetime,
@@ -88,8 +88,8 @@ class _Judgement:
             self._end = datetime.combine((self._end - timedelta(microseconds=1)).date() + _DAY, time(), UTC)
         self._now = now
         self._proceed = proceed
-        records = ledger.records(self._start, self._end) if ledger is not None and self._start < self._end else []
-        self._answers = Answers(records, imported=self._key.source == bars_pb2.SOURCE_IMPORTED)
+        answers = list(_within(records, self._start, self._end))
+        self._answers = Answers(answers, imported=self._key.source == bars_pb2.SOURCE_IMPORTED)
         self._soundness = Soundness(positive=prices_are_positive(self._key))
         self._rows = 0
 
@@ -143,6 +143,18 @@ class _Judgement:
             self._soundness.look(table)
             self._rows += table.num_rows
             yield table
+
+
+def _within(records: Sequence[SpanRecord], start: datetime, end: datetime) -> Iterator[SpanRecord]:
+    """Yield the parts of records that lie in [start, end)."""
+    for record in records:
+        low, high = max(record.start, start), min(record.end, end)
+        if low < high:
+            yield (
+                record
+                if (low, high) == (record.start, record.end)
+                else record.model_copy(update={"start": low, "end": high})
+            )
 
 
 def _unknown(key: bars_pb2.DatasetKey) -> str:

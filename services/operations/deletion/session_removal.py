@@ -14,7 +14,7 @@ from services.operations.changes import Changes
 from services.operations.deletion.deletion_reader import DeletionReader
 from services.operations.followed_host import FollowedHost
 from services.operations.group_commit import GroupCommit
-from services.operations.host_errors import HostCallError, HostRefuses, SessionUnknown
+from services.operations.host_errors import HostCallError, HostDoesNotAnswer, HostRefuses, SessionUnknown
 
 _AT_ONCE: Final = 50
 _LOOK_EVERY_SECONDS: Final = 30.0
@@ -119,7 +119,9 @@ class SessionRemoval:
 
     async def _is_gone(self, host: FollowedHost, session_id: str) -> bool:
         """Ask for the removal of a session; tell whether it is sure that its host will tell nothing of it any more."""
-        connection, key = self._bins[host.name], (host.host_uid, session_id)
+        connection, key = self._bins.get(host.name), (host.host_uid, session_id)
+        if connection is None:
+            raise HostDoesNotAnswer(f"{host.name} is not followed any more.")
         try:
             await connection.delete_session(session_id)
         except SessionUnknown:

@@ -2,6 +2,9 @@
 
 from collections.abc import AsyncGenerator, Iterable
 
+from ktrdr.host.v1.errors_pb2 import ErrorReason
+
+from services.common.errors import ServiceError
 from services.operations.deletion.tombstones import Tombstone
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import OperationState
@@ -35,10 +38,16 @@ class CatchUp:
     async def messages(
         self, selection: Selection, pieces: Pieces, reader: Reader, *, after: int, up_to: int
     ) -> AsyncGenerator[Message, None]:
-        """Yield everything that happened above `after` and not above `up_to`."""
+        """Yield everything that happened above `after` and not above `up_to`.
+
+        Raises:
+            ServiceError: REVISION_OUT_OF_RANGE: deletions have been forgotten that the reader has to be told of.
+        """
         position = after
         while position < up_to:
             news = await self._page(selection, position, up_to)
+            if not reader.knows_nothing:
+                require_in_range(self._registry, position)  # they may have been forgotten while they were looked for
             told = pieces.of(news, reader)
             for message in messages_of(told, position, news.up_to, self._sizes.message_bytes):
                 yield message
@@ -107,6 +116,22 @@ class CatchUp:
             [*news.points, *recent],
             news.merged,
             news.absent,
+        )
+
+
+def require_in_range(registry: Registry, revision: int) -> None:
+    """Check that a reader can go on from a revision; 0 begins with everything.
+
+    Raises:
+        ServiceError: REVISION_OUT_OF_RANGE.
+    """
+    latest, oldest = registry.revisions.latest, registry.deleted.compacted
+    if 0 < revision < oldest or revision > latest:
+        raise ServiceError(
+            ErrorReason.ERROR_REASON_REVISION_OUT_OF_RANGE,
+            revision=revision,
+            oldest_revision=oldest,
+            latest_revision=latest,
         )
 
 

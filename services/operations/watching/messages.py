@@ -26,6 +26,11 @@ def bookmark(revision: int) -> bytes:
     return pb.WatchOperationsResponse(revision=revision, bookmark=True).SerializeToString()
 
 
+def so_far(revision: int) -> bytes:
+    """Return a message that says nothing but that the stream is alive, where a bookmark would say too much."""
+    return _position(revision)
+
+
 def messages_of(told: Told, after: int, up_to: int, message_bytes: int) -> list[Message]:
     """Return messages with everything that is told; none if it is nothing.
 

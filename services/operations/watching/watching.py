@@ -6,25 +6,23 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from ktrdr.host.v1.errors_pb2 import ErrorReason
-
 from services.common.clock import Clock
-from services.common.errors import ServiceError
 from services.common.watches import WatchLimit
 from services.operations.demand import Demand
 from services.operations.presenter import Presenter
 from services.operations.registry import Registry
 from services.operations.store_reader import StoreReader
-from services.operations.watching.catch_up import CatchUp
+from services.operations.watching.catch_up import CatchUp, require_in_range
 from services.operations.watching.encoded_operations import EncodedOperations
 from services.operations.watching.feed import Feed
 from services.operations.watching.feeds import Feeds
-from services.operations.watching.messages import bookmark
+from services.operations.watching.messages import bookmark, so_far
 from services.operations.watching.news import RecentNews
 from services.operations.watching.pieces import Reader
 from services.operations.watching.query import WatchQuery
 from services.operations.watching.recent_points import RecentPoints
 from services.operations.watching.sizes import Sizes
+from services.operations.watching.snapshot import Snapshot
 
 LIFE_SECONDS: Final = (300.0, 600.0)
 """How long a watch lives: at least, and at most."""
@@ -89,7 +87,7 @@ class Watching:
         Raises:
             ServiceError: REVISION_OUT_OF_RANGE or TOO_MANY_WATCHES.
         """
-        self._check(query.after_revision)
+        require_in_range(self._registry, query.after_revision)
         with self._limit.hold(client), self._demand.hold(), self._feeds.follow(query.selection) as feed:
             async with aclosing(self._follow(feed, query)) as messages:
                 async for message in messages:
@@ -100,7 +98,7 @@ class Watching:
         end = now() + self._rng.uniform(*self._life_seconds)
         position, seen = self._begin(feed, query.after_revision), -1
         reader = Reader(knows_nothing=query.after_revision == 0)
-        bookmark_at = float("-inf")  # the first bookmark closes the snapshot
+        snapshot, bookmark_at = Snapshot(self._registry, query.selection), now() + heartbeat
         while True:
             if (step := feed.step(seen)) is not None:
                 for message in step.messages:
@@ -113,13 +111,12 @@ class Watching:
                 async with aclosing(news) as messages:
                     async for message in messages:
                         yield message.data
-                        if reader.follows:
-                            bookmark_at = now() + heartbeat
+                        bookmark_at = now() + heartbeat
                 position, reader = target, Reader(follows=True)
             else:
                 position = feed.head
-            if now() >= bookmark_at:
-                yield bookmark(position)
+            if snapshot.ends_at(position) or now() >= bookmark_at:
+                yield bookmark(position) if snapshot.is_whole else so_far(position)
                 bookmark_at = now() + heartbeat
             if self._stopping.is_set() or now() >= end:
                 return
@@ -132,13 +129,3 @@ class Watching:
         if feed.head < position:
             self._feeds.bring_up(feed)
         return position
-
-    def _check(self, after_revision: int) -> None:
-        latest, oldest = self._registry.revisions.latest, self._registry.deleted.compacted
-        if 0 < after_revision < oldest or after_revision > latest:
-            raise ServiceError(
-                ErrorReason.ERROR_REASON_REVISION_OUT_OF_RANGE,
-                revision=after_revision,
-                oldest_revision=oldest,
-                latest_revision=latest,
-            )

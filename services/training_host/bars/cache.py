@@ -33,13 +33,13 @@ class CachedBars:
     fingerprint: str
 
     def content(self) -> bytes | None:
-        """Return the Arrow IPC stream; None if the file is damaged or has gone."""
+        """Return the Arrow IPC stream; None if the file is damaged, has gone, or is another worker's newer answer."""
         try:
             data = self.path.read_bytes()
         except OSError:
             return None
         sound = hashlib.sha256(memoryview(data)[len(_MAGIC) + _DIGEST_BYTES :]).digest()
-        if data[len(_MAGIC) : len(_MAGIC) + _DIGEST_BYTES] != sound:
+        if data[len(_MAGIC) : _HEAD_BYTES] != sound + bytes.fromhex(self.fingerprint):
             return None
         with contextlib.suppress(OSError):
             os.utime(self.path)  # it was of use: others are removed first

@@ -23,7 +23,7 @@ with Client(sys.argv[1]) as client:
         client.create_training("name: x")
     except InvalidArgument as error:
         print(error.reason, error.fields[0].field)
-    finished = client.wait("op0000000000", timeout=20)
+    finished = client.wait("op0000000000", timeout=60)
     values = list(client.metrics("op0000000000")["val_loss"].values)
     listed = [operation.id for operation in client.list()]
     print(google.protobuf.__version__.split(".")[0], finished.state, finished.training.epochs, values, listed)

@@ -27,7 +27,7 @@ async def test_a_script_creates_waits_and_reads(served: tuple[SimulatedRegistry,
     def script() -> tuple[str, list[float], list[str]]:
         with Client(address) as client:
             operation = client.create_training("name: x", name="mine")
-            finished = client.wait(operation.id, timeout=20)
+            finished = client.wait(operation.id, timeout=60)
             return finished.state, list(client.metrics(ID)["val_loss"].values), [each.id for each in client.list()]
 
     registry.history[ID] = [history("val_loss", [1.0, 0.5])]

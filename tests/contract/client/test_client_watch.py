@@ -11,6 +11,7 @@ from ktrdr_client import AsyncClient, InvalidArgument, KtrdrError, NotFound, Una
 
 from tests.support.eventually import eventually
 from tests.support.finished_operations import cancelled, completed, failed, running_training
+from tests.support.free_ports import ReservedPort
 from tests.support.simulated_operations import SimulatedRegistry, simulated_operations
 
 ID = "op0000000000"
@@ -77,8 +78,9 @@ async def test_a_watch_goes_on_where_its_stream_ended(
 
 
 async def test_a_watch_survives_a_restart_of_the_service(tmp_path: object) -> None:  # noqa: ARG001 - a folder for the leak check
-    registry = SimulatedRegistry()
-    async with simulated_operations(registry) as (_, address):
+    registry, reserved = SimulatedRegistry(), ReservedPort()
+    address = f"127.0.0.1:{reserved.number}"
+    async with simulated_operations(registry, address=address):
         await registry.put(running_training(ID))
         client = AsyncClient(address)
         changes = client.watch([ID])

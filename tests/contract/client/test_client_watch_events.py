@@ -36,7 +36,7 @@ def points(first_seq: int, *values: float, name: str = "loss", operation_id: str
 
 
 async def next_event(events: AsyncIterator[WatchEvent]) -> WatchEvent:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(events)
 
 

@@ -26,7 +26,7 @@ async def test_a_unary_call_is_answered(tmp_path: Path) -> None:
     with capture_logs() as logs:
         async with probing(ProbeService(unary={"Fail": fail}), tmp_path) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await asyncio.wait_for(call(channel, "Fail"), 5)
+                await asyncio.wait_for(call(channel, "Fail"), 60)
     assert failure.value.code() is grpc.StatusCode.INTERNAL
     assert "handler_let_a_cancellation_out" in [line["event"] for line in logs]
 
@@ -43,7 +43,7 @@ async def test_a_stream_is_ended(tmp_path: Path) -> None:
         ):
             assert await opened.read() == b"first"
             with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await asyncio.wait_for(opened.read(), 5)
+                await asyncio.wait_for(opened.read(), 60)
     assert failure.value.code() is grpc.StatusCode.INTERNAL
 
 
@@ -61,9 +61,9 @@ async def test_a_cancellation_by_the_client_is_left_to_grpc(tmp_path: Path) -> N
     with capture_logs() as logs:
         async with probing(ProbeService(unary={"Wait": wait}), tmp_path) as channel:
             waiting = asyncio.create_task(call(channel, "Wait"))
-            await asyncio.wait_for(entered.wait(), 5)
+            await asyncio.wait_for(entered.wait(), 60)
             waiting.cancel()
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), 60)
             with pytest.raises(asyncio.CancelledError):
                 await waiting
     assert "handler_let_a_cancellation_out" not in [line["event"] for line in logs]

@@ -67,9 +67,10 @@ async def test_a_stream_has_its_id_from_the_start(tmp_path: Path) -> None:
 
 async def test_log_lines_have_the_ids_of_their_own_call(tmp_path: Path) -> None:
     seen: dict[str, dict[str, Any]] = {}
+    together = asyncio.Barrier(50)
 
     async def look(request: host_pb2.GetSessionRequest, _context: Any) -> health_pb2.HealthCheckResponse:
-        await asyncio.sleep(0.01)  # so that the calls overlap
+        await together.wait()  # so that all calls overlap
         seen[request.session_id] = structlog.contextvars.get_contextvars()
         return health_pb2.HealthCheckResponse()
 

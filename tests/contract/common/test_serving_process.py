@@ -45,7 +45,7 @@ async def _begin(*arguments: str, variables: Mapping[str, str] | None = None, **
 
 async def _run(*arguments: str, variables: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     process = await _begin(*arguments, variables=variables)
-    output, errors = await asyncio.wait_for(process.communicate(), 30)
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
 
@@ -82,7 +82,7 @@ async def test_a_signal_stops_it_in_order(tmp_path: Path, number: signal.Signals
         async with open_channel(ready["address"]) as channel:
             assert await call(channel, "Echo", b"up") == b"up"
         process.send_signal(number)
-        output, log = await asyncio.wait_for(process.communicate(), 20)
+        output, log = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, output) == (0, b"")
     assert _events(log) == ["serving", "stop_requested", "stopping", "stopped"]
     assert not (tmp_path / "ready.json").exists()
@@ -102,7 +102,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         while b"stopping" not in await process.stderr.readline():
             pass
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == -signal.SIGTERM
+        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGTERM
         with pytest.raises(grpc.aio.AioRpcError):
             await opened.read()
 
@@ -110,9 +110,9 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 async def test_a_signal_ends_a_start_that_hangs(tmp_path: Path) -> None:
     process = await _begin("--home", str(tmp_path), "--port", "0", "--slow-start")
     assert process.stderr is not None
-    assert b"starting_slowly" in await asyncio.wait_for(process.stderr.readline(), 20)
+    assert b"starting_slowly" in await asyncio.wait_for(process.stderr.readline(), 60)
     process.terminate()
-    _, log = await asyncio.wait_for(process.communicate(), 20)
+    _, log = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     assert "Traceback" not in log.decode()
 
@@ -154,7 +154,7 @@ async def test_with_a_lifeline_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> N
         async with open_channel(ready["address"]) as channel:
             assert await call(channel, "Echo", b"still here") == b"still here"
         os.close(theirs)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_the_log_can_be_lost_without_harm(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_the_log_can_be_lost_without_harm(tmp_path: Path) -> None:
             for _ in range(3):
                 assert await call(channel, "Echo", b"x") == b"x"
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_an_occupied_port_is_one_line_and_code_1(tmp_path: Path) -> None:

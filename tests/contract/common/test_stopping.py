@@ -40,7 +40,7 @@ async def test_health_says_not_serving_while_a_watch_ends_itself(tmp_path: Path)
     service, end = _Watching(), asyncio.Event()
 
     async def live(address: asyncio.Future[str]) -> None:
-        async with running_server(service, ProbeSettings(home=tmp_path, port=0, grace_seconds=20)) as server:
+        async with running_server(service, ProbeSettings(home=tmp_path, port=0, grace_seconds=600)) as server:
             address.set_result(server.address)
             await end.wait()
 
@@ -59,19 +59,19 @@ async def test_health_says_not_serving_while_a_watch_ends_itself(tmp_path: Path)
         assert await watch.read() == b"closing"
         assert await watch.read() is grpc.aio.EOF
         assert await watch.code() is grpc.StatusCode.OK
-        await asyncio.wait_for(life, 5)
+        await asyncio.wait_for(life, 60)
     assert service.events == ["start", "begin_stop", "stop"]
 
 
 async def test_open_health_watches_do_not_hold_the_stop(tmp_path: Path) -> None:
     began = 0.0
-    async with probing(ProbeService(), tmp_path, grace_seconds=20) as channel:
+    async with probing(ProbeService(), tmp_path, grace_seconds=600) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         watches = [health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", SERVICE, "unknown")]
         assert [(await watch.read()).status for watch in watches] == [SERVING, SERVING, SERVICE_UNKNOWN]
         await channel.close()
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 async def test_a_stubborn_stream_is_ended_after_the_grace_and_cleans_up_first(
@@ -113,7 +113,7 @@ async def test_calls_that_are_under_way_get_their_answer(tmp_path: Path) -> None
     service = ProbeService(unary={"Slow": slow})
 
     async def live(address: asyncio.Future[str]) -> None:
-        async with running_server(service, ProbeSettings(home=tmp_path, port=0, grace_seconds=20)) as server:
+        async with running_server(service, ProbeSettings(home=tmp_path, port=0, grace_seconds=600)) as server:
             address.set_result(server.address)
             await end.wait()
 
@@ -121,12 +121,12 @@ async def test_calls_that_are_under_way_get_their_answer(tmp_path: Path) -> None
     life = asyncio.create_task(live(address))
     async with open_channel(await address) as channel:
         answer = asyncio.create_task(call(channel, "Slow"))
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), 60)
         end.set()
         await eventually(lambda: "begin_stop" in service.events)
         release.set()
         assert await answer == b"done"
-        await asyncio.wait_for(life, 5)
+        await asyncio.wait_for(life, 60)
 
 
 async def test_a_step_of_the_stop_that_fails_does_not_keep_the_others_from_running(tmp_path: Path) -> None:

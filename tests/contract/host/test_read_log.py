@@ -80,7 +80,7 @@ async def reading(served: ScriptedHost, **fields: Any) -> AsyncIterator[Stream]:
 
 
 async def take(stream: Stream) -> host_pb2.ReadLogResponse | None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         message = await stream.read()
     return message if isinstance(message, host_pb2.ReadLogResponse) else None
 

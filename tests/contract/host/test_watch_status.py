@@ -29,7 +29,7 @@ async def watching(served: ScriptedHost, request: host_pb2.WatchStatusRequest) -
 
 
 async def take(stream: Stream, reader: StatusReader) -> host_pb2.GetStatusResponse:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         message = await stream.read()
     assert isinstance(message, host_pb2.WatchStatusResponse), "the stream has ended"
     reader.take(message.status)

@@ -43,7 +43,7 @@ def dataset(tmp_path: Path) -> CheckedDataset:
 
 
 async def checked(host: IbHost, key: bars_pb2.DatasetKey = DAILY, **fields: Any) -> bars_pb2.DatasetVerdict:
-    response = await host.bars.CheckDataset(ib_pb2.CheckDatasetRequest(key=key, **fields), timeout=20)
+    response = await host.bars.CheckDataset(ib_pb2.CheckDatasetRequest(key=key, **fields), timeout=60)
     verdict: bars_pb2.DatasetVerdict = response.verdict
     return verdict
 
@@ -133,7 +133,7 @@ async def test_names_every_field_that_is_wrong(host: IbHost) -> None:
     request.start_time.seconds = 10**15
     request.end_time.seconds = 10**15
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await host.bars.CheckDataset(request, timeout=5)
+        await host.bars.CheckDataset(request, timeout=60)
     assert violations(error.value) == ["start_time", "end_time", "most_spans"]
 
 

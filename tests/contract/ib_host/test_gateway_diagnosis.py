@@ -12,7 +12,7 @@ from services.ib_host.diagnosis.trials import clock_finding
 from services.ib_host.replay.messages import Inbound
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, silence
-from tests.support.free_ports import free_port
+from tests.support.free_ports import ReservedPort
 from tests.support.ib_host import IbHost, ib_host, reason_of_call
 
 HMDS = "Historical Market Data Service error message:"
@@ -25,7 +25,7 @@ OK, WARNING, PROBLEM, SKIPPED = (
 
 async def findings(host: IbHost, instrument: bars_pb2.Instrument | None = APPLE) -> dict[str, ib_pb2.Finding]:
     request = ib_pb2.DiagnoseGatewayRequest(instrument=instrument)
-    response = await host.bars.DiagnoseGateway(request, timeout=20)
+    response = await host.bars.DiagnoseGateway(request, timeout=60)
     assert [finding.name for finding in response.findings] == NAMES
     for finding in response.findings:
         assert finding.text
@@ -45,7 +45,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
         assert found["clock"].text == "The replay gateway's clock shows 2013-03-02 00:00:00 UTC."
         assert "stock at NASDAQ in USD (contract id" in found["contracts"].text
         assert "5 daily bars (TRADES)" in found["permissions"].text
-        response = await host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(), timeout=20)
+        response = await host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(), timeout=60)
         assert response.source == bars_pb2.SOURCE_REPLAY
         assert not gateway.open_queries
 
@@ -60,7 +60,8 @@ async def test_without_an_instrument_permissions_are_not_tried(tmp_path: Path) -
 
 
 async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
-    async with ib_host(tmp_path, f"127.0.0.1:{free_port()}") as host:
+    nobody = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{nobody.number}") as host:
 
         async def tried() -> bool:
             return (await host.gateway()).consecutive_failures > 0
@@ -73,14 +74,14 @@ async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
 
 
 async def test_a_gateway_that_was_started_a_moment_ago_is_found(tmp_path: Path) -> None:
-    port = free_port()
-    async with ib_host(tmp_path, f"127.0.0.1:{port}", reconnect_seconds=60) as host:
+    reserved = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{reserved.number}", reconnect_seconds=60) as host:
 
         async def waits() -> bool:
             return (await host.gateway()).HasField("retry_in")
 
         await eventually(waits)
-        async with FaultyGateway(port=port):
+        async with FaultyGateway(port=reserved.number):
             assert states(await findings(host)) == dict.fromkeys(NAMES, OK)
 
 
@@ -198,8 +199,7 @@ async def test_an_instrument_that_nobody_knows_and_one_that_is_not_one(tmp_path:
 
 
 async def test_a_gateway_that_does_not_answer_is_not_waited_for_long(tmp_path: Path) -> None:
-    settings = {"history_timeout_seconds": 0.2, "request_timeout_seconds": 0.2}
-    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, **settings) as host:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, history_timeout_seconds=0.2) as host:
         await host.connected()
         gateway.on(Inbound.HISTORICAL_DATA, silence)
         found = await findings(host)
@@ -221,7 +221,7 @@ async def test_whoever_goes_away_takes_the_trial_back(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
         gateway.on(Inbound.HISTORICAL_DATA, silence)
-        call = host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(instrument=APPLE), timeout=20)
+        call = host.bars.DiagnoseGateway(ib_pb2.DiagnoseGatewayRequest(instrument=APPLE), timeout=60)
         await eventually(lambda: gateway.open_queries)
         call.cancel()
         await eventually(lambda: not gateway.open_queries)

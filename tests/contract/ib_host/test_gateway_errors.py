@@ -1,5 +1,6 @@
 """What a caller gets when the gateway fails a request of his: status, reason, IB's own words, and when to try again."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from services.common.errors import error_info, status_of_call
 from services.ib_host.replay.messages import Inbound
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import Action, FaultyGateway, error, hang_up, silence
+from tests.support.hurried_clock import HurriedClock
 from tests.support.ib_host import IbHost, ib_host
 
 HMDS = "Historical Market Data Service error message:"
@@ -21,7 +23,7 @@ SOON = timedelta(seconds=5)
 
 async def refusal(host: IbHost) -> tuple[grpc.StatusCode, error_details_pb2.ErrorInfo, timedelta | None]:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=10)
+        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
     status = status_of_call(failed.value)
     assert status is not None
     info = error_info(status)
@@ -60,10 +62,15 @@ def retry_of(status: status_pb2.Status) -> timedelta | None:
 async def test_each_outcome_has_its_status(
     tmp_path: Path, fault: Action, status: grpc.StatusCode, reason: str, retry: timedelta | None
 ) -> None:
-    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, request_timeout_seconds=0.3) as host:
+    clock = HurriedClock()
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, clock=clock) as host:
         await host.connected()
         gateway.on(Inbound.MATCHING_SYMBOLS, fault)
-        code, info, told = await refusal(host)
+        asking = asyncio.create_task(refusal(host))
+        if fault is silence:
+            await eventually(lambda: gateway.requests(Inbound.MATCHING_SYMBOLS))
+            clock.run_ahead(60.0)
+        code, info, told = await asking
     assert (code, info.reason, told) == (status, reason, retry)
 
 

@@ -9,7 +9,7 @@ from services.ib_host.connection.library import library_name
 from services.ib_host.replay.messages import Inbound
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, silence
-from tests.support.free_ports import free_port
+from tests.support.free_ports import ReservedPort
 from tests.support.ib_host import ib_host, load_spec
 
 UP = ib_pb2.GetGatewayResponse.LINK_UP
@@ -43,7 +43,8 @@ async def test_everything_is_told_of_a_gateway_that_is_there(tmp_path: Path) -> 
 
 
 async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path) -> None:
-    async with ib_host(tmp_path, f"127.0.0.1:{free_port()}", reconnect_seconds=5.0) as host:
+    nobody = ReservedPort()
+    async with ib_host(tmp_path, f"127.0.0.1:{nobody.number}", reconnect_seconds=5.0) as host:
 
         async def tried() -> ib_pb2.GetGatewayResponse | None:
             answer = await host.gateway()
@@ -62,7 +63,7 @@ async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path)
 async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
-        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=10)
+        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
         answer = await host.gateway()
     messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
     assert messages.limit == 50

@@ -22,6 +22,7 @@ from services.ib_host.settings import IbHostSettings
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, silence
 from tests.support.gateway_library import NEWEST
+from tests.support.hurried_clock import HurriedClock
 from tests.support.ib_host import IbHost, ib_host, load_spec, reason_of_call, result_of
 
 DAILY = bars_pb2.DatasetKey(instrument=bars_pb2.Instrument(symbol="AAPL"), bar_size=bars_pb2.BAR_SIZE_1_DAY)
@@ -35,8 +36,13 @@ async def gateway() -> AsyncIterator[FaultyGateway]:
 
 
 @pytest.fixture
-async def host(tmp_path: Path, gateway: FaultyGateway) -> AsyncIterator[IbHost]:
-    async with ib_host(tmp_path, gateway.address, request_timeout_seconds=0.3) as running:
+def clock() -> HurriedClock:
+    return HurriedClock()
+
+
+@pytest.fixture
+async def host(tmp_path: Path, gateway: FaultyGateway, clock: HurriedClock) -> AsyncIterator[IbHost]:
+    async with ib_host(tmp_path, gateway.address, clock=clock) as running:
         await running.connected()
         yield running
 
@@ -78,7 +84,7 @@ def bars_request(start: datetime | None = None, end: datetime | None = None, **m
 
 
 async def streamed(host: IbHost, **more: Any) -> Sequence[ib_pb2.StreamBarsResponse]:
-    return [response async for response in host.bars.StreamBars(bars_request(**more), timeout=10)]
+    return [response async for response in host.bars.StreamBars(bars_request(**more), timeout=60)]
 
 
 def table_of(responses: Sequence[ib_pb2.StreamBarsResponse]) -> pa.Table:
@@ -99,10 +105,10 @@ class TestStartDataLoad:
     async def test_names_every_field_that_is_wrong(self, host: IbHost) -> None:
         start, end = datetime(2012, 1, 2, tzinfo=UTC), datetime(2012, 1, 1, tzinfo=UTC)
         spec = load_spec(" ", start=start, end=end, bar_size=bars_pb2.BAR_SIZE_UNSPECIFIED)
-        call = host.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec), timeout=5)
+        call = host.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=spec), timeout=60)
         failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
         assert violations(failure) == ["spec.instruments[0].symbol", "spec.bar_size", "spec.end_time"]
-        sessions = await host.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=5)
+        sessions = await host.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
         assert not sessions.sessions
 
     async def test_is_idempotent_and_refuses_another_body(self, host: IbHost) -> None:
@@ -110,10 +116,10 @@ class TestStartDataLoad:
         again = await host.start_load(load_spec("AAPL"), session_id="op-1", request_id="r-1")
         assert again.create_time == first.create_time
         other = ib_pb2.StartDataLoadRequest(spec=load_spec("IBM"), session_id="op-1")
-        call = host.bars.StartDataLoad(other, timeout=5)
+        call = host.bars.StartDataLoad(other, timeout=60)
         await refused(call, grpc.StatusCode.ALREADY_EXISTS, "SESSION_EXISTS")
         other = ib_pb2.StartDataLoadRequest(spec=load_spec("IBM"), request_id="r-1")
-        call = host.bars.StartDataLoad(other, timeout=5)
+        call = host.bars.StartDataLoad(other, timeout=60)
         await refused(call, grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
         await host.ended("op-1")
 
@@ -122,7 +128,7 @@ class TestStartDataLoad:
             first = await host.start_load(load_spec("AAPL"))
             queued = await host.start_load(load_spec("AAPL"))
             assert (first.state, queued.state) == (Session.STATE_RUNNING, Session.STATE_QUEUED)
-            call = host.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=load_spec("AAPL")), timeout=5)
+            call = host.bars.StartDataLoad(ib_pb2.StartDataLoadRequest(spec=load_spec("AAPL")), timeout=60)
             await refused(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
 
 
@@ -141,7 +147,7 @@ class TestGetGateway:
         assert response.gateway_time.ToDatetime(UTC) == gateway.clock.now()
         assert response.HasField("connected_for")
         assert not response.problem
-        description = await host.host.GetHost(host_pb2.GetHostRequest(), timeout=5)
+        description = await host.host.GetHost(host_pb2.GetHostRequest(), timeout=60)
         assert (description.gateway.connected, description.gateway.replay) == (True, True)
         assert description.gateway.state == "connected (REPLAY)"
 
@@ -155,13 +161,13 @@ class TestGetGateway:
         assert "Nothing listens at 127.0.0.1:9" in response.problem
         assert response.link == ib_pb2.GetGatewayResponse.LINK_CONNECTING
         assert response.source == bars_pb2.SOURCE_UNSPECIFIED
-        description = await lonely_host.host.GetHost(host_pb2.GetHostRequest(), timeout=5)
+        description = await lonely_host.host.GetHost(host_pb2.GetHostRequest(), timeout=60)
         assert not description.gateway.connected
 
 
 class TestFindInstruments:
     async def test_finds_by_symbol_and_name(self, host: IbHost) -> None:
-        response = await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="apple"), timeout=5)
+        response = await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="apple"), timeout=60)
         assert response.source == bars_pb2.SOURCE_REPLAY
         found = response.instruments[0]
         assert (found.symbol, found.contract_id, found.primary_exchange) == ("AAPL", 265598, "NASDAQ")
@@ -169,34 +175,38 @@ class TestFindInstruments:
 
     async def test_a_kind_is_a_filter_and_nothing_is_an_answer(self, host: IbHost) -> None:
         request = ib_pb2.FindInstrumentsRequest(pattern="AAPL", security_type=bars_pb2.SECURITY_TYPE_FUTURE)
-        assert not (await host.bars.FindInstruments(request, timeout=5)).instruments
+        assert not (await host.bars.FindInstruments(request, timeout=60)).instruments
 
     @pytest.mark.parametrize("pattern", ["", "  ", "x" * 65, "a\0b"])
     async def test_refuses_a_pattern_that_is_none(self, host: IbHost, pattern: str) -> None:
-        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern=pattern), timeout=5)
+        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern=pattern), timeout=60)
         failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
         assert violations(failure) == ["pattern"]
 
     async def test_without_a_gateway_it_says_so_at_once(self, lonely_host: IbHost) -> None:
-        call = lonely_host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=5)
+        call = lonely_host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
         failure = await refused(call, grpc.StatusCode.UNAVAILABLE, "GATEWAY_UNAVAILABLE")
         assert NOWHERE in (failure.details() or "")
 
-    async def test_a_silent_gateway_is_a_timeout(self, host: IbHost, gateway: FaultyGateway) -> None:
+    async def test_a_silent_gateway_is_a_timeout(
+        self, host: IbHost, gateway: FaultyGateway, clock: HurriedClock
+    ) -> None:
         gateway.on(Inbound.MATCHING_SYMBOLS, silence)
-        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=5)
+        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
+        await eventually(lambda: gateway.requests(Inbound.MATCHING_SYMBOLS))
+        clock.run_ahead(60.0)
         await refused(call, grpc.StatusCode.DEADLINE_EXCEEDED, "GATEWAY_TIMEOUT")
         assert (await host.gateway()).open_requests == 0
 
     async def test_a_refusal_of_the_gateway_keeps_its_words(self, host: IbHost, gateway: FaultyGateway) -> None:
         gateway.on(Inbound.MATCHING_SYMBOLS, error(321, "Error validating request: no"))
-        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=5)
+        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
         failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "GATEWAY_REFUSED")
         assert "Error validating request: no (code 321)" in (failure.details() or "")
 
     async def test_a_call_that_is_given_up_leaves_nothing_open(self, host: IbHost, gateway: FaultyGateway) -> None:
         gateway.on(Inbound.MATCHING_SYMBOLS, silence)
-        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=5)
+        call = host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
         await eventually(lambda: gateway.requests(Inbound.MATCHING_SYMBOLS))
         call.cancel()
 
@@ -211,24 +221,24 @@ class TestListDatasets:
     async def test_lists_what_is_stored_in_pages(self, host: IbHost) -> None:
         start = datetime(2013, 1, 1, tzinfo=UTC)
         result_of(await host.load(load_spec("MSFT", "AAPL", "IBM", start=start)))
-        first = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_size=2), timeout=5)
+        first = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_size=2), timeout=60)
         assert [dataset.key.instrument.symbol for dataset in first.datasets] == ["AAPL", "IBM"]
         request = ib_pb2.ListDatasetsRequest(page_size=2, page_token=first.next_page_token)
-        rest = await host.bars.ListDatasets(request, timeout=5)
+        rest = await host.bars.ListDatasets(request, timeout=60)
         assert [dataset.key.instrument.symbol for dataset in rest.datasets] == ["MSFT"]
         assert rest.next_page_token == ""
         dataset = first.datasets[0]
         assert (dataset.rows, dataset.version, len(dataset.fingerprint)) == (41, 1, 64)
         assert dataset.size_bytes > 0
-        one = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(symbol="ibm"), timeout=5)
+        one = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(symbol="ibm"), timeout=60)
         assert [found.key.instrument.symbol for found in one.datasets] == ["IBM"]
 
     async def test_refuses_a_token_that_is_not_its_own(self, host: IbHost) -> None:
-        call = host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_token="rubbish"), timeout=5)
+        call = host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_token="rubbish"), timeout=60)
         await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
 
     async def test_refuses_a_negative_page(self, host: IbHost) -> None:
-        call = host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_size=-1), timeout=5)
+        call = host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(page_size=-1), timeout=60)
         failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
         assert violations(failure) == ["page_size"]
 
@@ -256,7 +266,7 @@ class TestStreamBars:
 
     async def test_a_missing_dataset_names_the_command_that_loads_it(self, lonely_host: IbHost) -> None:
         start, end = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC)
-        call = lonely_host.bars.StreamBars(bars_request(start, end, key=DAILY), timeout=5)
+        call = lonely_host.bars.StreamBars(bars_request(start, end, key=DAILY), timeout=60)
         failure = await refused(call, grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND")
         assert "ktrdr data load AAPL 1d --start 2000-03-01 --end 2013-03-01" in (failure.details() or "")
 
@@ -275,7 +285,7 @@ class TestStreamBars:
         is_real: bool = await eventually(real)
         assert is_real
         assert result_of(await host.load(load_spec("AAPL", start=start))).source == bars_pb2.SOURCE_IB
-        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY), timeout=5)
+        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY), timeout=60)
         failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "DATASET_AMBIGUOUS")
         assert violations(failure) == ["key.source"]
         wanted = bars_pb2.DatasetKey(source=bars_pb2.SOURCE_REPLAY)
@@ -288,7 +298,7 @@ class TestStreamBars:
         start, end = datetime(2012, 1, 2, tzinfo=UTC), datetime(2012, 1, 1, tzinfo=UTC)
         request = bars_request(start, end, batch_rows=5)
         failure = await refused(
-            lonely_host.bars.StreamBars(request, timeout=5), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
+            lonely_host.bars.StreamBars(request, timeout=60), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
         )
         assert violations(failure) == ["key.instrument.symbol", "key.bar_size", "batch_rows", "end_time"]
 
@@ -296,13 +306,13 @@ class TestStreamBars:
         await host.load(load_spec("AAPL"))
         part = next((tmp_path / "data/bars").rglob("*.parquet"))
         part.write_bytes(part.read_bytes()[:-50])
-        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY), timeout=5)
+        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY), timeout=60)
         failure = await refused(call, grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT")
         assert str(tmp_path) not in (failure.details() or "")
 
     async def test_a_stream_that_is_given_up_closes_its_files(self, host: IbHost) -> None:
         await host.load(load_spec("AAPL"))
-        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY, batch_rows=1_024), timeout=10)
+        call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=DAILY, batch_rows=1_024), timeout=60)
         first = await call.read()
         assert first.rows == 1024
         call.cancel()

@@ -35,7 +35,7 @@ async def host(tmp_path: Path) -> AsyncIterator[IbHost]:
 
 
 async def brought(host: IbHost, table: pa.Table, key: bars_pb2.DatasetKey = ASKED, **more: Any) -> Any:
-    return await host.bars.ImportBars(import_requests(key, ipc_bytes(table), **more), timeout=20)
+    return await host.bars.ImportBars(import_requests(key, ipc_bytes(table), **more), timeout=60)
 
 
 def nothing_left(home: Path) -> bool:
@@ -68,7 +68,7 @@ async def test_bars_of_other_sources_are_never_touched(host: IbHost, tmp_path: P
     recorded = bar_key(bars_pb2.BAR_SIZE_1_DAY)
     await asyncio.to_thread(BarStore(tmp_path).merge, recorded, bars_from(START, 3, close=5.0))
     await brought(host, BARS)
-    call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=ASKED), timeout=5)
+    call = host.bars.StreamBars(ib_pb2.StreamBarsRequest(key=ASKED), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "DATASET_AMBIGUOUS")
     assert violations(failure) == ["key.source"]
     assert "SOURCE_IMPORTED or SOURCE_REPLAY" in (failure.details() or "")
@@ -79,7 +79,7 @@ async def test_every_wrong_field_of_the_key_is_named(host: IbHost) -> None:
     key = bars_pb2.DatasetKey(
         source=bars_pb2.SOURCE_IB, instrument=bars_pb2.Instrument(contract_id=5, time_zone="Mars/Olympus")
     )
-    call = host.bars.ImportBars(import_requests(key, ipc_bytes(BARS)), timeout=5)
+    call = host.bars.ImportBars(import_requests(key, ipc_bytes(BARS)), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert violations(failure) == [
         "key.bar_size",
@@ -92,7 +92,7 @@ async def test_every_wrong_field_of_the_key_is_named(host: IbHost) -> None:
 async def test_one_bar_that_cannot_be_keeps_all_of_them_out(host: IbHost, tmp_path: Path) -> None:
     await brought(host, BARS.slice(0, 10))
     wrong = BARS.set_column(2, BARS.schema.field("high"), pa.array([1_000.0] * 99 + [0.1]))
-    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(wrong), replace=True), timeout=5)
+    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(wrong), replace=True), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert violations(failure) == ["arrow_ipc"]
     assert "row 100 (2013-03-29 00:00:00 UTC): high 0.1 is below" in (failure.details() or "")
@@ -112,21 +112,21 @@ async def _key_twice() -> AsyncIterator[ib_pb2.ImportBarsRequest]:
 
 @pytest.mark.parametrize("requests", [_no_messages, _key_twice])
 async def test_the_first_message_and_only_it_has_the_key(host: IbHost, requests: Any) -> None:
-    call = host.bars.ImportBars(requests(), timeout=5)
+    call = host.bars.ImportBars(requests(), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert violations(failure) == ["key"]
 
 
 async def test_a_stream_without_its_end_stores_nothing(host: IbHost) -> None:
-    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)[:-8]), timeout=5)
+    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)[:-8]), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert "does not end as an Arrow IPC stream does" in (failure.details() or "")
-    assert not (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets
+    assert not (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)).datasets
 
 
 async def test_more_than_a_call_may_bring_is_refused_early(host: IbHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.ib_host.imports.MOST_BYTES", 3_000)
-    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)), timeout=5)
+    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert "in several calls" in (failure.details() or "")
 
@@ -144,12 +144,12 @@ async def test_a_call_that_is_given_up_stores_nothing_and_leaves_nothing(host: I
         targets = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
         return [target for target in targets if "data/imports" in target.as_posix()]
 
-    call = host.bars.ImportBars(half(), timeout=20)
+    call = host.bars.ImportBars(half(), timeout=60)
     await half_sent.wait()
     await eventually(open_spools)
     call.cancel()
     await eventually(lambda: not open_spools())
-    assert not (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets
+    assert not (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)).datasets
 
 
 async def test_a_dataset_that_another_host_writes_is_busy(tmp_path: Path) -> None:
@@ -166,5 +166,5 @@ async def test_a_dataset_that_another_host_writes_is_busy(tmp_path: Path) -> Non
 async def test_a_folder_that_cannot_be_written_is_told(host: IbHost, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/bars").write_text("in the way")
-    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)), timeout=5)
+    call = host.bars.ImportBars(import_requests(ASKED, ipc_bytes(BARS)), timeout=60)
     await refused(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")

@@ -59,7 +59,7 @@ async def test_columns_and_a_range_go_together_even_where_it_has_no_bars(host: I
     [(["price", "close"], "has 'price'; there are: time, open, high"), (["close", "close"], "twice")],
 )
 async def test_other_columns_are_refused_with_those_there_are(host: IbHost, columns: list[str], words: str) -> None:
-    call = host.bars.StreamBars(bars_request(key=KEY, columns=columns), timeout=5)
+    call = host.bars.StreamBars(bars_request(key=KEY, columns=columns), timeout=60)
     failure = await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert violations(failure) == ["columns"]
     assert words in (failure.details() or "")
@@ -78,7 +78,7 @@ async def test_who_has_the_bars_is_told_so_until_they_change(host: IbHost, store
 
 async def test_a_damaged_year_is_told_with_the_command_that_gets_it_again(host: IbHost, store: BarStore) -> None:
     next(store.folder(KEY).glob("2013-*.parquet")).write_bytes(b"rubbish")
-    whole = host.bars.StreamBars(bars_request(key=KEY), timeout=5)
+    whole = host.bars.StreamBars(bars_request(key=KEY), timeout=60)
     failure = await refused(whole, grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT")
     assert "ktrdr data load AAPL 1min --start 2013-01-01 --end 2013-01-03 --reload" in (failure.details() or "")
     sound = await streamed(host, key=KEY, end=datetime(2013, 1, 1, tzinfo=UTC))
@@ -89,10 +89,10 @@ async def test_a_damaged_manifest_is_listed_and_hides_no_other_dataset(host: IbH
     hours = bar_key(bars_pb2.BAR_SIZE_1_HOUR)
     await asyncio.to_thread(store.merge, hours, bars_from(START, 3, step=60 * MINUTE))
     (store.folder(KEY) / "manifest.json").write_text("{")
-    listed = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)
+    listed = await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)
     assert [dataset.key.bar_size for dataset in listed.datasets] == [bars_pb2.BAR_SIZE_1_HOUR]
     assert listed.damaged == ["data/bars/replay/AAPL-265598/1min-trades-rth"]
-    call = host.bars.StreamBars(bars_request(key=KEY), timeout=5)
+    call = host.bars.StreamBars(bars_request(key=KEY), timeout=60)
     failure = await refused(call, grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT")
     assert "--reload" in (failure.details() or "")
 
@@ -118,7 +118,7 @@ async def test_a_reader_that_waits_makes_the_host_read_no_further(
         grpc.aio.insecure_channel(host.address, options=small_window) as channel,
     ):
         stub: Any = ib_pb2_grpc.IbHostServiceStub(channel)
-        call = stub.StreamBars(bars_request(key=KEY, batch_rows=32_768), timeout=20)
+        call = stub.StreamBars(bars_request(key=KEY, batch_rows=32_768), timeout=60)
         first = await call.read()
         await settled(lambda: len(made))
         assert first.rows == 32_768
@@ -131,7 +131,7 @@ async def test_a_reader_that_waits_makes_the_host_read_no_further(
 
 async def test_readers_that_leave_close_the_files_of_the_host(host: IbHost) -> None:
     for _ in range(20):
-        call = host.bars.StreamBars(bars_request(key=KEY, batch_rows=1_024), timeout=10)
+        call = host.bars.StreamBars(bars_request(key=KEY, batch_rows=1_024), timeout=60)
         assert (await call.read()).rows == 1_024
         call.cancel()
 

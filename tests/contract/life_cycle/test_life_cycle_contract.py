@@ -34,17 +34,17 @@ class World:
 
     def retry(self, operation_id: str, **fields: Any) -> "grpc.aio.UnaryUnaryCall[Any, pb.RetryOperationResponse]":
         return self.registry.stub.RetryOperation(
-            pb.RetryOperationRequest(operation_id=operation_id, **fields), timeout=10
+            pb.RetryOperationRequest(operation_id=operation_id, **fields), timeout=60
         )
 
     def update(self, operation_id: str, **fields: Any) -> "grpc.aio.UnaryUnaryCall[Any, pb.Operation]":
         return self.registry.stub.UpdateOperation(
-            pb.UpdateOperationRequest(operation_id=operation_id, **fields), timeout=10
+            pb.UpdateOperationRequest(operation_id=operation_id, **fields), timeout=60
         )
 
     def delete(self, operation_id: str, **fields: Any) -> "grpc.aio.UnaryUnaryCall[Any, pb.DeleteOperationResponse]":
         return self.registry.stub.DeleteOperation(
-            pb.DeleteOperationRequest(operation_id=operation_id, **fields), timeout=10
+            pb.DeleteOperationRequest(operation_id=operation_id, **fields), timeout=60
         )
 
 
@@ -99,7 +99,7 @@ async def test_retry_where_no_host_is_of_the_kind(world: World) -> None:
     world.host.touch(ended.session_id)
 
     async def noticed() -> bool:
-        hosts = await world.registry.stub.ListHosts(pb.ListHostsRequest(), timeout=5)
+        hosts = await world.registry.stub.ListHosts(pb.ListHostsRequest(), timeout=60)
         return hosts.hosts[0].kind == HostKind.HOST_KIND_IB
 
     await eventually(noticed)
@@ -126,7 +126,7 @@ async def test_retry_from_a_checkpoint_on_another_host(world: World) -> None:
 async def test_retry_from_a_checkpoint_of_what_no_host_ever_had(world: World) -> None:
     await world.host.stop()
     created = await world.registry.create()
-    await world.registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=5)
+    await world.registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
     refused = await refusal(world.retry(created.id, from_checkpoint=True))
     assert (refused.code, refused.reason) == (CODE.FAILED_PRECONDITION, "CHECKPOINT_NOT_FOUND")
 

@@ -20,7 +20,7 @@ class World:
     registry: RegistryServer
 
     async def page(self, **fields: Any) -> pb.ListOperationsResponse:
-        return await self.registry.stub.ListOperations(pb.ListOperationsRequest(**fields), timeout=10)
+        return await self.registry.stub.ListOperations(pb.ListOperationsRequest(**fields), timeout=60)
 
     async def pages(self, **fields: Any) -> list[pb.ListOperationsResponse]:
         found = [await self.page(**fields)]

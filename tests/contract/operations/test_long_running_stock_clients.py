@@ -99,7 +99,7 @@ async def test_the_result_comes_to_the_future_for_asyncio(running: Running) -> N
     assert (future.metadata.id, future.metadata.display_name) == (running.operation.id, "mine")
     assert future.metadata.training.strategy
     running.host.finish(running.session_id, result=RESULT)
-    assert await future.result(timeout=10) == RESULT
+    assert await future.result(timeout=60) == RESULT
     assert await future.done()
     assert future.metadata.state == State.STATE_COMPLETED
     assert future.metadata.WhichOneof("result") is None
@@ -110,7 +110,7 @@ async def test_the_result_comes_to_the_future_for_asyncio(running: Running) -> N
 async def test_the_result_comes_to_the_future_for_threads(running: Running) -> None:
     def use(future: Any) -> tuple[Any, Any]:
         assert future.running()
-        return future.result(timeout=20), future.metadata
+        return future.result(timeout=60), future.metadata
 
     waiting = asyncio.create_task(running.blocking(use))
     await eventually(lambda: running.host.polls > 3)
@@ -125,11 +125,11 @@ async def test_a_failure_is_raised_with_its_code_and_reason(running: Running) ->
     running.host.finish(running.session_id, SessionState.STATE_FAILED, error=error)
     future = await running.future()
     with pytest.raises(exceptions.GoogleAPICallError) as caught:
-        await future.result(timeout=10)
+        await future.result(timeout=60)
     assert error.message in str(caught.value)
 
     def use(future: Any) -> Any:
-        return future.exception(timeout=10)
+        return future.exception(timeout=60)
 
     blocked = await running.blocking(use)
     assert blocked.grpc_status_code.value[0] == error.code
@@ -153,7 +153,7 @@ async def test_a_cancel_reaches_the_host_and_counts_as_cancelled(running: Runnin
         assert await future.cancelled()
         assert future.operation.error.code == code_pb2.CANCELLED
         with pytest.raises(exceptions.GoogleAPICallError):
-            await future.result(timeout=5)
+            await future.result(timeout=60)
 
 
 async def test_a_cancel_of_what_has_ended_changes_nothing(running: Running) -> None:
@@ -168,7 +168,7 @@ async def test_work_that_brings_nothing_has_an_empty_response(running: Running) 
     running.host.finish(running.session_id)
     await running.registry.state_reached(running.operation.id, State.STATE_COMPLETED)
     future = await running.future(Empty)
-    assert await future.result(timeout=5) == Empty()
+    assert await future.result(timeout=60) == Empty()
 
 
 async def test_lists_are_paged_and_filtered_by_the_stock_clients(running: Running) -> None:
@@ -192,13 +192,13 @@ async def test_pages_are_as_large_as_asked_for(running: Running) -> None:
         request = operations_pb2.ListOperationsRequest(name="operations", page_size=2)
         pages: list[list[str]] = []
         while not pages or request.page_token:
-            page = await stub.ListOperations(request, timeout=10)
+            page = await stub.ListOperations(request, timeout=60)
             pages.append([told.name for told in page.operations])
             request.page_token = page.next_page_token
         assert pages == [names[:2:-1], names[2:0:-1], names[:1]]
         request.page_token = "nonsense"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.ListOperations(request, timeout=10)
+            await stub.ListOperations(request, timeout=60)
         assert reason_of_error(caught.value) == "PAGE_TOKEN_INVALID"
 
 
@@ -242,7 +242,7 @@ async def test_an_attempt_that_was_retried_stays_as_it_ended(running: Running) -
     error = ServiceError(ErrorReason.ERROR_REASON_WORKER_KILLED, detail="Out of memory.").status()
     running.host.finish(running.session_id, SessionState.STATE_FAILED, error=error)
     await running.registry.state_reached(running.operation.id, State.STATE_FAILED)
-    await running.registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=running.operation.id), timeout=10)
+    await running.registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=running.operation.id), timeout=60)
     await running.registry.state_reached(running.operation.id, State.STATE_RUNNING)
     first = await running.client.get_operation(f"{running.name}@1")
     assert (first.done, first.error) == (True, error)
@@ -253,7 +253,7 @@ async def test_an_attempt_that_was_retried_stays_as_it_ended(running: Running) -
     await running.client.cancel_operation(f"{running.name}@1")
     assert (await running.registry.get(running.operation.id)).state == State.STATE_RUNNING
     running.host.finish(f"{running.operation.id}-2", result=RESULT)
-    assert await (await running.future()).result(timeout=10) == RESULT
+    assert await (await running.future()).result(timeout=60) == RESULT
     assert (await running.client.get_operation(f"{running.name}@2")).done
 
 
@@ -276,5 +276,5 @@ async def test_a_load_is_unpacked_too(tmp_path: Path) -> None:
         future = future_of(told, client, ib_pb2.DataLoadResult, metadata_type=pb.Operation, retry=QUICK_ASYNC)
         result = ib_pb2.DataLoadResult(loads=[ib_pb2.InstrumentLoad(range_rows=21)])
         host.finish(f"{created.id}-1", result=result)
-        assert await future.result(timeout=10) == result
+        assert await future.result(timeout=60) == result
         assert future.metadata.data_load == load_spec()

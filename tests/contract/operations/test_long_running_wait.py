@@ -121,7 +121,7 @@ async def test_waits_end_when_the_server_stops(tmp_path: Path) -> None:
 
 
 async def _answer(stub: Any, request: Any) -> Any:
-    return await stub.WaitOperation(request, timeout=30)
+    return await stub.WaitOperation(request, timeout=60)
 
 
 async def test_the_service_is_described_by_reflection(served: Served) -> None:

@@ -93,7 +93,7 @@ async def test_create_answers_with_the_operation(world: World) -> None:
 
 async def test_create_names_every_wrong_field(world: World) -> None:
     request = pb.CreateOperationRequest(display_name="n" * 300, labels={"-": "x", "ok": "y" * 300})
-    call = world.registry.stub.CreateOperation(request, timeout=5)
+    call = world.registry.stub.CreateOperation(request, timeout=60)
     await refused(call, CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "display_name", "labels['-']", "labels['ok']", "spec")
     too_many = {f"k{number}": "v" for number in range(65)}
     await refused(world.registry.create(labels=too_many), CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "labels")
@@ -119,7 +119,7 @@ async def test_create_without_any_host(tmp_path: Path) -> None:
     async with simulated_host(HostKind.HOST_KIND_IB) as ib, registry_server(tmp_path, f"ib={ib.address}") as registry:
 
         async def known() -> bool:
-            (host,) = (await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=5)).hosts
+            (host,) = (await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=60)).hosts
             return host.kind == HostKind.HOST_KIND_IB
 
         await eventually(known)
@@ -141,7 +141,7 @@ async def test_get_refuses_unknown_ids_and_negative_staleness(world: World) -> N
     assert "ktrdr ops list" in (error.details() or "")
     operation = await world.session("s")
     request = pb.GetOperationRequest(operation_id=operation.id, max_staleness=Duration(seconds=-1))
-    call = world.registry.stub.GetOperation(request, timeout=5)
+    call = world.registry.stub.GetOperation(request, timeout=60)
     await refused(call, CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "max_staleness")
 
 
@@ -159,7 +159,7 @@ async def test_many_refreshes_share_one_poll(world: World) -> None:
     world.host.delay_seconds = 0.2
     polls = world.host.polls
     request = pb.GetOperationRequest(operation_id=operation.id, max_staleness=Duration())
-    fresh = await asyncio.gather(*(world.registry.stub.GetOperation(request, timeout=5) for _ in range(20)))
+    fresh = await asyncio.gather(*(world.registry.stub.GetOperation(request, timeout=60) for _ in range(20)))
     assert len(fresh) == 20
     assert world.host.polls - polls <= 4
 
@@ -179,7 +179,7 @@ async def test_list_pages_newest_first_live_and_ended_together(world: World) -> 
     request = pb.ListOperationsRequest(page_size=3)
     revisions = set()
     while True:
-        page = await world.registry.stub.ListOperations(request, timeout=5)
+        page = await world.registry.stub.ListOperations(request, timeout=60)
         assert len(page.operations) <= 3
         found += [one.id for one in page.operations]
         revisions.add(page.revision)
@@ -206,13 +206,13 @@ async def test_list_refuses_bad_filters_tokens_and_sizes(world: World) -> None:
     listing = world.registry.stub.ListOperations
     for number in range(3):
         await world.session(f"s{number}")
-    token = (await listing(pb.ListOperationsRequest(page_size=1), timeout=5)).next_page_token
+    token = (await listing(pb.ListOperationsRequest(page_size=1), timeout=60)).next_page_token
     other_filter = pb.ListOperationsRequest(page_token=token, filter="state = RUNNING")
-    await refused(listing(other_filter, timeout=5), CODE.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+    await refused(listing(other_filter, timeout=60), CODE.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
     garbage = pb.ListOperationsRequest(page_token="garbage")
-    await refused(listing(garbage, timeout=5), CODE.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+    await refused(listing(garbage, timeout=60), CODE.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
     negative = pb.ListOperationsRequest(page_size=-1)
-    await refused(listing(negative, timeout=5), CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "page_size")
+    await refused(listing(negative, timeout=60), CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "page_size")
 
 
 # WatchOperations
@@ -220,7 +220,7 @@ async def test_list_refuses_bad_filters_tokens_and_sizes(world: World) -> None:
 
 async def test_watch_from_the_revision_of_a_list_has_neither_gap_nor_repeat(world: World) -> None:
     operation = await world.session("s")
-    listed = await world.registry.stub.ListOperations(pb.ListOperationsRequest(), timeout=5)
+    listed = await world.registry.stub.ListOperations(pb.ListOperationsRequest(), timeout=60)
     async with world.registry.watch(after_revision=listed.revision) as watch:
         first = await watch.next()
         assert first.bookmark
@@ -302,7 +302,7 @@ async def test_query_metrics_reads_all_some_and_newer_points(world: World) -> No
 
     async def query(**fields: Any) -> pb.QueryMetricsResponse:
         request = pb.QueryMetricsRequest(operation_id=operation.id, **fields)
-        return await world.registry.stub.QueryMetrics(request, timeout=5)
+        return await world.registry.stub.QueryMetrics(request, timeout=60)
 
     everything = await query()
     assert set(values(everything)) == {"loss", "rate"}
@@ -327,7 +327,7 @@ async def test_query_metrics_pages_without_splitting_rows(world: World) -> None:
     request = pb.QueryMetricsRequest(operation_id=operation.id, page_size=5)
     rows: list[int] = []
     while True:
-        page = await world.registry.stub.QueryMetrics(request, timeout=5)
+        page = await world.registry.stub.QueryMetrics(request, timeout=60)
         told = values(page)
         assert len(told["loss"]) == len(told["rate"]) == 2
         rows += map(int, told["loss"])
@@ -339,16 +339,16 @@ async def test_query_metrics_pages_without_splitting_rows(world: World) -> None:
 
 async def test_query_metrics_refuses_what_it_cannot_answer(world: World) -> None:
     query = world.registry.stub.QueryMetrics
-    unknown = query(pb.QueryMetricsRequest(operation_id="nobody"), timeout=5)
+    unknown = query(pb.QueryMetricsRequest(operation_id="nobody"), timeout=60)
     await refused(unknown, CODE.NOT_FOUND, "OPERATION_NOT_FOUND")
     operation = await world.session("s", 1.0, 2.0)
 
     async def bad(reason: str, *fields: str, **request: Any) -> None:
-        call = query(pb.QueryMetricsRequest(operation_id=operation.id, **request), timeout=5)
+        call = query(pb.QueryMetricsRequest(operation_id=operation.id, **request), timeout=60)
         await refused(call, CODE.INVALID_ARGUMENT, reason, *fields)
 
     await bad("PAGE_TOKEN_INVALID", page_token="garbage")
-    token = (await query(pb.QueryMetricsRequest(operation_id=operation.id, page_size=1), timeout=5)).next_page_token
+    token = (await query(pb.QueryMetricsRequest(operation_id=operation.id, page_size=1), timeout=60)).next_page_token
     await bad("PAGE_TOKEN_INVALID", page_token=token, series=["loss"])
     await bad("INVALID_REQUEST", "attempt", attempt=9)
     await bad("INVALID_REQUEST", "page_size", page_size=-1)
@@ -363,20 +363,20 @@ async def test_cancel_answers_at_once_and_is_idempotent(world: World) -> None:
     cancel = world.registry.stub.CancelOperation
     request = pb.CancelOperationRequest(operation_id=operation.id, reason="enough")
     for _ in range(2):
-        answered = (await cancel(request, timeout=5)).operation
+        answered = (await cancel(request, timeout=60)).operation
         assert answered.state == State.STATE_CANCELLING
         assert answered.cancel_reason == "enough"
     await eventually(lambda: world.host.cancels == ["s"])
     world.host.finish("s", Session.State.STATE_CANCELLED)
     ended = await world.registry.state_reached(operation.id, State.STATE_CANCELLED)
-    assert (await cancel(request, timeout=5)).operation == ended
+    assert (await cancel(request, timeout=60)).operation == ended
 
 
 async def test_cancel_refuses_unknown_operations_and_endless_reasons(world: World) -> None:
     cancel = world.registry.stub.CancelOperation
-    unknown = cancel(pb.CancelOperationRequest(operation_id="nobody"), timeout=5)
+    unknown = cancel(pb.CancelOperationRequest(operation_id="nobody"), timeout=60)
     await refused(unknown, CODE.NOT_FOUND, "OPERATION_NOT_FOUND")
-    endless = cancel(pb.CancelOperationRequest(operation_id="nobody", reason="x" * 1_000), timeout=5)
+    endless = cancel(pb.CancelOperationRequest(operation_id="nobody", reason="x" * 1_000), timeout=60)
     await refused(endless, CODE.INVALID_ARGUMENT, "INVALID_REQUEST", "reason")
 
 
@@ -392,12 +392,12 @@ async def test_list_hosts_tells_how_each_poll_stands(tmp_path: Path) -> None:
         listing = registry.stub.ListHosts
 
         async def settled() -> bool:
-            a, b, c = (await listing(pb.ListHostsRequest(), timeout=5)).hosts
+            a, b, c = (await listing(pb.ListHostsRequest(), timeout=60)).hosts
             return a.state == pb.HostRecord.State.STATE_UP and bool(b.problem) and bool(c.problem)
 
         await eventually(settled)
-        first = await listing(pb.ListHostsRequest(page_size=2), timeout=5)
-        second = await listing(pb.ListHostsRequest(page_size=2, page_token=first.next_page_token), timeout=5)
+        first = await listing(pb.ListHostsRequest(page_size=2), timeout=60)
+        second = await listing(pb.ListHostsRequest(page_size=2, page_token=first.next_page_token), timeout=60)
         assert [one.name for one in [*first.hosts, *second.hosts]] == ["a", "b", "c"]
         assert not second.next_page_token
         up, down = first.hosts
@@ -405,12 +405,12 @@ async def test_list_hosts_tells_how_each_poll_stands(tmp_path: Path) -> None:
         assert up.HasField("last_success_age")
         assert down.consecutive_failures > 0
         assert not down.HasField("last_success_age")
-        garbage = listing(pb.ListHostsRequest(page_token="garbage"), timeout=5)
+        garbage = listing(pb.ListHostsRequest(page_token="garbage"), timeout=60)
         await refused(garbage, CODE.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
 
 
 async def test_drain_host(world: World) -> None:
     drain = world.registry.stub.DrainHost
-    assert (await drain(pb.DrainHostRequest(host="gpu"), timeout=5)).host.draining
-    assert not (await drain(pb.DrainHostRequest(host="gpu", undo=True), timeout=5)).host.draining
-    await refused(drain(pb.DrainHostRequest(host="nobody"), timeout=5), CODE.NOT_FOUND, "HOST_NOT_FOUND")
+    assert (await drain(pb.DrainHostRequest(host="gpu"), timeout=60)).host.draining
+    assert not (await drain(pb.DrainHostRequest(host="gpu", undo=True), timeout=60)).host.draining
+    await refused(drain(pb.DrainHostRequest(host="nobody"), timeout=60), CODE.NOT_FOUND, "HOST_NOT_FOUND")

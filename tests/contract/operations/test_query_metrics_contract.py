@@ -45,7 +45,7 @@ class World:
 
     async def query(self, **fields: Any) -> pb.QueryMetricsResponse:
         """Ask."""
-        return await self.registry.stub.QueryMetrics(pb.QueryMetricsRequest(**fields), timeout=10)
+        return await self.registry.stub.QueryMetrics(pb.QueryMetricsRequest(**fields), timeout=60)
 
     async def refused(self, code: grpc.StatusCode, reason: str, *named: str, **fields: Any) -> None:
         """Check that a call fails as documented."""
@@ -78,7 +78,7 @@ async def test_several_operations_in_one_call(world: World) -> None:
     request = pb.QueryMetricsRequest(operation_ids=ids, page_size=8)
     found: list[tuple[str, str, float]] = []
     while True:
-        page = await world.registry.stub.QueryMetrics(request, timeout=10)
+        page = await world.registry.stub.QueryMetrics(request, timeout=60)
         assert sum(len(history.points.values) for history in page.series) <= 8
         for history in page.series:
             found += [(history.operation_id, history.points.name, value) for value in history.points.values]
@@ -146,7 +146,7 @@ async def test_each_refusal(world: World) -> None:
 
 async def test_a_call_that_is_cancelled_disturbs_nobody(world: World) -> None:
     calls = [
-        world.registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_ids=world.ids), timeout=10) for _ in range(20)
+        world.registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_ids=world.ids), timeout=60) for _ in range(20)
     ]
     await asyncio.sleep(0)
     for call in calls:

@@ -40,7 +40,7 @@ async def reading(registry: RegistryServer, operation_id: str, **fields: Any) ->
 
 async def take(stream: Stream) -> list[str] | None:
     """Return the texts of the next message; None at the end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         message = await stream.read()
     if not isinstance(message, pb.ReadLogResponse):
         assert await stream.code() is CODE.OK
@@ -144,7 +144,7 @@ async def test_before_a_host_has_it_there_is_no_log(tmp_path: Path) -> None:
             early = await refused(registry, waiting.id)
             assert (early.code, early.reason) == (CODE.FAILED_PRECONDITION, "WRONG_STATE")
             assert "PENDING" in early.message
-            await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=waiting.id), timeout=10)
+            await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=waiting.id), timeout=60)
             late = await refused(registry, waiting.id)
             assert late.reason == "WRONG_STATE"
             assert "ended before a host had it" in late.message

@@ -95,10 +95,10 @@ async def test_a_deletion_is_told_now_and_after_a_resume(world: World) -> None:
     operation = await world.registry.found("s")
     world.host.finish("s")
     await world.registry.state_reached(operation.id, pb.Operation.State.STATE_COMPLETED)
-    before = (await world.registry.stub.ListOperations(pb.ListOperationsRequest(), timeout=10)).revision
+    before = (await world.registry.stub.ListOperations(pb.ListOperationsRequest(), timeout=60)).revision
     async with world.registry.watch(after_revision=before) as reader:
         assert (await reader.next()).bookmark
-        await world.registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=operation.id), timeout=10)
+        await world.registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=operation.id), timeout=60)
         deleted = (await reader.next()).deleted
         assert [one.operation_id for one in deleted] == [operation.id]
         assert deleted[0].revision > before

@@ -24,7 +24,7 @@ from ktrdr.training.v1 import training_pb2, training_pb2_grpc
 
 with grpc.insecure_channel(sys.argv[1]) as channel:
     stub = operations_pb2_grpc.OperationsServiceStub(channel)
-    operation = stub.GetOperation(operations_pb2.GetOperationRequest(operation_id="k7"), timeout=20)
+    operation = stub.GetOperation(operations_pb2.GetOperationRequest(operation_id="k7"), timeout=60)
 print(google.protobuf.__version__.split(".")[0], operation.id, operation.training_result.test_accuracy)
 """
 

@@ -45,7 +45,7 @@ def download(
     calls: TrainingCalls, name: str, offset: int = 0, sha256: str = "", session_id: str = "s"
 ) -> "grpc.aio.UnaryStreamCall[DownloadArtifactRequest, DownloadArtifactResponse]":
     request = DownloadArtifactRequest(session_id=session_id, name=name, offset=offset, sha256=sha256)
-    return calls.trainings.DownloadArtifact(request, timeout=20)
+    return calls.trainings.DownloadArtifact(request, timeout=60)
 
 
 async def whole(calls: TrainingCalls, name: str, offset: int = 0, sha256: str = "") -> tuple[Artifact, list[bytes]]:
@@ -198,7 +198,7 @@ async def test_what_is_not_taken_is_not_read(
     quiet = 0
     while quiet < 50:  # round trips without another piece
         before = len(read)
-        await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=20)
+        await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=60)
         quiet = quiet + 1 if len(read) == before else 0
     assert sum(read) < LARGE_BYTES / 2
     assert sum([len(message.data) async for message in stream]) == LARGE_BYTES
@@ -208,6 +208,6 @@ async def test_a_session_that_is_removed_meanwhile_ends_the_download(calls: Trai
     large_file(folder)
     stream = download(calls, "large")
     await anext(aiter(stream))
-    await calls.host.DeleteSession(host_pb2.DeleteSessionRequest(session_id="s"), timeout=20)
+    await calls.host.DeleteSession(host_pb2.DeleteSessionRequest(session_id="s"), timeout=60)
     refused = await refusal(read_all(stream))
     assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")

@@ -34,7 +34,7 @@ async def calls(home: Path) -> AsyncIterator[TrainingCalls]:
 
 async def listed(calls: TrainingCalls, session_id: str, page_size: int = 0, token: str = "") -> ListArtifactsResponse:
     request = ListArtifactsRequest(session_id=session_id, page_size=page_size, page_token=token)
-    return await calls.trainings.ListArtifacts(request, timeout=20)
+    return await calls.trainings.ListArtifacts(request, timeout=60)
 
 
 async def test_files_come_by_name_with_sizes_digests_and_the_version(calls: TrainingCalls, home: Path) -> None:

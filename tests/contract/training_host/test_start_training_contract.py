@@ -54,7 +54,7 @@ async def test_a_training_starts_and_is_the_same_when_asked_again(calls: Trainin
     assert again.create_time == session.create_time
     by_session = await calls.start(spec, **(asked | {"request_id": ""}))
     assert by_session.create_time == session.create_time
-    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=20)
+    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
     assert [each.id for each in listed.sessions] == ["abc-2"]
 
 
@@ -82,7 +82,7 @@ async def test_each_fault_of_a_strategy_is_a_field(calls: TrainingCalls, tmp_pat
     assert set(fields) == {"indicators.rsi_14.length", "training.labels.source", "training.epochs"}
     assert fields["indicators.rsi_14.length"] == "line 10, column 23: unknown key; allowed here: period, type"
     assert "set by an override" in fields["training.epochs"]
-    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=20)
+    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
     assert not listed.sessions
 
 
@@ -111,7 +111,7 @@ async def test_a_checkpoint_that_is_not_there(calls: TrainingCalls, bars: Path, 
     reason, _ = reason_and_fields(status)
     assert (caught.value.code(), reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CHECKPOINT_NOT_FOUND")
     assert "This host has no such session. Retry without --from-checkpoint" in status.message
-    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=20)
+    listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
     assert not listed.sessions
 
 
@@ -145,7 +145,7 @@ async def test_a_wrong_session_id_names_its_field(calls: TrainingCalls, bars: Pa
 
 
 async def test_the_host_describes_itself(calls: TrainingCalls) -> None:
-    host = await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=20)
+    host = await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=60)
     assert host.kind == HOST_KIND_TRAINING
     assert (host.slots, host.queue_limit) == (1, 1)
     assert host.devices[0].name == "cpu"
@@ -157,5 +157,5 @@ async def test_both_services_are_healthy(tmp_path: Path) -> None:
         channel = calls.channel
         stub: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("ktrdr.training.v1.TrainingHostService", "ktrdr.host.v1.HostService"):
-            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20)
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING

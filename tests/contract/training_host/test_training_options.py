@@ -64,14 +64,14 @@ async def test_trainings_have_gpus_for_themselves(calls: TrainingCalls, bars: Pa
     assert {name: list(each.devices) for name, each in told.items()} == {"first": ["cuda:0"], "cpu": [], "none": []}
     visible = {name: (await environment(calls, name))["CUDA_VISIBLE_DEVICES"] for name in told}
     assert visible == {"first": "2", "cpu": "", "none": ""}
-    host = await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=20)
+    host = await calls.host.GetHost(host_pb2.GetHostRequest(), timeout=60)
     assert {device.name: device.session_id for device in host.devices} == {"cpu": "", "cuda:0": "first", "cuda:1": ""}
     waiting = await calls.start(spec, session_id="both", options=SessionOptions(gpus=2))
     assert waiting.state == Session.STATE_QUEUED
-    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="none", now=True), timeout=20)
+    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="none", now=True), timeout=60)
     await calls.end("none")
     assert (await calls.session("both")).progress.wait_reason == "queued, 1st in line: waits for 2 GPUs, 1 is free"
-    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="first", now=True), timeout=20)
+    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="first", now=True), timeout=60)
     assert (await environment(calls, "both"))["CUDA_VISIBLE_DEVICES"] == "2,GPU-abc"
 
 

@@ -43,7 +43,7 @@ def kinds(verdicts: "list[Verdict]") -> dict[str, bool]:
 
 async def diagnose(registry: RegistryServer, operation_id: str, **fields: object) -> pb.DiagnoseOperationResponse:
     request = pb.DiagnoseOperationRequest(operation_id=operation_id, **fields)  # type: ignore[arg-type]  # fields of the request
-    return await registry.stub.DiagnoseOperation(request, timeout=10)
+    return await registry.stub.DiagnoseOperation(request, timeout=60)
 
 
 async def found(registry: RegistryServer, host: SimulatedHost, session_id: str) -> pb.Operation:
@@ -63,7 +63,7 @@ async def found(registry: RegistryServer, host: SimulatedHost, session_id: str) 
 
 async def refusal(registry: RegistryServer, request: Message) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await registry.stub.DiagnoseOperation(request, timeout=10)  # type: ignore[arg-type]  # it is one
+        await registry.stub.DiagnoseOperation(request, timeout=60)  # type: ignore[arg-type]  # it is one
     return caught.value.code(), reason_of_error(caught.value)
 
 

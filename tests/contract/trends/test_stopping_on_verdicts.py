@@ -59,7 +59,7 @@ async def test_a_retry_begins_without_verdicts_and_is_stopped_like_the_first(
     host.finish(operation.session_id, Session.State.STATE_CANCELLED)
     ended = await registry.state_reached(operation.id, State.STATE_CANCELLED)
     request = pb.RetryOperationRequest(operation_id=operation.id)
-    tried = (await registry.stub.RetryOperation(request, timeout=10)).operation
+    tried = (await registry.stub.RetryOperation(request, timeout=60)).operation
     assert (tried.attempt, list(tried.verdicts)) == (2, [])
     assert list(tried.past_attempts[0].verdicts) == list(ended.verdicts)
     await eventually(lambda: tried.session_id in host.sessions)
@@ -70,7 +70,7 @@ async def test_a_retry_begins_without_verdicts_and_is_stopped_like_the_first(
 
     await eventually(judged)
     diagnosis = pb.DiagnoseOperationRequest(operation_id=operation.id, attempt=1)
-    first = await registry.stub.DiagnoseOperation(diagnosis, timeout=10)
+    first = await registry.stub.DiagnoseOperation(diagnosis, timeout=60)
     assert (first.attempt, list(first.verdicts)) == (1, list(ended.verdicts))
     host.write(tried.session_id, 2, val_loss=math.nan)
     again = await registry.state_reached(operation.id, State.STATE_CANCELLING)
@@ -83,7 +83,7 @@ async def test_what_cannot_be_stopped_on_is_refused(
 ) -> None:
     request = pb.CreateOperationRequest(training=training_spec(), stop_on=[kind])
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await registry.stub.CreateOperation(request, timeout=10)
+        await registry.stub.CreateOperation(request, timeout=60)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert reason_of_error(caught.value) == "INVALID_REQUEST"
     assert host.starts == []

@@ -63,7 +63,7 @@ async def test_a_session_of_another_process_is_served_like_any_other(
         assert (session.display_name, session.attached) == ("my run", True)
         assert (session.worker_pid, session.worker_liveness) == (loop.process.pid, Session.WORKER_LIVENESS_ALIVE)
         assert (session.progress.phase, session.progress.fraction) == ("train", 0.5)
-        described = await stub.GetHost(host_pb2.GetHostRequest(), timeout=5)
+        described = await stub.GetHost(host_pb2.GetHostRequest(), timeout=60)
         assert (described.attached_sessions, described.running_sessions) == (1, 0)
         loop.epochs(3, 4)
         loop.do("bridge.close()")  # the process lives on, as a notebook's does
@@ -71,7 +71,7 @@ async def test_a_session_of_another_process_is_served_like_any_other(
     assert session.state == Session.STATE_COMPLETED
     assert reader.values("mine", "train_loss") == LOSSES
     assert host.describe().attached_sessions == 0
-    listed = await stub.ListSessions(host_pb2.ListSessionsRequest(), timeout=5)
+    listed = await stub.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
     assert [each.id for each in listed.sessions] == ["mine"]
 
 
@@ -142,7 +142,7 @@ async def test_the_end_of_the_script_completes_it(settings: ProbeHostSettings, s
 async def cancel(stub: "host_pb2_grpc.HostServiceAsyncStub", *, now: bool = False) -> Session:
     """Ask the session to stop."""
     request = host_pb2.CancelSessionRequest(session_id="mine", reason="enough", now=now)
-    return (await stub.CancelSession(request, timeout=5)).session
+    return (await stub.CancelSession(request, timeout=60)).session
 
 
 async def test_a_cancel_asks_and_never_signals(settings: ProbeHostSettings, served: Served) -> None:
@@ -331,7 +331,7 @@ async def test_a_removed_session_leaves_its_id_to_the_past(settings: ProbeHostSe
             loop.epochs(1, 1)
             loop.do("bridge.close()")
             await reader.until_final("mine")
-            deleted = await stub.DeleteSession(host_pb2.DeleteSessionRequest(session_id="mine"), timeout=5)
+            deleted = await stub.DeleteSession(host_pb2.DeleteSessionRequest(session_id="mine"), timeout=60)
             assert (deleted.session.removed, deleted.session.attached) == (True, True)
             await eventually(lambda: not (settings.home / "local" / "training" / "mine").exists())
         loop = await opened(settings)
@@ -391,10 +391,10 @@ async def test_it_is_told_to_one_who_asks_for_nothing_else(settings: ProbeHostSe
     _, stub = served
 
     async def listed() -> list[str]:
-        answer = await stub.ListSessions(host_pb2.ListSessionsRequest(), timeout=5)
+        answer = await stub.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
         return [session.id for session in answer.sessions]
 
     with await opened(settings):
         await eventually(listed)
-        session = await stub.GetSession(host_pb2.GetSessionRequest(session_id="mine"), timeout=5)
+        session = await stub.GetSession(host_pb2.GetSessionRequest(session_id="mine"), timeout=60)
     assert session.attached

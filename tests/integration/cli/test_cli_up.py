@@ -39,7 +39,7 @@ class Up:
     async def gone(self) -> None:
         """Wait until no service is left."""
         pids = [self.pid(name) for name in self.services]
-        await eventually(lambda: not [pid for pid in pids if _lives(pid)], timeout_seconds=40)
+        await eventually(lambda: not [pid for pid in pids if _lives(pid)])
 
 
 def _lives(pid: int) -> bool:

@@ -68,7 +68,7 @@ def found(stub: operations_pb2_grpc.OperationsServiceStub, name: str) -> Operati
     """Wait until the registry has an operation of this name that has begun, and return it."""
 
     def look() -> Operation | None:
-        listed = stub.ListOperations(operations_pb2.ListOperationsRequest(), timeout=10).operations
+        listed = stub.ListOperations(operations_pb2.ListOperationsRequest(), timeout=60).operations
         return next((each for each in listed if each.display_name == name and each.latest_metrics), None)
 
     operation = eventually_sync(look, timeout_seconds=60)

@@ -36,7 +36,7 @@ class HostProcess:
     async def session(self, session_id: str) -> Session:
         async with open_channel(self.address) as channel:
             stub = cast("host_pb2_grpc.HostServiceAsyncStub", host_pb2_grpc.HostServiceStub(channel))
-            return await stub.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=20)
+            return await stub.GetSession(host_pb2.GetSessionRequest(session_id=session_id), timeout=60)
 
     async def alive(self, session_id: str) -> None:
         """Wait until it follows the session's worker."""

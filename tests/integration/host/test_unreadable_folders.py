@@ -127,9 +127,7 @@ async def test_a_session_that_cannot_be_settled_holds_up_no_other(settings: Prob
         in_the_way = settings.folder / "sessions" / "stuck" / "settled.json"
         in_the_way.mkdir()
         (settings.folder / "sessions" / "stuck" / "go").touch()
-        await eventually(
-            lambda: host.sessions.get("stuck").worker_liveness == Session.WORKER_LIVENESS_ENDED, timeout_seconds=10
-        )
+        await eventually(lambda: host.sessions.get("stuck").worker_liveness == Session.WORKER_LIVENESS_ENDED)
         (settings.folder / "sessions" / "free" / "go").touch()
         assert (await ended(host, "free")).state == Session.STATE_COMPLETED
         assert host.sessions.get("stuck").state == Session.STATE_RUNNING

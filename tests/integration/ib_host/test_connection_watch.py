@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random
 
-from services.common.clock import SystemClock
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
@@ -30,9 +29,8 @@ async def heartbeat(host: HostRequests, *, interval_seconds: float = 3_600.0) ->
     beat = Heartbeat(
         host.connection,
         host.requests,
-        clock=SystemClock(),
+        clock=host.clock,
         interval_seconds=interval_seconds,
-        timeout_seconds=0.1,
     )
     await beat.start()
     try:
@@ -41,10 +39,18 @@ async def heartbeat(host: HostRequests, *, interval_seconds: float = 3_600.0) ->
         await beat.stop()
 
 
+async def ask_for_the_time_in_vain(host: HostRequests, gateway: FaultyGateway, *, times: int) -> None:
+    """Let the heartbeat wait for each of its first questions until it gives it up."""
+    for time in range(1, times + 1):
+        await eventually(partial(_asked_for_the_time, gateway, time))
+        host.clock.run_ahead(60.0)
+
+
 async def test_a_gateway_that_does_not_even_tell_its_time_is_left() -> None:
     async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(TIME, silence, silence)
         async with heartbeat(host):
+            await ask_for_the_time_in_vain(host, gateway, times=2)
             await eventually(lambda: len(gateway.requests(START)) == 2)
             await host.up()
             await eventually(lambda: len(gateway.requests(TIME)) == 3)
@@ -52,10 +58,10 @@ async def test_a_gateway_that_does_not_even_tell_its_time_is_left() -> None:
 
 
 async def test_a_request_without_an_answer_makes_it_look_at_once_and_stay_if_the_gateway_is_there() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.2) as host, heartbeat(host):
-        await eventually(lambda: len(gateway.requests(TIME)) == 1)
+    async with FaultyGateway() as gateway, host_requests(gateway) as host, heartbeat(host):
+        await eventually(lambda: host.connection.picture.clock)
         gateway.on(HISTORY, silence)
-        assert await host.week() is FailureKind.TIMEOUT
+        assert await host.in_vain(host.week()) is FailureKind.TIMEOUT
         await eventually(lambda: len(gateway.requests(TIME)) == 2)
         assert isinstance(await host.week(), list)
         assert len(gateway.requests(START)) == 1
@@ -67,6 +73,7 @@ async def test_a_gateway_that_dies_while_ib_is_away_is_noticed() -> None:
         await eventually(lambda: host.connection.link is Link.IB_DOWN)
         gateway.on(TIME, silence, silence)
         async with heartbeat(host):
+            await ask_for_the_time_in_vain(host, gateway, times=2)
             await eventually(lambda: len(gateway.requests(START)) == 2)
 
 
@@ -85,8 +92,24 @@ async def test_a_client_id_that_the_gateway_still_holds_is_left_alone() -> None:
     assert ids == ["17", "17", "18", "18"]
 
 
+def _asked_for_the_time(gateway: FaultyGateway, times: int) -> bool:
+    return len(gateway.requests(TIME)) == times
+
+
 def _started(gateway: FaultyGateway, times: int) -> bool:
     return len(gateway.requests(START)) == times
+
+
+async def test_a_client_id_that_is_refused_only_after_the_host_was_let_in_is_given_up_with_its_connection() -> None:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
+        gateway.on(HISTORY, silence)
+        asking = asyncio.create_task(host.week())
+        await eventually(lambda: gateway.open_queries)
+        gateway.tell(326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
+        assert await asking is FailureKind.DISCONNECTED
+        await eventually(lambda: gateway.client_ids == {18})
+        await host.up()
+        assert host.connection.picture.client_id == 18
 
 
 async def test_a_gateway_that_closes_each_connection_soon_is_asked_ever_less() -> None:
@@ -98,7 +121,7 @@ async def test_a_gateway_that_closes_each_connection_soon_is_asked_ever_less() -
             open_requests=OpenRequests(),
             clock=clock,
             backoff=Backoff(random=Random(1)),
-            connect_timeout_seconds=5.0,
+            connect_timeout_seconds=60.0,
         )
         await connection.start()
         delays: list[float] = []
@@ -124,7 +147,7 @@ async def test_a_reset_is_told_while_the_gateway_is_away() -> None:
         open_requests=OpenRequests(),
         clock=clock,
         backoff=Backoff(),
-        connect_timeout_seconds=5.0,
+        connect_timeout_seconds=60.0,
     )
     told: list[str] = []
     await connection.start()

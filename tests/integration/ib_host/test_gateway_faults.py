@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from services.ib_host.replay.messages import Inbound
 from services.ib_host.store.bar_store import BarStore
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import FaultyGateway, error, garbage, hang_up, silence
+from tests.support.hurried_clock import HurriedClock
 from tests.support.ib_host import IbHost, ib_host, load_spec, partial_result, reason_of_session, result_of
 
 HMDS = "Historical Market Data Service error message:"
@@ -21,6 +23,8 @@ HISTORY = Inbound.HISTORICAL_DATA
 NEW_YEAR = datetime(2012, 1, 3, tzinfo=UTC)
 TWO_CHUNKS = load_spec("AAPL", start=NEW_YEAR)
 ALL_ROWS = 291
+PATIENCE = 60.0
+"""Seconds that the host waits for bars."""
 
 
 async def waits_for(host: IbHost, session_id: str, words: str) -> None:
@@ -42,10 +46,7 @@ async def waits_for(host: IbHost, session_id: str, words: str) -> None:
     ids=["HMDS trouble", "query lost", "undecodable", "connection reset"],
 )
 async def test_what_may_pass_is_asked_again(tmp_path: Path, fault: object) -> None:
-    async with (
-        FaultyGateway() as gateway,
-        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.3) as host,
-    ):
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         gateway.on(HISTORY, fault, fault)  # type: ignore[arg-type]  # parametrised actions
         load = result_of(await host.load(TWO_CHUNKS)).loads[0]
         assert (load.range_rows, load.done_chunks) == (ALL_ROWS, 2)
@@ -54,13 +55,24 @@ async def test_what_may_pass_is_asked_again(tmp_path: Path, fault: object) -> No
         await eventually(lambda: not gateway.open_queries)
 
 
+async def ask_in_vain(gateway: FaultyGateway, clock: HurriedClock, *, times: int) -> None:
+    """Let the host wait for each of its first requests for history until it gives it up."""
+    for time in range(1, times + 1):
+        await eventually(partial(_asked, gateway, time))
+        clock.run_ahead(PATIENCE)
+
+
+def _asked(gateway: FaultyGateway, times: int) -> bool:
+    return len(gateway.requests(HISTORY)) == times
+
+
 async def test_what_is_not_answered_is_asked_for_in_smaller_pieces(tmp_path: Path) -> None:
-    async with (
-        FaultyGateway() as gateway,
-        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.3) as host,
-    ):
+    clock = HurriedClock()
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, clock=clock) as host:
         gateway.on(HISTORY, silence, silence)
-        load = result_of(await host.load(TWO_CHUNKS)).loads[0]
+        session = await host.start_load(TWO_CHUNKS)
+        await ask_in_vain(gateway, clock, times=2)
+        load = result_of(await host.ended(session.id)).loads[0]
         durations = [fields[17] for fields in gateway.requests(HISTORY)]
         assert durations[:3] == ["1 Y", "6 M", "3 M"]
         assert load.range_rows == ALL_ROWS
@@ -165,16 +177,15 @@ async def test_a_pacing_violation_pauses_and_is_no_missing_data(tmp_path: Path) 
 
 
 async def test_a_gateway_cut_off_from_ib_is_waited_for_and_lost_requests_are_sent_again(tmp_path: Path) -> None:
-    async with (
-        FaultyGateway() as gateway,
-        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.5) as host,
-    ):
+    clock = HurriedClock()
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, clock=clock) as host:
         gateway.on(HISTORY, silence)
         session = await host.start_load(TWO_CHUNKS)
         await eventually(lambda: gateway.requests(HISTORY))
         gateway.tell(1100, "Connectivity between IB and Trader Workstation has been lost.")
         await eventually(lambda: is_down(host))
-        await asyncio.sleep(0.7)  # longer than the timeout, which stands still meanwhile
+        clock.run_ahead(PATIENCE)  # the time for an answer stands still meanwhile
+        await asyncio.sleep(0.1)
         assert len(gateway.requests(HISTORY)) == 1
         gateway.tell(1101, "Connectivity between IB and Trader Workstation has been restored- data lost.")
         load = result_of(await host.ended(session.id)).loads[0]
@@ -234,13 +245,12 @@ async def test_an_ambiguous_contract_is_told_with_what_would_tell_them_apart(tmp
 
 
 async def test_a_gateway_that_stays_silent_is_left_and_connected_to_again(tmp_path: Path) -> None:
-    async with (
-        FaultyGateway() as gateway,
-        ib_host(tmp_path, gateway.address, history_timeout_seconds=0.05) as host,
-    ):
+    clock = HurriedClock()
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address, clock=clock) as host:
         gateway.on(HISTORY, silence, silence, silence)
-        session = await host.load(TWO_CHUNKS)
-        assert session.state in {Session.STATE_COMPLETED, Session.STATE_FAILED}
+        session = await host.start_load(TWO_CHUNKS)
+        await ask_in_vain(gateway, clock, times=3)
+        assert result_of(await host.ended(session.id)).loads[0].range_rows == ALL_ROWS
         assert len(gateway.requests(Inbound.START_API)) == 2
 
 
@@ -278,20 +288,34 @@ async def test_a_server_that_is_no_gateway_is_told_and_tried_again(tmp_path: Pat
 async def test_another_kind_of_gateway_at_the_same_address_ends_the_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with FaultyGateway(latency_ms=50) as gateway, ib_host(tmp_path, gateway.address) as host:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, None, None, silence)
         session = await host.start_load(load_spec("AAPL"))
-
-        async def begun() -> bool:
-            return (await host.session(session.id)).progress.completed >= 2
-
-        done: bool = await eventually(begun)
-        assert done
+        await eventually(lambda: len(gateway.requests(HISTORY)) == 3)
         monkeypatch.setattr("services.ib_host.replay.session.ACCOUNT", "DU123456")
         for connection in gateway._connections.values():
             connection.abort()
         ended = await host.ended(session.id)
         assert (await host.gateway()).source == bars_pb2.SOURCE_IB
-        datasets = (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=5)).datasets
+        datasets = (await host.bars.ListDatasets(ib_pb2.ListDatasetsRequest(), timeout=60)).datasets
     assert reason_of_session(ended) == "LOAD_INCOMPLETE"
     assert "another one now" in ended.error.message
     assert [dataset.key.source for dataset in datasets] == [bars_pb2.SOURCE_REPLAY]
+
+
+async def test_what_another_kind_of_gateway_does_not_have_is_not_known_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording has no bars of FB before May 2012."""
+    spec = load_spec("FB", start=datetime(2008, 1, 1, tzinfo=UTC))
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(HISTORY, None, silence)
+        session = await host.start_load(spec)
+        await eventually(lambda: len(gateway.requests(HISTORY)) == 2)
+        monkeypatch.setattr("services.ib_host.replay.session.ACCOUNT", "DU123456")
+        for connection in gateway._connections.values():
+            connection.abort()
+        ended = await host.ended(session.id)
+    assert "another one now" in ended.error.message
+    ledger = DatasetLedger.open(BarStore(tmp_path).folder(partial_result(ended).loads[0].dataset.key))
+    assert [record.end.year for record in ledger.all_records()] == [2008]

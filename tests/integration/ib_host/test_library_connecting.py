@@ -26,7 +26,7 @@ class Unconcerned:
 async def time_of_the_gateway() -> datetime:
     async with ReplayServer(ReplaySettings(port=0)) as gateway:
         session = LibrarySession(Unconcerned())
-        await session.connect("127.0.0.1", gateway.port, 1, timeout_seconds=20)
+        await session.connect("127.0.0.1", gateway.port, 1, timeout_seconds=60)
         _, answer = session.begin(key="currentTime")
         session.send_current_time()
         time: datetime = await answer
@@ -37,7 +37,7 @@ async def time_of_the_gateway() -> datetime:
 async def test_connecting_asks_for_nothing() -> None:
     async with ReplayServer(ReplaySettings(port=0)) as gateway:
         session = LibrarySession(Unconcerned())
-        await session.connect("127.0.0.1", gateway.port, 1, timeout_seconds=20)
+        await session.connect("127.0.0.1", gateway.port, 1, timeout_seconds=60)
         assert session.ready
         assert session.accounts == ("REPLAY1",)
         _, answer = session.begin(key="currentTime")

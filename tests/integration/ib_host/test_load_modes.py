@@ -12,7 +12,7 @@ from services.ib_host.replay.bars import IntradaySize
 from services.ib_host.replay.messages import Inbound
 from services.ib_host.store.bar_store import BarStore
 from tests.support.eventually import eventually
-from tests.support.faulty_gateway import FaultyGateway, error
+from tests.support.faulty_gateway import FaultyGateway, error, silence
 from tests.support.ib_host import ib_host, load_spec, reason_of_session, result_of
 from tests.support.loaded_bars import Mode, asked, day, ledger_of, mode_spec, source_rows, stored_rows
 
@@ -237,15 +237,11 @@ async def test_adjusted_bars_are_one_request_up_to_now_that_replaces_all(tmp_pat
 
 
 async def test_a_cancelled_load_keeps_and_tells_what_it_has(tmp_path: Path) -> None:
-    async with FaultyGateway(latency_ms=50) as gateway, ib_host(tmp_path, gateway.address) as host:
+    async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
+        gateway.on(Inbound.HISTORICAL_DATA, None, None, silence)
         session = await host.start_load(mode_spec(Mode.MODE_FULL))
-
-        async def begun() -> bool:
-            return (await host.session(session.id)).progress.completed >= 2
-
-        done: bool = await eventually(begun)
-        assert done
-        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=5)
+        await eventually(lambda: len(asked(gateway)) == 3)
+        await host.host.CancelSession(host_pb2.CancelSessionRequest(session_id=session.id), timeout=60)
         assert (await host.ended(session.id)).state == Session.STATE_CANCELLED
         before = asked(gateway)
         load = result_of(await host.load(mode_spec(Mode.MODE_FULL))).loads[0]

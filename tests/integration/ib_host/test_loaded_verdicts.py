@@ -51,7 +51,7 @@ async def test_a_load_tells_exactly_the_minutes_that_the_gateway_does_not_have(t
         request = ib_pb2.CheckDatasetRequest(key=load.dataset.key, most_spans=1000)
         request.start_time.FromDatetime(START)
         request.end_time.FromDatetime(END)
-        verdict = (await host.bars.CheckDataset(request, timeout=30)).verdict
+        verdict = (await host.bars.CheckDataset(request, timeout=60)).verdict
     history = open_history(DATA)
     assert isinstance(history, IntradayHistory)
     bars = history.bars("XYZ", IntradaySize(60), use_rth=True)

@@ -24,7 +24,7 @@ HOUR = bars_pb2.BAR_SIZE_1_HOUR
 async def test_each_instrument_has_series_of_its_own(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         session = await host.load(load_spec("IBM", "AAPL", start=day(2012, 1, 1)))
-        status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=10)
+        status = await host.host.GetStatus(host_pb2.GetStatusRequest(), timeout=60)
     loads = result_of(session).loads
     values = {metric.name: list(metric.values) for metric in status.sessions[0].metrics}
     for load in loads:

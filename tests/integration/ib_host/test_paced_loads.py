@@ -30,9 +30,9 @@ async def test_a_load_waits_for_its_budget_and_a_restarted_host_still_knows_it(t
             session = await host.start_load(CHUNKS)
             assert " left" in await waits_for_pacing(host, session.id)
             # The limits alone make it ten minutes: the pace of the chunks before knows nothing of that.
-            assert 590 <= (await host.session(session.id)).progress.eta.seconds <= 3_600
+            assert 500 <= (await host.session(session.id)).progress.eta.seconds <= 3_600
             request = ib_pb2.FindInstrumentsRequest(pattern="AA")
-            assert (await host.bars.FindInstruments(request, timeout=5)).instruments
+            assert (await host.bars.FindInstruments(request, timeout=60)).instruments
         assert len(gateway.requests(Inbound.HISTORICAL_DATA)) == 3
         async with ib_host(tmp_path, gateway.address, long_bar_requests=3) as host:
             assert " left" in await waits_for_pacing(host, session.id)

@@ -23,7 +23,7 @@ from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.history_query import HistoryQuery
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import Action, FaultyGateway, error, silence
-from tests.support.faulty_requests import host_requests, stock
+from tests.support.faulty_requests import TIMEOUT_SECONDS, host_requests, stock
 
 HMDS = "Historical Market Data Service error message:"
 HISTORY = Inbound.HISTORICAL_DATA
@@ -125,10 +125,13 @@ async def ask_week(host: Any, *, urgency: Urgency = Urgency.LOAD) -> Any:
 
 
 async def test_pacing_that_names_no_request_is_heard_and_explains_the_silence() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.3) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, say(100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)"))
+        asking = asyncio.ensure_future(ask_week(host))
+        await eventually(lambda: gateway.journal.fired)
+        assert isinstance(await host.time(), datetime)  # what the gateway said before it has been heard, too
         with pytest.raises(GatewayFailure, match="Too many messages in a second") as failed:
-            await ask_week(host)
+            await host.in_vain(asking)
         assert (failed.value.kind, failed.value.code) == (FailureKind.PACING, 100)
         await eventually(lambda: len(gateway.requests(CANCEL)) == 1)
 
@@ -153,7 +156,7 @@ async def test_what_ends_the_connection_ends_its_requests_and_the_host_connects_
 
 
 async def test_an_answer_that_cannot_be_decoded_ends_its_request_at_once() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=30.0) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(Inbound.HEAD_TIMESTAMP, damage("bad_date"))
         gateway.on(HISTORY, damage("short"), damage("bad_number"))
         gateway.on(Inbound.CONTRACT_DETAILS, damage("short"))
@@ -185,8 +188,7 @@ async def test_a_message_of_a_kind_unknown_is_counted_and_changes_nothing() -> N
 
 @pytest.mark.parametrize("ends", ["timeout", "cancelled"])
 async def test_whatever_ends_the_wait_takes_the_query_back(ends: str) -> None:
-    timeout = 0.2 if ends == "timeout" else 30.0
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=timeout) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, silence, silence)
         gateway.on(Inbound.HEAD_TIMESTAMP, silence)
         asking = [
@@ -195,7 +197,9 @@ async def test_whatever_ends_the_wait_takes_the_query_back(ends: str) -> None:
             asyncio.ensure_future(host.requests.head_timestamp(APPLE, "TRADES", use_rth=True)),
         ]
         await eventually(lambda: len(gateway.requests(HISTORY)) == 2 and gateway.requests(Inbound.HEAD_TIMESTAMP))
-        if ends == "cancelled":
+        if ends == "timeout":
+            host.clock.run_ahead(TIMEOUT_SECONDS)
+        else:
             for task in asking:
                 task.cancel()
         await asyncio.wait(asking)
@@ -213,11 +217,11 @@ async def test_whatever_ends_the_wait_takes_the_query_back(ends: str) -> None:
 
 async def test_a_late_answer_is_never_part_of_a_later_one() -> None:
     late = LateRule(on=HISTORY, seconds=0.4, symbol="AAPL")
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.2) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, lambda _: late)
-        assert await host.week() is FailureKind.TIMEOUT
+        assert await host.in_vain(host.week()) is FailureKind.TIMEOUT
         first = await host.week("MSFT")
-        await eventually(lambda: not gateway.open_queries)
+        await eventually(lambda: [query.change for query in gateway.journal.queries].count("answered") == 2)
         second = await host.week("MSFT")
         assert isinstance(first, list)
         assert isinstance(second, list)
@@ -226,10 +230,10 @@ async def test_a_late_answer_is_never_part_of_a_later_one() -> None:
 
 
 async def test_three_silences_of_one_kind_connect_anew_though_the_gateway_tells_its_time() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.1) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, silence, silence, silence)
         for _ in range(3):
-            assert await host.week() is FailureKind.TIMEOUT
+            assert await host.in_vain(host.week()) is FailureKind.TIMEOUT
             if len(gateway.requests(HISTORY)) < 3:
                 assert isinstance(await host.time(), datetime)
         await eventually(lambda: len(gateway.requests(Inbound.START_API)) == 2)
@@ -238,24 +242,24 @@ async def test_three_silences_of_one_kind_connect_anew_though_the_gateway_tells_
 
 
 async def test_silences_that_a_broken_farm_explains_do_not_connect_anew() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.1) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.tell(2105, "HMDS data farm connection is broken:ushmds")
         await eventually(lambda: host.connection.picture.outage("history"))
         gateway.on(HISTORY, *[silence] * 4)
-        assert [await host.week() for _ in range(4)] == [FailureKind.TIMEOUT] * 4
+        assert [await host.in_vain(host.week()) for _ in range(4)] == [FailureKind.TIMEOUT] * 4
         assert isinstance(await host.week(), list)
         assert len(gateway.requests(Inbound.START_API)) == 1
 
 
 async def test_a_person_does_not_wait_for_ib_to_come_back() -> None:
-    async with FaultyGateway() as gateway, host_requests(gateway, timeout_seconds=0.3) as host:
+    async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, silence)
         asking = asyncio.ensure_future(ask_week(host, urgency=Urgency.PERSON))
         await eventually(lambda: gateway.requests(HISTORY))
         gateway.tell(1100, "Connectivity between IB and Trader Workstation has been lost.")
         await eventually(lambda: host.connection.link is Link.IB_DOWN)
         with pytest.raises(GatewayFailure, match="has lost its connection to IB") as failed:
-            await asking
+            await host.in_vain(asking)
         assert failed.value.kind is FailureKind.LINK_LOST
 
 

@@ -17,7 +17,7 @@ from tests.support.simulated_host import SimulatedHost, simulated_host
 
 async def delete(registry: RegistryServer, operation_id: str, *, keep_sessions: bool = False) -> None:
     request = pb.DeleteOperationRequest(operation_id=operation_id, keep_sessions=keep_sessions)
-    await registry.stub.DeleteOperation(request, timeout=10)
+    await registry.stub.DeleteOperation(request, timeout=60)
 
 
 async def completed(registry: RegistryServer, host: SimulatedHost) -> pb.Operation:
@@ -44,7 +44,7 @@ async def test_operation_history_and_session_are_gone_and_stay_so(tmp_path: Path
             ended = await completed(registry, host)
             await delete(registry, ended.id)
             assert await is_gone(registry, ended.id)
-            query = registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=ended.id), timeout=5)
+            query = registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=ended.id), timeout=60)
             assert (await refusal(query)).reason == "OPERATION_NOT_FOUND"
             await eventually(lambda: ended.session_id not in host.sessions)
             await delete(registry, ended.id)  # once more is no error
@@ -91,7 +91,7 @@ async def test_the_session_goes_when_its_host_is_back(tmp_path: Path) -> None:
 async def test_sessions_of_all_attempts_go(tmp_path: Path) -> None:
     async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
         ended = await completed(registry, host)
-        tried = await registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=10)
+        tried = await registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=60)
         refused = await refusal(delete(registry, ended.id))
         assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
         assert f"ktrdr ops cancel {ended.id}" in refused.message

@@ -73,7 +73,7 @@ async def test_a_retry_is_one_attempt_whenever_the_registry_is_killed_in_it(tmp_
             request = pb.RetryOperationRequest(operation_id=ended.id, request_id=f"retry {number}")
             host.delay_seconds = rng.choice([0.0, 0.3])
             async with connected(process) as registry:
-                call = registry.stub.RetryOperation(request, timeout=10)
+                call = registry.stub.RetryOperation(request, timeout=60)
                 asked = asyncio.create_task(answered(call))
                 # Between the request and its commit, between commit and start, or while the host works on the start.
                 await asyncio.sleep(rng.choice([0.0, 0.002, 0.005, 0.01, 0.05]))
@@ -85,7 +85,7 @@ async def test_a_retry_is_one_attempt_whenever_the_registry_is_killed_in_it(tmp_
                 before = await registry.get(ended.id)
                 assert before.attempt in {number - 1, number}
                 assert before.attempt == number or before.state == State.STATE_FAILED
-                tried = (await registry.stub.RetryOperation(request, timeout=10)).operation
+                tried = (await registry.stub.RetryOperation(request, timeout=60)).operation
                 assert tried.attempt == number
                 assert [past.attempt for past in tried.past_attempts] == list(range(1, number))
                 await registry.state_reached(ended.id, State.STATE_RUNNING)
@@ -104,7 +104,7 @@ async def test_a_retry_that_is_refused_while_the_registry_is_killed_is_over_or_n
             host.refusal = ServiceError(ErrorReason.ERROR_REASON_STRATEGY_INVALID, detail="no").status()
             host.delay_seconds = 0.3
             starts = len(host.starts)
-            call = registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=10)
+            call = registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=60)
             asked = asyncio.create_task(answered(call))
             await eventually(lambda: len(host.starts) > starts)
             process.kill()
@@ -117,7 +117,7 @@ async def test_a_retry_that_is_refused_while_the_registry_is_killed_is_over_or_n
             assert failed.attempt == 2
             assert len(failed.past_attempts) == 1
             host.refusal = None
-            again = await registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=10)
+            again = await registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=60)
             assert again.operation.attempt == 3
 
 
@@ -128,7 +128,7 @@ async def test_a_deletion_is_whole_or_not_at_all_and_the_session_goes_all_the_sa
             async with connected(process) as registry:
                 ended = await ended_operation(registry, host)
                 request = pb.DeleteOperationRequest(operation_id=ended.id)
-                call = asyncio.ensure_future(registry.stub.DeleteOperation(request, timeout=10))
+                call = asyncio.ensure_future(registry.stub.DeleteOperation(request, timeout=60))
                 await asyncio.sleep(rng.choice([0.0, 0.002, 0.004, 0.01]))
                 process.kill()
                 deleted = not isinstance((await asyncio.gather(call, return_exceptions=True))[0], Exception)
@@ -136,7 +136,7 @@ async def test_a_deletion_is_whole_or_not_at_all_and_the_session_goes_all_the_sa
             async with connected(process) as registry:
                 there = await is_there(registry, ended.id)
                 assert not (there and deleted)
-                await registry.stub.DeleteOperation(request, timeout=10)
+                await registry.stub.DeleteOperation(request, timeout=60)
                 await gone(host, ended.session_id)
                 assert not await is_there(registry, ended.id)
                 assert await registry.all() == []
@@ -147,7 +147,7 @@ async def test_what_was_deleted_while_its_host_was_away_is_removed_by_the_next_l
         async with connected(process) as registry:
             ended = await ended_operation(registry, host)
             await host.stop()
-            await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=ended.id), timeout=10)
+            await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=ended.id), timeout=60)
             process.kill()
         await host.start()
         await asyncio.to_thread(process.start)

@@ -91,7 +91,7 @@ async def test_the_next_attempt_keeps_what_the_operation_was_found_by(tmp_path: 
         gpu.finish(created.session_id)
         await linked(registry, created.id, load.id)
         request = pb.RetryOperationRequest(operation_id=created.id)
-        tried = (await registry.stub.RetryOperation(request, timeout=10)).operation
+        tried = (await registry.stub.RetryOperation(request, timeout=60)).operation
         newer = DatasetUse(fingerprint="c" * 64, name=AAPL.name, bars=251)
         gpu.update(tried.session_id, inputs=[newer])
         gpu.finish(tried.session_id)
@@ -113,7 +113,7 @@ async def test_a_deleted_load_is_a_link_to_nothing_and_a_deleted_training_is_fou
         gpu.update(created.session_id, inputs=[AAPL])
         gpu.finish(created.session_id)
         await linked(registry, created.id, load.id)
-        await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=load.id), timeout=10)
+        await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=load.id), timeout=60)
         assert list((await registry.get(created.id)).inputs[0].data_operation_ids) == [load.id]
-        await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=created.id), timeout=10)
+        await registry.stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=created.id), timeout=60)
         assert await registry.all(f'dataset = "{AAPL.fingerprint}"') == []

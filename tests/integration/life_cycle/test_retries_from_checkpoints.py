@@ -28,13 +28,13 @@ async def trained(registry: RegistryServer, operation_id: str, attempt: int, epo
 async def retry(registry: RegistryServer, operation_id: str, **overrides: str) -> pb.Operation:
     changes = {name.replace("__", "."): value for name, value in overrides.items()}
     request = pb.RetryOperationRequest(operation_id=operation_id, from_checkpoint=True, overrides=changes)
-    return (await registry.stub.RetryOperation(request, timeout=20)).operation
+    return (await registry.stub.RetryOperation(request, timeout=60)).operation
 
 
 async def steps(registry: RegistryServer, operation_id: str, attempt: int) -> list[int]:
     """Return the epochs that an attempt has told."""
     request = pb.QueryMetricsRequest(operation_id=operation_id, series=["val_loss"], attempt=attempt)
-    response = await registry.stub.QueryMetrics(request, timeout=10)
+    response = await registry.stub.QueryMetrics(request, timeout=60)
     return [step for history in response.series for step in history.points.steps]
 
 
@@ -52,7 +52,7 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
         second = await retry(registry, created.id)
         assert (second.attempt, second.checkpoint_session_id) == (2, failed.session_id)
         await trained(registry, created.id, attempt=2, epochs=2)
-        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=10)
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
         cancelled = await registry.state_reached(created.id, State.STATE_CANCELLED)
         told = await steps(registry, created.id, 2)
         assert told[0] > 5, "it does not tell the epochs before the checkpoint again"

@@ -22,7 +22,7 @@ from tests.support.simulated_host import SimulatedHost, simulated_host
 
 async def retry(registry: RegistryServer, operation_id: str, **fields: Any) -> pb.Operation:
     request = pb.RetryOperationRequest(operation_id=operation_id, **fields)
-    return (await registry.stub.RetryOperation(request, timeout=10)).operation
+    return (await registry.stub.RetryOperation(request, timeout=60)).operation
 
 
 async def failed(registry: RegistryServer, on: SimulatedHost, **fields: Any) -> pb.Operation:
@@ -57,7 +57,7 @@ async def test_the_next_attempt_is_a_session_of_its_own_and_the_one_before_is_ke
         assert past.end_time == before.end_time
         assert ended.training_result.epochs == 1
         assert await registry.points(before.id, "loss") == [(0, 0.5)]
-        first = await registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=before.id, attempt=1), timeout=5)
+        first = await registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=before.id, attempt=1), timeout=60)
         assert list(first.series[0].points.values) == [0.9, 0.8]
 
 
@@ -116,7 +116,7 @@ async def test_it_goes_where_it_was_if_that_host_takes_work_and_elsewhere_if_not
             assert (await retry(registry, before.id)).host == "two"
             two.finish(f"{before.id}-2", Session.State.STATE_FAILED)
             await registry.state_reached(before.id, State.STATE_FAILED)
-            await registry.stub.DrainHost(pb.DrainHostRequest(host="two"), timeout=5)
+            await registry.stub.DrainHost(pb.DrainHostRequest(host="two"), timeout=60)
             assert (await retry(registry, before.id)).host == "one"
 
 
@@ -198,7 +198,7 @@ async def test_a_retry_for_a_host_that_is_away_waits_and_can_be_cancelled(tmp_pa
         await host.start()
         running = await registry.state_reached(before.id, State.STATE_RUNNING)
         assert running.session_id == f"{before.id}-2"
-        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=before.id), timeout=5)
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=before.id), timeout=60)
         await eventually(lambda: host.cancels == [running.session_id])
         host.finish(running.session_id, Session.State.STATE_CANCELLED)
         ended = await registry.state_reached(before.id, State.STATE_CANCELLED)

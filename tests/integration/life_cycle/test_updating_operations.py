@@ -13,7 +13,7 @@ from tests.support.simulated_host import simulated_host
 
 async def update(registry: RegistryServer, operation_id: str, **fields: Any) -> pb.Operation:
     return await registry.stub.UpdateOperation(
-        pb.UpdateOperationRequest(operation_id=operation_id, **fields), timeout=10
+        pb.UpdateOperationRequest(operation_id=operation_id, **fields), timeout=60
     )
 
 
@@ -98,5 +98,5 @@ async def test_a_retry_keeps_what_people_wrote(tmp_path: Path) -> None:
         await registry.state_reached(created.id, State.STATE_COMPLETED)
         await update(registry, created.id, set_labels={"kind": "best"}, notes="keep")
         request = pb.RetryOperationRequest(operation_id=created.id)
-        tried = (await registry.stub.RetryOperation(request, timeout=10)).operation
+        tried = (await registry.stub.RetryOperation(request, timeout=60)).operation
         assert (dict(tried.labels), tried.notes) == ({"team": "a", "kind": "best"}, "keep")

@@ -12,7 +12,7 @@ from tests.support.simulated_host import simulated_host
 
 async def cancel(registry: RegistryServer, operation_id: str, *, reason: str = "", now: bool = False) -> pb.Operation:
     request = pb.CancelOperationRequest(operation_id=operation_id, reason=reason, now=now)
-    return (await registry.stub.CancelOperation(request, timeout=5)).operation
+    return (await registry.stub.CancelOperation(request, timeout=60)).operation
 
 
 async def test_a_running_operation_is_cancelling_until_its_host_confirms(tmp_path: Path) -> None:

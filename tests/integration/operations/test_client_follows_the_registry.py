@@ -96,7 +96,7 @@ async def test_a_copy_follows_states_points_retries_and_deletions(served: Served
     with pytest.raises(FailedPrecondition):
         await served.client.delete(operation.id)
     served.host.finish(f"{operation.id}-2")
-    assert (await served.client.wait(operation.id, timeout=10)).completed
+    assert (await served.client.wait(operation.id, timeout=60)).completed
     assert list((await served.client.metrics(operation.id, attempt=1))["loss"].values) == [v for _, v in expected]
 
     await served.client.delete(operation.id)
@@ -124,7 +124,7 @@ async def test_runs_are_compared_in_one_call(served: Served) -> None:
         for step in range(1, 11):
             served.host.write(f"{operation.id}-1", step, loss=1 / (step + index), other=0.0)
         served.host.finish(f"{operation.id}-1")
-        await served.client.wait(operation.id, timeout=10)
+        await served.client.wait(operation.id, timeout=60)
     found = await served.client.compare_metrics([each.id for each in operations], series=["loss"], from_step=6)
     assert list(found) == [each.id for each in operations]
     for index, metrics in enumerate(found.values()):
@@ -139,7 +139,7 @@ async def test_waiting_ends_when_the_operation_is_deleted(served: Served) -> Non
     await served.registry.state_reached(operation.id, State.STATE_RUNNING)
     follow = asyncio.create_task(_next_deletion(served.client, operation.id))
     served.host.finish(f"{operation.id}-1")
-    await served.client.wait(operation.id, timeout=10)
+    await served.client.wait(operation.id, timeout=60)
     await served.client.delete(operation.id)
     assert await follow == operation.id
     with pytest.raises(NotFound):

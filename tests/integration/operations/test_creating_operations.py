@@ -164,13 +164,13 @@ async def test_the_same_request_twice_at_the_same_time_creates_one_operation(tmp
 async def test_a_drained_host_gets_no_new_work_also_after_a_restart(tmp_path: Path) -> None:
     async with simulated_host() as host:
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
-            drained = await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=5)
+            drained = await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=60)
             assert drained.host.draining
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
             created = await registry.create()
             assert created.state == State.STATE_PENDING
             assert "--undo" in created.wait_reason
-            await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu", undo=True), timeout=5)
+            await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu", undo=True), timeout=60)
             await registry.state_reached(created.id, State.STATE_RUNNING)
 
 

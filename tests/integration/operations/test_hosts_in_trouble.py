@@ -1,7 +1,5 @@
 """Hosts that are slow, gone, wiped, doubled or forgetful: nothing is lost, and no operation is blamed for it."""
 
-import asyncio
-import time
 from pathlib import Path
 
 import grpc
@@ -11,6 +9,7 @@ from google.rpc import error_details_pb2
 from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.operations.v1 import operations_pb2 as pb
 
+from services.operations import host_connection
 from services.operations.identifiers import derived_operation_id
 from tests.support.eventually import eventually
 from tests.support.registry_server import RegistryServer, State, reason_of_error, registry_server
@@ -18,11 +17,12 @@ from tests.support.simulated_host import SimulatedHost, simulated_host
 
 
 async def host_record(registry: RegistryServer, name: str) -> pb.HostRecord:
-    response = await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=5)
+    response = await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=60)
     return next(host for host in response.hosts if host.name == name)
 
 
-async def test_a_slow_host_delays_neither_another_nor_a_read(tmp_path: Path) -> None:
+async def test_a_slow_host_delays_neither_another_nor_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_connection, "_SLACK_SECONDS", 600.0)  # what waited for the slow host would never end
     async with (
         simulated_host() as slow,
         simulated_host() as quick,
@@ -31,17 +31,15 @@ async def test_a_slow_host_delays_neither_another_nor_a_read(tmp_path: Path) -> 
         slow.add("on-slow")
         quick.add("on-quick")
         slow_operation, quick_operation = await registry.found("on-slow"), await registry.found("on-quick")
-        slow.delay_seconds = 2.0
-        polls = slow.polls
+        slow.answers.clear()
+        slow.write("on-slow", 1, loss=1.0)
+        await eventually(lambda: slow.held)
         async with registry.watch(operation_ids=[quick_operation.id]) as watch:
-            await eventually(lambda: slow.polls > polls)
-            slow.write("on-slow", 1, loss=1.0)  # its answer is under way for 2 s from here
-            began = time.monotonic()
             quick.write("on-quick", 1, loss=1.0)
             await watch.until(lambda one: one.metric_points == 1)
             await registry.get(slow_operation.id)
             await registry.all()
-            assert time.monotonic() - began < 1.0
+        slow.answers.set()
         await eventually(lambda: _points_are(registry, slow_operation.id, 1))
 
 
@@ -64,7 +62,7 @@ async def test_a_host_out_of_sight_changes_liveness_and_never_the_state(tmp_path
             assert "--host gpu=" in record.problem
             request = pb.GetOperationRequest(operation_id=operation.id, max_staleness=Duration())
             with pytest.raises(grpc.aio.AioRpcError) as failed:
-                await registry.stub.GetOperation(request, timeout=5)
+                await registry.stub.GetOperation(request, timeout=60)
             assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
             assert reason_of_error(failed.value) == "HOST_UNREACHABLE"
             await host.start()
@@ -119,7 +117,7 @@ async def test_a_new_journal_of_a_session_begins_a_new_history(tmp_path: Path) -
         session.message.incarnation = "f" * 32
         host.write("s", 1, loss=0.5)
         await eventually(lambda: _points_are(registry, operation.id, 2))
-        response = await registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=operation.id), timeout=5)
+        response = await registry.stub.QueryMetrics(pb.QueryMetricsRequest(operation_id=operation.id), timeout=60)
         assert [list(history.points.values) for history in response.series] == [[1.0], [0.5]]
         assert response.series[1].incarnation == "f" * 32
 
@@ -243,13 +241,13 @@ async def test_first_contact_does_not_wait_for_news(tmp_path: Path) -> None:
     host: SimulatedHost
     async with (
         simulated_host() as host,
-        registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=60.0) as registry,
+        registry_server(tmp_path, f"gpu={host.address}", poll_wait_seconds=600.0) as registry,
     ):
 
         async def is_up() -> bool:
             return (await host_record(registry, "gpu")).state == pb.HostRecord.State.STATE_UP
 
-        await asyncio.wait_for(eventually(is_up), 5)
+        await eventually(is_up)
 
 
 async def test_a_host_that_is_no_longer_configured_is_named_with_the_way_back(tmp_path: Path) -> None:
@@ -263,7 +261,7 @@ async def test_a_host_that_is_no_longer_configured_is_named_with_the_way_back(tm
             assert "--host gpu=" in operation.wait_reason
             request = pb.GetOperationRequest(operation_id=created.id, max_staleness=Duration())
             with pytest.raises(grpc.aio.AioRpcError) as failed:
-                await registry.stub.GetOperation(request, timeout=5)
+                await registry.stub.GetOperation(request, timeout=60)
             assert reason_of_error(failed.value) == "HOST_UNREACHABLE"
             assert "no longer configured" in (failed.value.details() or "")
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:

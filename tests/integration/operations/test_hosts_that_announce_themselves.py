@@ -27,15 +27,15 @@ async def register(
         host_uid=host.host_uid if uid else "",
         lease=seconds_to_duration(lease_seconds),
     )
-    return (await registry.stub.RegisterHost(request, timeout=5)).host
+    return (await registry.stub.RegisterHost(request, timeout=60)).host
 
 
 async def unregister(registry: RegistryServer, name: str) -> None:
-    await registry.stub.UnregisterHost(pb.UnregisterHostRequest(name=name), timeout=5)
+    await registry.stub.UnregisterHost(pb.UnregisterHostRequest(name=name), timeout=60)
 
 
 async def records(registry: RegistryServer) -> dict[str, pb.HostRecord]:
-    response = await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=5)
+    response = await registry.stub.ListHosts(pb.ListHostsRequest(), timeout=60)
     return {record.name: record for record in response.hosts}
 
 
@@ -128,7 +128,7 @@ async def test_a_renamed_host_takes_its_operations_and_its_draining_with_it(tmp_
         await register(registry, "old", host)
         created = await registry.create()
         await registry.state_reached(created.id, State.STATE_RUNNING)
-        await registry.stub.DrainHost(pb.DrainHostRequest(host="old"), timeout=5)
+        await registry.stub.DrainHost(pb.DrainHostRequest(host="old"), timeout=60)
         await register(registry, "new", host)
         assert list(await records(registry)) == ["new"]
 
@@ -180,7 +180,7 @@ async def test_a_host_that_is_no_longer_configured_may_announce_itself_and_goes_
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
             created = await registry.create()
             await registry.state_reached(created.id, State.STATE_RUNNING)
-            await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=5)
+            await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=60)
         async with registry_server(tmp_path) as registry:
             assert await records(registry) == {}
             assert (await register(registry, "gpu", host)).draining
@@ -218,7 +218,7 @@ async def test_only_the_host_that_was_announced_is_taken_for_it(tmp_path: Path) 
     async with simulated_host(host_uid="stranger") as host, registry_server(tmp_path) as registry:
         host.add("s")
         request = pb.RegisterHostRequest(name="gpu-1", address=host.address, host_uid="announced")
-        await registry.stub.RegisterHost(request, timeout=5)
+        await registry.stub.RegisterHost(request, timeout=60)
 
         async def problem() -> str:
             return (await records(registry))["gpu-1"].problem
@@ -251,7 +251,7 @@ async def test_an_unregistered_host_is_out_of_sight_until_it_is_back_and_a_stop_
             gone = await watch.until(lambda one: one.liveness == pb.LIVENESS_UNREACHABLE)
         assert gone.state == State.STATE_RUNNING
         assert "ktrdr hosts register gpu-1" in gone.wait_reason
-        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=5)
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
         assert host.cancels == []
         await register(registry, "gpu-1", host)
         await eventually(lambda: host.cancels == [created.session_id])
@@ -270,7 +270,7 @@ async def test_what_cannot_be_unregistered_or_registered_is_refused(tmp_path: Pa
         }
         wrong = pb.RegisterHostRequest(name="a b", address="nowhere", host_uid="?", lease=seconds_to_duration(90_000))
         with pytest.raises(grpc.aio.AioRpcError) as invalid:
-            await registry.stub.RegisterHost(wrong, timeout=5)
+            await registry.stub.RegisterHost(wrong, timeout=60)
         assert invalid.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         for field in ("name", "address", "host_uid", "and 1 more"):
             assert field in (invalid.value.details() or "")

@@ -1,13 +1,14 @@
 """A host that takes calls and never answers, and one that answers late, change nothing for the others."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from ktrdr.operations.v1 import operations_pb2 as pb
 
+from services.operations import host_connection
 from tests.support.eventually import eventually
 from tests.support.fake_clock import FakeClock
 from tests.support.registry_server import RegistryServer, State, registry_server
@@ -41,9 +42,15 @@ async def deaf_host() -> AsyncIterator[str]:
         await eventually(lambda: not open_connections)
 
 
-async def whole_life(registry: RegistryServer, host: SimulatedHost) -> float:
-    """Create an operation, and return how long it took to see it run, grow and end, in seconds."""
-    began = time.monotonic()
+@pytest.fixture
+def _no_end_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the registry wait for a host longer than any test does: what waited for one that hangs would never end."""
+    monkeypatch.setattr(host_connection, "_SLACK_SECONDS", 600.0)
+    monkeypatch.setattr(host_connection, "_CALL_SECONDS", 600.0)
+
+
+async def whole_life(registry: RegistryServer, host: SimulatedHost) -> None:
+    """Create an operation, and see it run, grow and end."""
     created = await registry.create(host="good")
     async with registry.watch(operation_ids=[created.id]) as watch:
         await watch.until(lambda one: one.state == State.STATE_RUNNING)
@@ -52,9 +59,9 @@ async def whole_life(registry: RegistryServer, host: SimulatedHost) -> float:
         host.finish(created.session_id)
         await watch.until(lambda one: one.state == State.STATE_COMPLETED)
     await registry.all()
-    return time.monotonic() - began
 
 
+@pytest.mark.usefixtures("_no_end_of_patience")
 async def test_a_host_that_never_answers_changes_nothing_for_the_others(tmp_path: Path) -> None:
     async with (
         deaf_host() as deaf,
@@ -62,24 +69,26 @@ async def test_a_host_that_never_answers_changes_nothing_for_the_others(tmp_path
         registry_server(tmp_path, f"deaf={deaf}", f"good={good.address}", poll_wait_seconds=10.0) as registry,
     ):
         waiting = await registry.create(host="deaf")
-        assert max([await whole_life(registry, good) for _ in range(3)]) < 2.0
+        for _ in range(3):
+            await whole_life(registry, good)
         assert (await registry.get(waiting.id)).state == State.STATE_PENDING
         asked = pb.CancelOperationRequest(operation_id=waiting.id)
-        cancelled = (await registry.stub.CancelOperation(asked, timeout=2)).operation
+        cancelled = (await registry.stub.CancelOperation(asked, timeout=60)).operation
         assert cancelled.state == State.STATE_CANCELLED
 
 
-async def test_a_host_that_answers_ten_seconds_late_changes_nothing_for_the_others_and_is_followed(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.usefixtures("_no_end_of_patience")
+async def test_a_host_that_answers_late_changes_nothing_for_the_others_and_is_followed(tmp_path: Path) -> None:
     async with (
         simulated_host() as late,
         simulated_host() as good,
         registry_server(tmp_path, f"late={late.address}", f"good={good.address}", poll_wait_seconds=10.0) as registry,
     ):
         late.add("s")
-        late.delay_seconds = 10.0
-        assert max([await whole_life(registry, good) for _ in range(3)]) < 2.0
+        late.answers.clear()
+        for _ in range(3):
+            await whole_life(registry, good)
+        late.answers.set()
         late.write("s", 1, loss=1.0)
         operation = await registry.found("s")
         assert operation.state == State.STATE_RUNNING

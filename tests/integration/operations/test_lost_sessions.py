@@ -166,7 +166,7 @@ async def test_the_host_that_was_replaced_may_come_back_under_its_name_or_anothe
         async with simulated_host(host_uid=uid) as moved:
             moved.sessions.update(known)
             request = pb.RegisterHostRequest(name="gpu-2", address=moved.address, host_uid=uid)
-            await registry.stub.RegisterHost(request, timeout=5)
+            await registry.stub.RegisterHost(request, timeout=60)
 
             async def fresh() -> pb.Operation | None:
                 operation = await registry.get(created.id)
@@ -187,7 +187,7 @@ async def test_a_lost_operation_that_is_cancelled_stays_lost_until_the_rule_ends
         created = await running(registry, host)
         host.remove(created.session_id)
         await lost(registry, created.id)
-        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=5)
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
         asked = await registry.get(created.id)
         assert (asked.state, asked.liveness) == (State.STATE_CANCELLING, pb.LIVENESS_LOST)
         failed = await registry.state_reached(created.id, State.STATE_FAILED)

@@ -83,7 +83,7 @@ async def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path)
             kept, stopped = await registry.create(), await registry.create()
             await host.stop()
             request = pb.CancelOperationRequest(operation_id=stopped.id, reason="enough")
-            asked = (await registry.stub.CancelOperation(request, timeout=5)).operation
+            asked = (await registry.stub.CancelOperation(request, timeout=60)).operation
             assert asked.state == State.STATE_CANCELLING
             process.kill()
         await asyncio.to_thread(process.start)

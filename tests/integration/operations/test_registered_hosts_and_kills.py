@@ -34,7 +34,7 @@ async def test_a_registered_host_is_followed_by_the_next_life_of_the_registry(tm
             async with open_channel(process.address) as channel:
                 registry = calls(process.address, channel)
                 request = pb.RegisterHostRequest(name="gpu-1", address=host.address, host_uid=host.host_uid)
-                await registry.stub.RegisterHost(request, timeout=5)
+                await registry.stub.RegisterHost(request, timeout=60)
                 process.kill()  # the answer was given: the host is in the store
             await asyncio.to_thread(process.start)
             async with open_channel(process.address) as channel:

@@ -107,7 +107,7 @@ async def test_a_stop_that_is_answered_by_what_is_left_of_the_session_ends_the_o
         host.keeps_tombstones = True
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
             created = await started_without_an_answer(host, registry)
-            await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=5)
+            await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
         host.finish(created.session_id, Session.STATE_CANCELLED)
         host.remove(created.session_id)
         come_back(host)

@@ -178,4 +178,4 @@ def wait_until_ready(path: Path, process: subprocess.Popen[str]) -> dict[str, An
 def dial(address: str) -> socket.socket:
     """Connect to HOST:PORT."""
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)

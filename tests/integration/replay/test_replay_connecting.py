@@ -9,6 +9,7 @@ from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Client, Connect, RawClient
 from tests.support.eventually import eventually
+from tests.support.free_ports import ReservedPort
 from tests.support.gateway_library import NEWEST, library
 
 
@@ -87,9 +88,10 @@ async def test_clients_notice_when_the_gateway_goes_away(connect: Connect) -> No
 
 
 async def test_the_gateway_can_come_back_on_its_port(connect: Connect) -> None:
-    async with ReplayServer(ReplaySettings(port=0)) as gateway:
+    reserved = ReservedPort()
+    async with ReplayServer(ReplaySettings(port=reserved.number)) as gateway:
         client = await connect(gateway)
-    async with ReplayServer(ReplaySettings(port=gateway.port)) as again:
+    async with ReplayServer(ReplaySettings(port=reserved.number)) as again:
         await eventually(lambda: not client.ib.isConnected())
         await connect(again)
         assert again.client_ids == {1}

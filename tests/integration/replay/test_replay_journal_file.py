@@ -35,7 +35,7 @@ def test_the_journal_tells_what_came_and_what_happened_also_after_a_kill(start: 
             send(connection, 20, request_id, *contract, 0, "", "1 day", f"{days} D", 1, "TRADES", 2, 0, "")
         eventually_sync(lambda: len(journal.read_text().splitlines()) >= 9)
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
     summary = read_summary(journal)
     assert summary.requests == {"start_api": 1, "historical_data": 3}
     assert summary.violations == {"identical": 1}
@@ -48,7 +48,7 @@ def test_the_journal_tells_what_came_and_what_happened_also_after_a_kill(start: 
 def test_a_wrong_file_is_told_with_its_line_and_what_to_do(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
     path.write_text("[[rule]]\non = 20\naction = 'cut'\nsize = 0\n")
-    _, line = (process := start("--port", "0", "--faults", str(path))).communicate(timeout=20)
+    _, line = (process := start("--port", "0", "--faults", str(path))).communicate(timeout=60)
     assert process.returncode == 2
     assert line == (
         f"replay-gateway: faults = {path}:4: rule 1: size = 0: Input should be greater than or equal to 1. "

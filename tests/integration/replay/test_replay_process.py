@@ -25,7 +25,7 @@ def test_it_announces_itself_serves_and_stops_on_a_signal(start: Start, tmp_path
         assert greet(connection) == b"\0\0\0\x1a176\x0020130301 19:00:00 EST\0"
         process.send_signal(stop)
         assert connection.recv(100) == b""
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert not ready.exists()
 
 
@@ -40,7 +40,7 @@ def test_it_stops_when_its_parent_has_gone(start: Start, tmp_path: Path) -> None
     finally:
         os.close(kept)
         os.close(inherited)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_it_comes_back_on_its_port_after_it_was_killed(start: Start, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_it_comes_back_on_its_port_after_it_was_killed(start: Start, tmp_path: P
     with dial(address) as connection:
         assert greet(connection)
         first.kill()
-        first.wait(timeout=20)
+        first.wait(timeout=60)
         ready.unlink()
         second = start("--port", address.rpartition(":")[2], "--ready-file", str(ready))
         assert wait_until_ready(ready, second)["address"] == address
@@ -61,7 +61,7 @@ def test_it_comes_back_on_its_port_after_it_was_killed(start: Start, tmp_path: P
 def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
-        output, complaint = (process := start("--port", str(port))).communicate(timeout=20)
+        output, complaint = (process := start("--port", str(port))).communicate(timeout=60)
     assert process.returncode == 1
     assert output == ""
     assert complaint.startswith(f"replay-gateway: port {port} on 127.0.0.1 is in use by another process.")
@@ -69,7 +69,7 @@ def test_an_occupied_port_is_one_line_and_exit_code_1(start: Start) -> None:
 
 
 def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(start: Start) -> None:
-    _, line = (process := start("--port", "0", "--latency-ms", "-1")).communicate(timeout=20)
+    _, line = (process := start("--port", "0", "--latency-ms", "-1")).communicate(timeout=60)
     assert process.returncode == 2
     assert line.startswith("replay-gateway: latency_ms = -1 (from --latency-ms):")
     assert line.count("\n") == 1

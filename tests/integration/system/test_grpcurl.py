@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("system-grpcurl")
 GRPCURL = Path(sys.executable).with_name("grpcurl")
 
 
-def grpcurl(*arguments: str, timeout_seconds: float = 30.0) -> str:
+def grpcurl(*arguments: str, timeout_seconds: float = 60.0) -> str:
     """Return what grpcurl prints; fail with its words if it fails."""
     run = subprocess.run(
         [str(GRPCURL), "-plaintext", *arguments], capture_output=True, text=True, timeout=timeout_seconds, check=False
@@ -88,7 +88,7 @@ def test_the_list_and_a_watch_that_streams_live_epochs(
 def test_an_error_names_reason_and_next_step(shared_system: RunningSystem) -> None:
     call = [str(GRPCURL), "-plaintext", "-d", '{"operationId": "nosuch"}', shared_system.operations.address]
     call += ["ktrdr.operations.v1.OperationsService/GetOperation"]
-    run = subprocess.run(call, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode != 0
     assert "NotFound" in run.stderr
     assert "OPERATION_NOT_FOUND" in run.stderr

@@ -23,7 +23,7 @@ def worker_pid(system: RunningSystem, operation: operations_pb2.Operation) -> in
     """Return the pid of the worker of an operation's session, from its host."""
     with grpc.insecure_channel(system.training_host.address) as channel:
         stub = host_pb2_grpc.HostServiceStub(channel)
-        return stub.GetSession(host_pb2.GetSessionRequest(session_id=operation.session_id), timeout=10).worker_pid
+        return stub.GetSession(host_pb2.GetSessionRequest(session_id=operation.session_id), timeout=60).worker_pid
 
 
 def last_journal_seq(system: RunningSystem, operation: operations_pb2.Operation) -> int:
@@ -81,7 +81,7 @@ def test_a_killed_training_host_adopts_its_worker(
         calls.wait_for_epoch(operation_id, 3)
         before = worker_pid(system, calls.get(operation_id))
         system.training_host.kill()
-        eventually_sync(lambda: calls.get(operation_id).liveness != operations_pb2.LIVENESS_FRESH, timeout_seconds=40)
+        eventually_sync(lambda: calls.get(operation_id).liveness != operations_pb2.LIVENESS_FRESH)
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.training_host.start()
         assert worker_pid(system, calls.get(operation_id)) == before
@@ -96,9 +96,9 @@ def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSys
     start, end = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
     with registry(system) as calls:
         operation_id = calls.load("AAPL", start, end)
-        eventually_sync(lambda: calls.get(operation_id).progress.completed >= 2, timeout_seconds=30)
+        eventually_sync(lambda: calls.get(operation_id).progress.completed >= 2)
         system.gateway.kill()
-        eventually_sync(lambda: calls.get(operation_id).progress.wait_reason, timeout_seconds=30)
+        eventually_sync(lambda: calls.get(operation_id).progress.wait_reason)
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.gateway.start()
         operation = calls.wait_for_end(operation_id, timeout_seconds=120)

@@ -40,11 +40,11 @@ def test_from_load_to_training_to_retry_to_deletion(shared_system: RunningSystem
         assert read.dataset.fingerprint == loaded.data_load_result.loads[0].dataset.fingerprint
         assert read.dataset.name == "AAPL 1d TRADES RTH (REPLAY)"
         assert read.dataset.bars == first.training_result.bars
-        found = stub.ListOperations(pb.ListOperationsRequest(filter=f'data_operation = "{load}"'), timeout=10)
+        found = stub.ListOperations(pb.ListOperationsRequest(filter=f'data_operation = "{load}"'), timeout=60)
         assert [one.id for one in found.operations] == [first.id]
 
         retry = pb.RetryOperationRequest(operation_id=first.id, overrides={"training.epochs": "3"})
-        assert stub.RetryOperation(retry, timeout=10).operation.attempt == 2
+        assert stub.RetryOperation(retry, timeout=60).operation.attempt == 2
         second = calls.wait_for_end(first.id)
         assert (second.state, second.training_result.epochs) == (State.STATE_COMPLETED, 3)
         assert second.past_attempts[0].training_result.epochs == 2
@@ -53,17 +53,17 @@ def test_from_load_to_training_to_retry_to_deletion(shared_system: RunningSystem
 
         checkpoint = pb.RetryOperationRequest(operation_id=first.id, from_checkpoint=True)
         with pytest.raises(grpc.RpcError) as refused:
-            stub.RetryOperation(checkpoint, timeout=10)
+            stub.RetryOperation(checkpoint, timeout=60)
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert calls.get(first.id).attempt == 2
 
-        stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=first.id), timeout=10)
+        stub.DeleteOperation(pb.DeleteOperationRequest(operation_id=first.id), timeout=60)
 
         def gone() -> bool:
-            sessions = host.ListSessions(host_pb2.ListSessionsRequest(), timeout=10).sessions
+            sessions = host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60).sessions
             folders = [one.training_result.artifact_folder for one in (first, second)]
             return not sessions and not any(Path(folder).exists() for folder in folders)
 
         eventually_sync(gone)
-        listed = stub.ListOperations(pb.ListOperationsRequest(), timeout=10).operations
+        listed = stub.ListOperations(pb.ListOperationsRequest(), timeout=60).operations
         assert [one.id for one in listed] == [load]

@@ -63,7 +63,7 @@ def test_the_store_equals_the_source_bar_for_bar(
     with grpc.insecure_channel(shared_system.ib_host.address) as channel:
         stub = ib_pb2_grpc.IbHostServiceStub(channel)
         request = ib_pb2.StreamBarsRequest(key=loaded.data_load_result.loads[0].dataset.key)
-        stream = b"".join(message.arrow_ipc for message in stub.StreamBars(request, timeout=20))
+        stream = b"".join(message.arrow_ipc for message in stub.StreamBars(request, timeout=60))
     columns = pa.ipc.open_stream(stream).read_all().to_pydict()
     names = ("time", "open", "high", "low", "close", "volume")
     stored = list(zip(*(columns[name] for name in names), strict=True))

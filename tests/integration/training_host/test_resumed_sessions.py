@@ -56,7 +56,7 @@ def result_of(session: Session) -> TrainingResult:
 
 async def refused(calls: TrainingCalls, spec: TrainingSpec, session_id: str) -> str:
     request = StartTrainingRequest(spec=spec, session_id="refused", checkpoint_session_id=session_id)
-    found = await refusal(calls.trainings.StartTraining(request, timeout=10))
+    found = await refusal(calls.trainings.StartTraining(request, timeout=60))
     assert found.reason == "CHECKPOINT_NOT_FOUND"
     message: str = found.message
     assert "--from-checkpoint" in message
@@ -81,12 +81,12 @@ async def test_terminated_and_stopped_with_its_host_it_comes_to_the_same(
         # It waits in line, and keeps what it goes on from, whatever becomes of the other one and of the host.
         first = await calls.start(spec, **asked)
         assert first.state == Session.STATE_QUEUED
-        await calls.host.DeleteSession(host_pb2.DeleteSessionRequest(session_id="one"), timeout=20)
+        await calls.host.DeleteSession(host_pb2.DeleteSessionRequest(session_id="one"), timeout=60)
         await eventually(lambda: not folder(home, "one").exists())
         assert (await calls.start(spec, **asked)).create_time == first.create_time
         anew = StartTrainingRequest(spec=spec, session_id="three")
-        assert (await refusal(calls.trainings.StartTraining(anew, timeout=10))).reason == "SESSION_EXISTS"
-        listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=20)
+        assert (await refusal(calls.trainings.StartTraining(anew, timeout=60))).reason == "SESSION_EXISTS"
+        listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
         assert {session.id for session in listed.sessions} == {"two", "three"}, "what was refused has left nothing"
         assert (await trains(calls, "two", 4)).progress.total == 150
 

@@ -62,5 +62,5 @@ def test_spares_end_with_a_host_that_is_killed(tmp_path: Path) -> None:
         keeper, worker = (each for each in session_processes(tmp_path) if each.pid != host.pid)
     finally:
         host.kill()
-    psutil.wait_procs([keeper, worker], timeout=20)
+    psutil.wait_procs([keeper, worker], timeout=60)
     assert not session_processes(tmp_path)

@@ -35,7 +35,7 @@ def bars(tmp_path: Path) -> Path:
 async def all_points(calls: TrainingCalls, session_id: str) -> dict[str, MetricSeries]:
     """Return all points of a session, by series; they fit into one answer here."""
     request = host_pb2.GetStatusRequest(session_ids=[session_id])
-    answer = await calls.host.GetStatus(request, timeout=20)
+    answer = await calls.host.GetStatus(request, timeout=60)
     assert answer.snapshot_complete
     assert not answer.more
     (session,) = answer.sessions
@@ -157,7 +157,7 @@ async def test_a_cancelled_training_stops_by_itself_and_leaves_no_model(
     await eventually(trains, timeout_seconds=60)
     progress = (await calls.session("long")).progress
     assert (progress.total, progress.unit) == (100_000, "epoch")
-    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="long", reason="seen enough"), timeout=20)
+    await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="long", reason="seen enough"), timeout=60)
     session = await calls.end("long")
     assert session.state == Session.STATE_CANCELLED
     assert "seen enough" in session.error.message

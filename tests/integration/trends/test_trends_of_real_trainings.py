@@ -79,7 +79,7 @@ async def completed(registry: RegistryServer, operation_id: str) -> pb.Operation
 async def diagnosed(registry: RegistryServer, operation: pb.Operation) -> pb.DiagnoseOperationResponse:
     """Run the rules over the whole history."""
     request = pb.DiagnoseOperationRequest(operation_id=operation.id)
-    return await registry.stub.DiagnoseOperation(request, timeout=10)
+    return await registry.stub.DiagnoseOperation(request, timeout=60)
 
 
 async def test_each_trend_in_a_loop_of_ones_own(registry: RegistryServer, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_a_loop_that_hangs_is_stalled_until_it_goes_on(registry: RegistryS
         return verdict is not None and verdict.active
 
     await eventually(stalled)
-    await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=operation.id), timeout=10)
+    await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=operation.id), timeout=60)
     await loop
     ended = await registry.state_reached(operation.id, State.STATE_CANCELLED)
     verdict = by_kind(ended)["STALLED"]

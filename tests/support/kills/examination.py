@@ -138,7 +138,7 @@ async def ended_operation(world: World, victim: Victim) -> operations_pb2.Operat
     request = operations_pb2.GetOperationRequest(operation_id=victim.operation_id)
 
     async def ended() -> operations_pb2.Operation | None:
-        operation = await answered(lambda: world.registry.GetOperation(request, timeout=10))
+        operation = await answered(lambda: world.registry.GetOperation(request, timeout=60))
         return operation if operation.HasField("end_time") else None
 
     operation = await eventually(ended, timeout_seconds=LONGEST_SECONDS)

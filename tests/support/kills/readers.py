@@ -58,7 +58,7 @@ def asker(world: World) -> GetStatus:
     """Return what a StatusReader asks with."""
 
     async def ask(request: host_pb2.GetStatusRequest) -> host_pb2.GetStatusResponse:
-        return await world.sessions.GetStatus(request, timeout=20)
+        return await world.sessions.GetStatus(request, timeout=60)
 
     return ask
 
@@ -98,7 +98,7 @@ async def registry_points(world: World, operation_id: str) -> Points:
     token = ""
     while True:
         request.page_token = token
-        page = await answered(lambda: world.registry.QueryMetrics(request, timeout=10))
+        page = await answered(lambda: world.registry.QueryMetrics(request, timeout=60))
         for history in page.series:
             points = history.points
             seqs = points.seqs or range(points.first_seq, points.first_seq + len(points.values))

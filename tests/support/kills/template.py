@@ -67,7 +67,7 @@ class Template:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
-        self._process.communicate("", timeout=10)
+        self._process.communicate("", timeout=60)
 
     def fork(self, service: str, arguments: list[str], log: Path) -> int:
         """Start a service and return its pid."""

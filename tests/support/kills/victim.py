@@ -58,7 +58,7 @@ async def begin(world: World, victim: Victim) -> None:
     spec = training_pb2.TrainingSpec(strategy=case.plan.to_json())
     if case.through == "registry":
         created = operations_pb2.CreateOperationRequest(request_id=case.name, training=spec)
-        operation = await answered(lambda: world.registry.CreateOperation(created, timeout=10))
+        operation = await answered(lambda: world.registry.CreateOperation(created, timeout=60))
         victim.operation_id, victim.session_id = operation.id, f"{operation.id}-1"
         victim.started = True
         return
@@ -69,12 +69,12 @@ async def begin(world: World, victim: Victim) -> None:
         start.request_id = case.name
     if case.fate == "abandoned":
         victim.session_id = case.name
-        asking = asyncio.ensure_future(world.trainings.StartTraining(start, timeout=10))
+        asking = asyncio.ensure_future(world.trainings.StartTraining(start, timeout=60))
         await asyncio.wait([asking], timeout=case.second_delay_seconds / 10)
         asking.cancel()
         await asyncio.wait([asking])
     else:
-        answer = await answered(lambda: world.trainings.StartTraining(start, timeout=10))
+        answer = await answered(lambda: world.trainings.StartTraining(start, timeout=60))
         victim.session_id, victim.started = answer.session.id, True
     victim.operation_id = derived_operation_id(world.host_uid, victim.session_id)
 
@@ -122,12 +122,12 @@ async def _cancel(world: World, victim: Victim) -> None:
 
 async def _stop_in_registry(world: World, victim: Victim, *, now: bool) -> None:
     wish = operations_pb2.CancelOperationRequest(operation_id=victim.operation_id, reason="enough", now=now)
-    await answered(lambda: world.registry.CancelOperation(wish, timeout=5))
+    await answered(lambda: world.registry.CancelOperation(wish, timeout=60))
 
 
 async def _stop_on_host(world: World, victim: Victim, *, now: bool) -> None:
     request = host_pb2.CancelSessionRequest(session_id=victim.session_id, reason="enough", now=now)
-    await answered(lambda: world.sessions.CancelSession(request, timeout=5))
+    await answered(lambda: world.sessions.CancelSession(request, timeout=60))
 
 
 async def _until_writing(world: World, victim: Victim) -> None:

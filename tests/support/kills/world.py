@@ -118,7 +118,7 @@ async def _connected(
         cast("TrainingHostServiceAsyncStub", training_pb2_grpc.TrainingHostServiceStub(to_host)),
         cast("OperationsServiceAsyncStub", operations_pb2_grpc.OperationsServiceStub(to_registry)),
     )
-    described = await answered(lambda: world.sessions.GetHost(host_pb2.GetHostRequest(), timeout=5))
+    described = await answered(lambda: world.sessions.GetHost(host_pb2.GetHostRequest(), timeout=60))
     world.host_uid = described.host_uid
     return world
 

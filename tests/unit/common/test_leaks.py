@@ -21,7 +21,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_is_found_and_ended() -> None:
     with pytest.raises(AssertionError, match=r"process .*the_sleeper"), nothing_left_behind():
         process = subprocess.Popen([sys.executable, "-c", "the_sleeper = 1; import time; time.sleep(60)"])
-    assert process.wait(timeout=10) == -9
+    assert process.wait(timeout=60) == -9
 
 
 def test_a_process_that_is_no_child_is_found_by_the_folder_it_works_in(tmp_path: Path) -> None:

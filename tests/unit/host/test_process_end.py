@@ -26,7 +26,7 @@ async def test_the_end_of_a_child_is_told(child: subprocess.Popen[bytes]) -> Non
     done, _ = await asyncio.wait([waiting], timeout=0.05)
     assert not done
     child.kill()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_the_end_of_somebody_elses_child_is_told() -> None:
@@ -41,21 +41,21 @@ async def test_the_end_of_somebody_elses_child_is_told() -> None:
         assert not done
     finally:
         os.kill(pid, 9)
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_another_process_of_the_same_number_is_not_waited_for(child: subprocess.Popen[bytes]) -> None:
-    await asyncio.wait_for(process_ended(child.pid, start_ticks(child.pid) - 1, boot_id()), 10)
-    await asyncio.wait_for(process_ended(child.pid, start_ticks(child.pid), "another boot"), 10)
+    await asyncio.wait_for(process_ended(child.pid, start_ticks(child.pid) - 1, boot_id()), 60)
+    await asyncio.wait_for(process_ended(child.pid, start_ticks(child.pid), "another boot"), 60)
 
 
 async def test_a_process_that_ended_before_is_not_waited_for(child: subprocess.Popen[bytes]) -> None:
     ticks = start_ticks(child.pid)
     child.kill()
     await eventually(lambda: not start_ticks(child.pid))
-    await asyncio.wait_for(process_ended(child.pid, ticks, boot_id()), 10)  # it waits to be reaped
+    await asyncio.wait_for(process_ended(child.pid, ticks, boot_id()), 60)  # it waits to be reaped
     child.wait()
-    await asyncio.wait_for(process_ended(child.pid, ticks, boot_id()), 10)
+    await asyncio.wait_for(process_ended(child.pid, ticks, boot_id()), 60)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -70,7 +70,7 @@ async def test_where_the_system_tells_nothing_it_is_looked_at(
     assert not done
     child.kill()
     child.wait()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_to_wait_for_many_and_give_up_leaves_nothing_open(child: subprocess.Popen[bytes]) -> None:
@@ -80,4 +80,4 @@ async def test_to_wait_for_many_and_give_up_leaves_nothing_open(child: subproces
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    assert psutil.Process().num_fds() == before
+    await eventually(lambda: psutil.Process().num_fds() <= before)  # others may close theirs meanwhile

@@ -1,13 +1,16 @@
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
-from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, Session
+from ktrdr.host.v1.session_pb2 import HOST_KIND_TRAINING, CancelStage, Session
 from ktrdr_bridge import request_stop
 
+from services.common.files import write_atomically
+from services.host import settler
 from services.host.creation import create_session_folder
 from services.host.host_identity import HostIdentity
 from services.host.records import ExitRecord, SettledRecord
@@ -89,5 +92,31 @@ async def test_a_stop_that_is_durable_counts_before_the_session_was_told_of_it(s
     session.folder.exit_record.write_bytes(record.to_bytes())
     request_stop(session.folder.control, reason="enough")
     await settling.settler.settle(session)
-    assert session.settled is not None
-    assert session.settled.state == "STATE_CANCELLED"
+    message = session.snapshot().message
+    assert (message.state, message.cancel_reason) == (Session.STATE_CANCELLED, "enough")
+    assert message.cancel_stage == CancelStage.CANCEL_STAGE_ASKED
+
+
+async def test_a_stop_waits_for_what_is_being_stored(settling: Settling, monkeypatch: pytest.MonkeyPatch) -> None:
+    storing, may_store = threading.Event(), threading.Event()
+
+    def write_slowly(path: Path, content: bytes) -> None:
+        storing.set()
+        may_store.wait()
+        write_atomically(path, content)
+
+    monkeypatch.setattr(settler, "write_atomically", write_slowly)
+    session = settling.session("a")
+    waiting = asyncio.create_task(settling.settler.settle(session, DONE))
+    await eventually(storing.is_set)
+    stopping = asyncio.create_task(settling.settler.stop())
+    try:
+        await asyncio.wait([stopping], timeout=0.05)
+        assert not stopping.done()
+    finally:
+        may_store.set()
+    await stopping
+    assert session.folder.settled_record.exists()
+    assert not settling.settled, "the next life of the host shows it"
+    waiting.cancel()
+    await asyncio.wait([waiting])

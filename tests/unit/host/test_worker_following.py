@@ -22,7 +22,7 @@ async def test_a_worker_that_is_written_down_after_the_look_is_looked_for_again(
         started = keeper.model_copy(update={"worker_pid": os.getpid()})
         session.worker_record.write_bytes(started.to_bytes())
         following = WorkerFollowing(session, SystemClock())
-        await asyncio.wait_for(following.wait(view), 10)
+        await asyncio.wait_for(following.wait(view), 60)
         view = look(session)
         assert view.pid == os.getpid()
         waiting = asyncio.create_task(following.wait(view))

@@ -1,6 +1,7 @@
 """What was used of the budget counts after a restart of the host."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from services.ib_host.pacing.budget import RequestBudget
 from services.ib_host.pacing.memory import NAME, PacingMemory
 from services.ib_host.pacing.rules import PacingRules
+from services.ib_host.pacing.violations import Violations
+from services.ib_host.pacing.windows import Sent
 from tests.support.fake_clock import FakeClock
-from tests.support.paced_requests import Asked, JumpingClock, Wire
+from tests.support.paced_requests import Asked, JumpingClock, Wire, broken_rules
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 
@@ -39,7 +42,8 @@ async def waits(folder: Path, clock: FakeClock, *, gateway: str = "g:1", boot: s
     sent, _ = await PacingMemory(folder, gateway=gateway, clock=clock, boot=boot).load()
     if len(sent) < 180:
         return 0.0
-    return min(entry.until for entry in sent if entry.key == "all") - clock.monotonic()
+    now = clock.monotonic()
+    return min(entry.until(now) for entry in sent if entry.key == "all") - now
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,29 @@ async def test_a_fresh_host_waits_until_the_earlier_one_is_forgotten(tmp_path: P
     waiting.cancel()
     await asyncio.wait({waiting})
     await budget.close()
+
+
+async def test_what_a_slow_disk_holds_up_before_it_is_sent_counts_from_when_it_is_sent(tmp_path: Path) -> None:
+    clock, is_written = JumpingClock(START), asyncio.Event()
+
+    class SlowMemory(PacingMemory):
+        """Writes to a disk that takes nothing for a while."""
+
+        async def save(self, sent: Sequence[Sent], violations: Violations) -> None:
+            await is_written.wait()
+            await super().save(sent, violations)
+
+    memory = SlowMemory(tmp_path, gateway="g:1", clock=clock, boot="a")
+    budget, wire = RequestBudget(clock, memory=memory), Wire()
+    asking = asyncio.gather(*(wire.ask(budget, clock, Asked(number=n), PacingRules()) for n in range(10)))
+    await clock.run(asking, until=10.0)
+    assert wire.sent == []
+    is_written.set()
+    while not asking.done():
+        await clock.run(asking)
+    await budget.close()
+    assert len(wire.sent) == 10
+    assert broken_rules(wire.sent) == []
 
 
 async def test_violations_are_remembered(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ async def test_several_in_any_order_do_not_wait_for_each_other_for_ever() -> Non
         async with turns.of_all(operation_ids):
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(change("a", "b", "a") for _ in range(5)), *(change("b", "a") for _ in range(5)))
 
 
@@ -46,6 +46,6 @@ async def test_a_turn_is_given_on_when_its_holder_fails_or_is_cancelled() -> Non
     for holder in holders:
         holder.cancel()
     await asyncio.gather(*holders, return_exceptions=True)
-    async with asyncio.timeout(1), turns.of("a"):
+    async with asyncio.timeout(60), turns.of("a"):
         pass
     assert not turns._locks

@@ -52,6 +52,14 @@ def test_a_newer_answer_takes_the_place_of_the_old_one(cache: BarCache) -> None:
     assert len(list(cache.folder.iterdir())) == 1
 
 
+def test_bars_of_another_fingerprint_are_not_taken_for_those_that_were_found(cache: BarCache) -> None:
+    cache.keep(request(), ONE, [b"old"])
+    found = cache.find(request())
+    assert found is not None
+    cache.keep(request(), TWO, [b"new"])  # by another worker, while the IB host is asked
+    assert found.content() is None
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 180), st.integers(1, 255))
 def test_a_damaged_file_is_never_taken_for_bars(

@@ -30,7 +30,7 @@ class Counted:
 
     def __call__(self, file: FileState, is_wanted: Callable[[], bool]) -> str:
         self.begun.append(file)
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(60)
         return sha256_of(file, is_wanted)
 
 
