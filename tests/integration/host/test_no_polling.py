@@ -75,6 +75,7 @@ async def test_a_worker_without_a_keeper_is_waited_for_and_leaves_nothing_behind
         await host.sessions.start(kind=KIND, spec=worker_spec(epochs=2, end="spawn"), session_id="one")
         folder = SessionFolder(settings.folder / "sessions" / "one")
         await eventually(lambda: host.sessions.get("one").progress.step == "staying")
+        await eventually(lambda: host.sessions.get("one").worker_pid)
         child = int((folder.path / "child.pid").read_text())
         record = WorkerRecord.load(folder.worker_record)
         assert record is not None
