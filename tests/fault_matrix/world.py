@@ -117,7 +117,7 @@ async def play(case: Case, home: Path, *, prepared: Path, speed: float = SPEED) 
 
 
 async def _left_open(host: IbHost) -> int:
-    """Return the fewest requests that are open at a time; none, as soon as there is such a moment within half a minute."""
+    """Return the fewest requests that are open at a time; none, as soon as there are none within half a minute."""
     counts: list[int] = []
 
     async def look() -> bool:
