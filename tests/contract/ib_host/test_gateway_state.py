@@ -61,6 +61,10 @@ async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path)
     assert not answer.HasField("clock_check_time")
 
 
+def window_of(answer: ib_pb2.GetGatewayResponse, name: str) -> ib_pb2.Pacing.Window:
+    return next(window for window in answer.pacing.windows if window.name == name)
+
+
 async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
@@ -68,15 +72,15 @@ async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
         async def used_a_moment_ago() -> ib_pb2.GetGatewayResponse | None:
             await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
             answer = await host.gateway()
-            return answer if any(window.used for window in answer.pacing.windows) else None
+            return answer if window_of(answer, "messages in 1 s").used else None
 
         answer = await eventually(used_a_moment_ago)
     assert answer is not None
-    messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
+    messages = window_of(answer, "messages in 1 s")
     assert messages.limit == 50
     assert 0 < messages.used <= messages.limit
     assert messages.length.ToTimedelta().total_seconds() == 1.0
-    assert not next(window for window in answer.pacing.windows if window.name == "open requests").HasField("length")
+    assert not window_of(answer, "open requests").HasField("length")
 
 
 async def test_a_host_that_stops_takes_its_open_queries_back(tmp_path: Path) -> None:
