@@ -37,6 +37,7 @@ def folder(settings: ProbeHostSettings) -> SessionFolder:
 async def start_staying(host: Host, end: str, options: SessionOptions | None = None) -> None:
     await host.sessions.start(kind=KIND, spec=worker_spec(epochs=2, end=end), session_id="one", options=options)
     await eventually(lambda: host.sessions.get("one").progress.step == "staying")
+    await eventually(lambda: host.sessions.get("one").worker_pid)
 
 
 async def ended(host: Host) -> Session:

@@ -10,7 +10,7 @@ from tests.support.eventually import eventually
 from tests.support.refusals import refusal
 from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.tiny_trainings import run_tiny, tiny_spec, write_bars
-from tests.support.training_service import served_training_host
+from tests.support.training_service import TrainingCalls, served_training_host
 
 OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "100000"}
 """Never done before it is ended, however late that is."""
@@ -24,6 +24,15 @@ async def trained(registry: RegistryServer, operation_id: str, attempt: int, epo
 
     await eventually(far_enough, interval_seconds=0.1)
     return await registry.get(operation_id)
+
+
+async def worker_pid(host: TrainingCalls, session_id: str) -> int:
+    """Return the pid of a session's worker, once its host knows it."""
+
+    async def known() -> int:
+        return (await host.session(session_id)).worker_pid
+
+    return await eventually(known)
 
 
 async def retry(registry: RegistryServer, operation_id: str, **overrides: str) -> pb.Operation:
@@ -52,7 +61,7 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
     ):
         created = await registry.create(training=tiny_spec(bars, OVERRIDES))
         running = await trained(registry, created.id, attempt=1, epochs=7)
-        os.kill((await host.session(running.session_id)).worker_pid, signal.SIGKILL)
+        os.kill(await worker_pid(host, running.session_id), signal.SIGKILL)
         failed = await registry.state_reached(created.id, State.STATE_FAILED)
 
         second = await retry(registry, created.id)

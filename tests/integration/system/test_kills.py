@@ -20,10 +20,11 @@ pytestmark = [pytest.mark.kill, pytest.mark.timeout(240)]
 
 
 def worker_pid(system: RunningSystem, operation: operations_pb2.Operation) -> int:
-    """Return the pid of the worker of an operation's session, from its host."""
+    """Return the pid of the worker of an operation's session, once its host knows it."""
+    request = host_pb2.GetSessionRequest(session_id=operation.session_id)
     with grpc.insecure_channel(system.training_host.address) as channel:
         stub = host_pb2_grpc.HostServiceStub(channel)
-        return stub.GetSession(host_pb2.GetSessionRequest(session_id=operation.session_id), timeout=60).worker_pid
+        return eventually_sync(lambda: stub.GetSession(request, timeout=60).worker_pid)
 
 
 def last_journal_seq(system: RunningSystem, operation: operations_pb2.Operation) -> int:

@@ -40,7 +40,8 @@ async def trains(calls: TrainingCalls, session_id: str, epochs: int) -> Session:
     async def far_enough() -> Session | None:
         session = await calls.session(session_id)
         progress = session.progress
-        return session if progress.phase == "train" and progress.completed >= epochs else None
+        far = progress.phase == "train" and progress.completed >= epochs
+        return session if far and session.worker_pid else None
 
     session = await eventually(far_enough, timeout_seconds=60)
     assert session is not None
