@@ -1,6 +1,7 @@
 """The messages of one StreamBars call."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Generator, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -60,11 +61,13 @@ async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[ib
                 yield response
             made = await following
     finally:
-        if following is not None and not following.done():
+        if following is not None:
             following.cancel()
-            await asyncio.wait({following})
-        if following is not None and not following.cancelled():
-            following.exception()  # looked at: a reader that has left does not hear of it
+            while not following.done():  # the generator is at work in a thread, however often the reader is cancelled
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({following})
+            if not following.cancelled():
+                following.exception()  # looked at: a reader that has left does not hear of it
         responses.close()
 
 
