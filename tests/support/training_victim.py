@@ -80,7 +80,7 @@ class TrainingVictim:
         pid = int(self._process.stdout.readline())
         if until is not None:
             eventually_sync(
-                lambda: until() or session.result_record.exists(), timeout_seconds=60, interval_seconds=0.001
+                lambda: until() or session.result_record.exists(), timeout_seconds=150, interval_seconds=0.001
             )
             os.kill(pid, send)
         self._process.stdin.write("\n")

@@ -108,7 +108,7 @@ async def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
     await up.gone()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_demo_and_what_a_user_does_with_what_it_leaves(
     starting: Callable[..., Awaitable[Up]], tmp_path: Path
 ) -> None:
@@ -179,7 +179,7 @@ async def until_training(ktrdr: Ktrdr, operation_id: str, *, beyond: int = 0) ->
         count = int(record["metric_points"])
         return count if count > beyond else 0
 
-    return await eventually(points, timeout_seconds=60)
+    return await eventually(points, timeout_seconds=150)
 
 
 async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

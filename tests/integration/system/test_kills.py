@@ -16,7 +16,7 @@ from tests.support.eventually import eventually_sync
 from tests.support.registry_calls import State
 from tests.support.running_system import RunningSystem
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 
 
 def worker_pid(system: RunningSystem, operation: operations_pb2.Operation) -> int:
@@ -66,7 +66,7 @@ def test_killed_operations_come_back_with_the_whole_curve(
             calls.wait_for_epoch(operation_id, epoch)
             system.operations.kill()
             system.operations.start()
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
         points = calls.history(operation_id, "train_loss")
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert list(points.steps) == list(range(1, 151))
@@ -86,7 +86,7 @@ def test_a_killed_training_host_adopts_its_worker(
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.training_host.start()
         assert worker_pid(system, calls.get(operation_id)) == before
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
         points = calls.history(operation_id, "train_loss")
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert list(points.steps) == list(range(1, 301))
@@ -102,6 +102,6 @@ def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSys
         eventually_sync(lambda: calls.get(operation_id).progress.wait_reason)
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.gateway.start()
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert operation.data_load_result.loads[0].dataset.rows == 3270

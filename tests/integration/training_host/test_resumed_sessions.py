@@ -43,7 +43,7 @@ async def trains(calls: TrainingCalls, session_id: str, epochs: int) -> Session:
         far = progress.phase == "train" and progress.completed >= epochs
         return session if far and session.worker_pid else None
 
-    session = await eventually(far_enough, timeout_seconds=60)
+    session = await eventually(far_enough, timeout_seconds=150)
     assert session is not None
     return session
 

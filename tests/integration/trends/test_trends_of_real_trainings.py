@@ -58,7 +58,7 @@ async def named(registry: RegistryServer, name: str, *, ended: bool = True) -> p
         found = next((each for each in await registry.all() if each.display_name == name), None)
         return found if found is not None and (found.state in ENDED or not ended) else None
 
-    operation = await eventually(probe, timeout_seconds=60.0)
+    operation = await eventually(probe, timeout_seconds=150)
     assert operation is not None
     return operation
 
@@ -71,7 +71,7 @@ async def completed(registry: RegistryServer, operation_id: str) -> pb.Operation
         assert found.state not in {State.STATE_FAILED, State.STATE_CANCELLED}, found.error
         return found if found.state == State.STATE_COMPLETED else None
 
-    operation = await eventually(probe, timeout_seconds=90.0)
+    operation = await eventually(probe, timeout_seconds=150)
     assert operation is not None
     return operation
 
