@@ -18,8 +18,10 @@ from tests.support.simulated_host import SimulatedHost, simulated_host
 class World:
     host: SimulatedHost
     registry: RegistryServer
+    pages_read: int = 0
 
     async def page(self, **fields: Any) -> pb.ListOperationsResponse:
+        self.pages_read += 1
         return await self.registry.stub.ListOperations(pb.ListOperationsRequest(**fields), timeout=60)
 
     async def pages(self, **fields: Any) -> list[pb.ListOperationsResponse]:
@@ -95,7 +97,9 @@ async def test_nothing_is_lost_told_twice_or_counted_twice_while_operations_end(
     async def end_all() -> None:
         for number in range(40):
             world.host.finish(f"s{number:02}")
-            await asyncio.sleep(0.01)  # paces the ends, so that they meet the pages
+            seen = world.pages_read
+            while world.pages_read == seen:  # paces the ends, so that they meet the pages
+                await asyncio.sleep(0.001)
         looking.set()
 
     ending = asyncio.create_task(end_all())

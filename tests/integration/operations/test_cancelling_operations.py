@@ -1,5 +1,6 @@
 """Wishes to stop: durable, sent in order, settled by the host."""
 
+import asyncio
 from pathlib import Path
 
 from ktrdr.host.v1.session_pb2 import Session
@@ -83,9 +84,13 @@ async def test_a_start_that_never_arrived_is_settled_by_the_wish_to_stop(tmp_pat
         simulated_host() as host,
         registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
     ):
-        await eventually(lambda: host.polls > 0)
-        await host.stop()
-        created = await registry.create()  # sent, but nobody knows whether it arrived
+        await registry.up("gpu")
+        host.answers.clear()
+        creating = asyncio.ensure_future(registry.create())
+        await eventually(lambda: host.starts)
+        await host.stop()  # it was sent, but nobody knows whether it arrived
+        host.answers.set()
+        created = await creating
         assert created.state == State.STATE_PENDING
         assert (await cancel(registry, created.id)).state == State.STATE_CANCELLING
         await host.start()

@@ -207,7 +207,7 @@ async def test_a_lost_operation_that_is_cancelled_stays_lost_until_the_rule_ends
 async def test_a_start_is_not_sent_to_another_host_in_the_place_of_the_first(tmp_path: Path, answered: bool) -> None:
     async with simulated_host() as host:
         async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
-            await eventually(lambda: host.polls > 0)
+            await registry.up("gpu")
             host.lost_start_answers = 0 if answered else 1_000
             host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
             created = await registry.create()

@@ -72,7 +72,7 @@ async def test_the_registry_is_the_same_reader_after_a_restart_and_acknowledges_
 
 async def started_without_an_answer(host: SimulatedHost, registry: RegistryServer) -> pb.Operation:
     """Let the host take an operation's session; neither the answer nor any poll tells the registry."""
-    await eventually(lambda: host.polls > 0)
+    await registry.up("gpu")
     host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
     host.lost_start_answers = 1_000
     created = await registry.create()

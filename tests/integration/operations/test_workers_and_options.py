@@ -93,7 +93,7 @@ async def test_a_host_with_enough_gpus_is_chosen_though_it_is_busier(tmp_path: P
         large.devices = [cpu, Device(name="cuda:0"), Device(name="cuda:1")]
         large.add("other")
         await registry.found("other")
-        await eventually(lambda: small.polls > 1)
+        await registry.up("a-small", "b-large")
         assert (await registry.create(options=OPTIONS)).host == "b-large"
         assert (await registry.create()).host == "a-small"
 
