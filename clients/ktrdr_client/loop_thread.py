@@ -63,8 +63,9 @@ class LoopThread:
 
         async def close() -> None:
             if advancing is not None:
-                # Ctrl-C ends the wait for it at once, and it some turns of the loop later.
-                advancing.cancel()
+                # Ctrl-C ends the wait for it at once, and the step itself later: in order, if it is asked once.
+                if not advancing.cancelling():
+                    advancing.cancel()
                 await asyncio.gather(advancing, return_exceptions=True)
             await generator.aclose()
 
