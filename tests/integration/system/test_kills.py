@@ -79,13 +79,15 @@ def test_a_killed_training_host_adopts_its_worker(
     system = start_system()
     with registry(system) as calls:
         operation_id = calls.train(aapl_bars, epochs=300)
-        calls.wait_for_epoch(operation_id, 3)
         before = worker_pid(system, calls.get(operation_id))
+        calls.wait_for_epoch(operation_id, 3)
         system.training_host.kill()
+        os.kill(before, signal.SIGSTOP)  # else it could be done before the host is there again
         eventually_sync(lambda: calls.get(operation_id).liveness != operations_pb2.LIVENESS_FRESH)
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.training_host.start()
         assert worker_pid(system, calls.get(operation_id)) == before
+        os.kill(before, signal.SIGCONT)
         operation = calls.wait_for_end(operation_id, timeout_seconds=200)
         points = calls.history(operation_id, "train_loss")
     assert operation.state == State.STATE_COMPLETED, operation.error
@@ -93,7 +95,7 @@ def test_a_killed_training_host_adopts_its_worker(
 
 
 def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSystem, registry: Registry) -> None:
-    system = start_system(gateway_arguments=("--latency-ms", "300"))
+    system = start_system(gateway_arguments=("--latency-ms", "2000"))
     start, end = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
     with registry(system) as calls:
         operation_id = calls.load("AAPL", start, end)
@@ -101,6 +103,7 @@ def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSys
         system.gateway.kill()
         eventually_sync(lambda: calls.get(operation_id).progress.wait_reason)
         assert calls.get(operation_id).state == State.STATE_RUNNING
+        system.gateway.arguments.clear()  # there is no more need to be slow
         system.gateway.start()
         operation = calls.wait_for_end(operation_id, timeout_seconds=200)
     assert operation.state == State.STATE_COMPLETED, operation.error
