@@ -276,6 +276,8 @@ class Bridge:
         self._closed = True
         _open_bridges.discard(self)
         if self._watch is not None:
+            # First: another thread may ask just now, and nothing can be read of a file that is let go of.
+            self._stop_number = (self._watch.number[0],)
             self._watch.close()
             self._stop_number = self._watch.number
 

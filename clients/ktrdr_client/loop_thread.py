@@ -54,16 +54,27 @@ class LoopThread:
     def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields; it is closed when the iteration ends, however it ends."""
         done = object()
+        advancing: asyncio.Task[object] | None = None
 
         async def advance() -> T | object:
+            nonlocal advancing
+            advancing = asyncio.current_task()
             return await anext(generator, done)
+
+        async def close() -> None:
+            if advancing is not None:
+                # Ctrl-C ends the wait for it at once, and the step itself later: in order, if it is asked once.
+                if not advancing.cancelling():
+                    advancing.cancel()
+                await asyncio.gather(advancing, return_exceptions=True)
+            await generator.aclose()
 
         try:
             while (item := self.run(advance())) is not done:
                 # Whatever is not the mark came from the generator.
                 yield item  # type: ignore[misc]
         finally:
-            self.run(_close(generator))
+            self.run(close())
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -76,7 +87,3 @@ class LoopThread:
             self._loop.run_until_complete(asyncio.gather(*leftover, return_exceptions=True))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
-
-
-async def _close(generator: AsyncGenerator[Any, None]) -> None:
-    await generator.aclose()

@@ -95,10 +95,10 @@ class JournalWatch:
     async def looking(self) -> AsyncIterator[None]:
         """Look at the journals while the block runs."""
         self._waiting += 1
-        if self._next is None:
-            self._signalled = self.look()
-            self._look_later()
         try:
+            if self._next is None:
+                self._signalled = self.look()
+                self._look_later()
             yield
         finally:
             self._waiting -= 1

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 from traceback import clear_frames
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Final, Self
 
 import structlog
@@ -155,8 +155,21 @@ class WorkerSession:
         # The lock is left to the kernel: it says that the process lives, and the process does until it has ended.
         return isinstance(error, Cancelled) or refusal is not None
 
-    def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_terminate(self, _number: int, frame: FrameType | None) -> None:
         """Interrupt work that was asked to stop and did not; work that was not asked yet is asked now."""
-        if self.bridge.cancelled:
+        if not self.bridge.cancelled:
+            request_stop(self._files.control, reason="the worker was told to terminate (SIGTERM)")
+        elif _is_within(frame, WorkerSession.__enter__.__code__):
+            # The work has not begun, so nobody would take the exception for a stop: the process ends by the signal, as
+            # it would have a moment ago.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
+        elif not _is_within(frame, WorkerSession.__exit__.__code__):
             raise Interrupted("interrupted")
-        request_stop(self._files.control, reason="the worker was told to terminate (SIGTERM)")
+
+
+def _is_within(frame: FrameType | None, code: CodeType) -> bool:
+    """Tell whether a frame is that of some code, or was called by it."""
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None

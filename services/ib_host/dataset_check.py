@@ -1,6 +1,7 @@
 """The verdict about a stored dataset, for whoever asks."""
 
 import asyncio
+import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,7 +72,9 @@ class DatasetCheck:
                 return ib_pb2.CheckDatasetResponse(verdict=await asyncio.shield(work))
             except asyncio.CancelledError:
                 given_up.set()
-                await asyncio.wait({work})
+                while not work.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait({work})
                 if not work.cancelled():
                     work.exception()  # looked at: nobody is left to hear of it
                 raise

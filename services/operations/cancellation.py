@@ -29,13 +29,14 @@ class Cancellation:
         self._presenter = presenter
         self._clock = clock
 
-    async def cancel(self, operation_id: str, *, reason: str, urgent: bool) -> pb.Operation:
+    async def cancel(self, operation_id: str, *, reason: str, urgent: bool, attempt: int | None = None) -> pb.Operation:
         """Ask an operation to stop, and return it as it is then. Asking again changes nothing, but can make it urgent.
 
         Args:
             operation_id: Which.
             reason: Why, for people.
             urgent: Do not wait for the worker to stop by itself.
+            attempt: Only this attempt: one that has followed it meanwhile goes on. None for whichever is at work.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND or INVALID_REQUEST.
@@ -44,7 +45,8 @@ class Cancellation:
             fields = [FieldViolation("reason", f"at most {_LONGEST_REASON} characters")]
             raise ServiceError(ErrorReason.ERROR_REASON_INVALID_REQUEST, fields=fields)
         operation = self._registry.live.get(operation_id)
-        if operation is not None and _asks_for_more(operation, urgent=urgent):
+        meant = operation is not None and attempt in {None, operation.attempt}
+        if operation is not None and meant and _asks_for_more(operation, urgent=urgent):
             now = self._clock.now()
             await self._registry.change(operation, lambda state: state.ask_to_stop(reason, urgent=urgent, now=now))
             self._wishes.pursue(operation)

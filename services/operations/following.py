@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+from typing import Final
+
+from ktrdr.operations.v1 import operations_pb2 as pb
 
 from services.common.clock import Clock
 from services.operations.connections import Connections
@@ -17,6 +20,8 @@ from services.operations.poller import HostPoller
 from services.operations.registry import Registry
 from services.operations.verification import Verification
 from services.operations.wishes import Wishes
+
+_UP: Final = pb.HostRecord.State.STATE_UP
 
 
 class Following:
@@ -137,7 +142,9 @@ class Following:
         is_new = self._hosts.identify(host, host_uid)
         if is_new:
             self._losses.identities_changed()
-            # Another host comes into sight once its answer is taken in, with sessions and wishes of its own.
+        if is_new or host.state(self._clock.monotonic()) != _UP:
+            # It comes into sight once its answer is taken in, although no question to it has failed: it is another
+            # host, or nobody has heard of it for too long.
             self._up.discard(host.name)
             self._verified.discard(host.name)
         return is_new

@@ -123,6 +123,7 @@ class Intake:
     ) -> list[str]:
         """Put everything that the answer changes into the unit; return the sessions that have resurfaced."""
         resurfaced: list[str] = []
+        taken_ids = set(stored.taken_ids)
         for session, operation in told:
             if operation is not None:
                 unit.add(self._update(moment, host, operation, session))
@@ -131,7 +132,9 @@ class Intake:
             elif ended := stored.operation_of(session.id):
                 resurfaced += [session.id] if _is_abandoned(ended, session) else []
             elif session.id in stored.asked:
-                unit.add(self._discovery(moment, host, session, stored.taken_ids))
+                found = self._discovery(moment, host, session, taken_ids)
+                taken_ids.add(found.operation.id)  # the same answer may have other attempts of it
+                unit.add(found)
         return resurfaced
 
     def _with_operations(

@@ -38,13 +38,15 @@ class KnownSessions:
         named = {
             session_id: attempt.operation_id for session_id in session_ids if (attempt := parse_session_id(session_id))
         }
-        operations = {state.record.session_id: state for state in await reader.sessions(host_uid, session_ids)}
-        by_id = {state.record.id: state for state in await reader.operations(list(named.values()))}
+        async with reader.snapshot() as store:  # or an attempt that is taken back meanwhile would be found nowhere
+            of_sessions = await store.sessions(host_uid, session_ids)
+            by_id = {state.record.id: state for state in await store.operations(list(named.values()))}
+            abandoned = await store.abandoned(host_uid, session_ids)
+        operations = {state.record.session_id: state for state in of_sessions}
         for session_id, operation_id in named.items():
             # An operation that was cancelled before any host answered for it has no host yet.
             if (state := by_id.get(operation_id)) and not state.host_uid and state.record.session_id == session_id:
                 operations.setdefault(session_id, state)
-        abandoned = await reader.abandoned(host_uid, session_ids)
         return cls(frozenset(session_ids), frozenset(by_id), frozenset(abandoned), operations)
 
     def operation_of(self, session_id: str) -> OperationState | None:

@@ -1,5 +1,6 @@
 """Lists of operations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Final
@@ -10,7 +11,7 @@ from ktrdr.operations.v1 import operations_pb2 as pb
 from services.common.errors import FieldViolation, ServiceError
 from services.common.page_tokens import decode_page_token, encode_page_token
 from services.operations.filter_errors import requested_filter
-from services.operations.filters import Expression, predicate_of
+from services.operations.filters import Expression, Predicate, predicate_of
 from services.operations.lists.order import Order, OrderError, Place, parse_order
 from services.operations.lists.search import Answer, Question, search
 from services.operations.lists.snapshots import Snapshots
@@ -107,15 +108,18 @@ class Listing:
         self, expression: Expression, order: Order, start: _Start, limit: int
     ) -> tuple[list[_Placed], Answer, int]:
         """Return operations in order, what the store answered, and how many there are in all."""
-        # Memory first: what ends in between is then in both, and never in neither.
+        # Memory before and after: what ends, or is tried again, in between is then in both, and never in neither.
         wanted = predicate_of(expression)
-        live = {key: one for key, one in self._registry.live.items() if not one.hidden and wanted(one.record)}
+        before = set(self._registry.live)
+        live = self._at_work(before, wanted)
         question = Question(expression, order, start.after, limit, count=start.after is None)
         try:
             async with self._ended.take() as snapshot:
                 answer = await snapshot.ask(lambda connection: search(connection, question))
                 moved = [one.id for one in live.values() if one.staged or self._registry.live.get(one.id) is not one]
-                if moved:
+                begun = self._at_work(self._registry.live.keys() - before, wanted)
+                live |= begun
+                if moved := [*moved, *begun]:
                     for operation_id in await snapshot.ask(lambda connection: ended_among(connection, moved)):
                         del live[operation_id]
         except OrderError as error:
@@ -125,6 +129,10 @@ class Listing:
         placed += [(order.sort_key(place), (place, state)) for place, state in answer.found]
         first = nsmallest(limit, placed, key=lambda item: item[0])
         return [item for _, item in first], answer, len(live) + (answer.total or 0)
+
+    def _at_work(self, operation_ids: Iterable[str], wanted: Predicate) -> dict[str, LiveOperation]:
+        found = ((each, self._registry.live[each]) for each in operation_ids)
+        return {key: one for key, one in found if not one.hidden and wanted(one.record)}
 
 
 def _placed(

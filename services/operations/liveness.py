@@ -48,8 +48,8 @@ class LivenessBoard:
         state = host.state(self._clock.monotonic())
         if self._shown.get(host.name, pb.HostRecord.State.STATE_UNSPECIFIED) == state:
             return
-        self._shown[host.name] = state
         self._tell(host)
+        self._shown[host.name] = state  # behind: what could not be told is told at the next look
 
     def forget(self, host: FollowedHost) -> None:
         """Take note that a host is followed no longer: nobody sees its operations now."""

@@ -29,7 +29,7 @@ class LoopLoad:
         sleep: Waits for so many seconds.
 
     Attributes:
-        stretch: By how many times a pause between two questions to a host is longer than configured, 1 to 5.
+        stretch: By how many times a pause between two questions to a host is to be longer, 1 to 5.
     """
 
     def __init__(self, clock: Clock, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

@@ -70,6 +70,15 @@ class Pacing:
             self._idle = min(self._idle * _GROWTH, self._intervals.longest)
         return self._intervals.watched if watched else pause
 
+    def stretched(self, pause_seconds: float, stretch: float) -> float:
+        """Return a longer pause, as the event loop has no time for the shorter one; none is longer than the longest.
+
+        Args:
+            pause_seconds: The pause.
+            stretch: By how many times it is to be longer.
+        """
+        return max(pause_seconds, min(pause_seconds * stretch, self._intervals.longest))
+
     def after_failure(self) -> float:
         """Return the pause after a failed poll, in seconds."""
         self._healthy_since = None

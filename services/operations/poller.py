@@ -150,7 +150,7 @@ class HostPoller:
         changed, watched = taken.changed, self._demand.any
         self._takes_turns = changed and not watched
         pause_seconds = self._pacing.after_answer(changed=changed, watched=watched, now=self._clock.monotonic())
-        return pause_seconds if watched else pause_seconds * self._load.stretch
+        return pause_seconds if watched else self._pacing.stretched(pause_seconds, self._load.stretch)
 
     def _until_next_poll(self, pause_seconds: float) -> float:
         if not self._takes_turns:

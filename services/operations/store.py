@@ -49,6 +49,7 @@ class Store:
         self._engine = engine
         self.read = StoreReader(engine)
         self.ended = Snapshots(path)
+        self._writing = asyncio.Lock()
         self._check: asyncio.Task[None] | None = None
         self._long_check = LongCheck(path)
 
@@ -102,8 +103,9 @@ class Store:
         Raises:
             ServiceError: STORAGE_FULL or STORE_CORRUPT.
         """
+        # One after the other: SQLite would let the next one wait for a time only, and then call the file locked.
         try:
-            async with connected(self._engine) as connection, connection.begin():
+            async with self._writing, connected(self._engine) as connection, connection.begin():
                 await _write(connection, changes)
         except DBAPIError as error:
             raise self._translated(error) from error

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import structlog
@@ -31,8 +31,10 @@ class LongCheck:
     def stop(self) -> None:
         """Let the check end soon."""
         self._stopped = True
-        if self._connection is not None:
-            self._connection.interrupt()
+        connection = self._connection
+        if connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # the check has just ended, and closed it
+                connection.interrupt()
 
     def run(self) -> None:
         """Check everything, and log what is found. Blocks: run it in a thread."""

@@ -1,5 +1,6 @@
 """Questions to the store. Each is one short statement, answered beside whatever is being written."""
 
+import abc
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,7 +62,41 @@ class StoredBlock(NamedTuple):
     data: bytes
 
 
-class StoreReader:
+class SessionQuestions(abc.ABC):
+    """Questions about sessions and the operations that they belong to."""
+
+    async def sessions(self, host_uid: str, session_ids: Sequence[str]) -> list[OperationState]:
+        """Return the operations, live or ended, of these sessions of a host."""
+        table = schema.operations
+        found: list[OperationState] = []
+        for part in _parts(session_ids):
+            query = _with_spec().where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
+            found += [OperationState.from_row(row) for row in await self._all(query)]
+        return found
+
+    async def operations(self, operation_ids: Sequence[str]) -> list[OperationState]:
+        """Return the operations with these ids, live or ended."""
+        found: list[OperationState] = []
+        for part in _parts(operation_ids):
+            query = _with_spec().where(schema.operations.c.id.in_(part))
+            found += [OperationState.from_row(row) for row in await self._all(query)]
+        return found
+
+    async def abandoned(self, host_uid: str, session_ids: Sequence[str]) -> set[str]:
+        """Return which of these sessions of a host belong to past attempts or deleted operations."""
+        table = schema.abandoned_sessions
+        found: set[str] = set()
+        for part in _parts(session_ids):
+            query = select(table.c.session_id).where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
+            found |= {row["session_id"] for row in await self._all(query)}
+        return found
+
+    @abc.abstractmethod
+    async def _all(self, query: Executable) -> Sequence[RowMapping]:
+        """Return the rows of a question."""
+
+
+class StoreReader(SessionQuestions):
     """Reads what transactions have written.
 
     Args:
@@ -140,32 +175,6 @@ class StoreReader:
         rows = await self._all(query.order_by(table.c.revision).limit(limit))
         return [OperationState.from_row(row) for row in rows]
 
-    async def sessions(self, host_uid: str, session_ids: Sequence[str]) -> list[OperationState]:
-        """Return the operations, live or ended, of these sessions of a host."""
-        table = schema.operations
-        found: list[OperationState] = []
-        for part in _parts(session_ids):
-            query = _with_spec().where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
-            found += [OperationState.from_row(row) for row in await self._all(query)]
-        return found
-
-    async def operations(self, operation_ids: Sequence[str]) -> list[OperationState]:
-        """Return the operations with these ids, live or ended."""
-        found: list[OperationState] = []
-        for part in _parts(operation_ids):
-            query = _with_spec().where(schema.operations.c.id.in_(part))
-            found += [OperationState.from_row(row) for row in await self._all(query)]
-        return found
-
-    async def abandoned(self, host_uid: str, session_ids: Sequence[str]) -> set[str]:
-        """Return which of these sessions of a host belong to past attempts or deleted operations."""
-        table = schema.abandoned_sessions
-        found: set[str] = set()
-        for part in _parts(session_ids):
-            query = select(table.c.session_id).where(table.c.host_uid == host_uid, table.c.session_id.in_(part))
-            found |= {row["session_id"] for row in await self._all(query)}
-        return found
-
     async def all_abandoned(self, host_uid: str) -> set[str]:
         """Return the sessions of a host that belong to past attempts or deleted operations."""
         table = schema.abandoned_sessions
@@ -238,7 +247,7 @@ class StoreReader:
             return result.mappings().all()
 
 
-class Snapshot:
+class Snapshot(SessionQuestions):
     """One state of the store.
 
     Args:
@@ -250,6 +259,9 @@ class Snapshot:
 
     async def rows(self, query: Executable) -> Sequence[RowMapping]:
         """Return the rows of a question."""
+        return await self._all(query)
+
+    async def _all(self, query: Executable) -> Sequence[RowMapping]:
         return (await self._connection.execute(query)).mappings().all()
 
 

@@ -50,15 +50,20 @@ class Verification:
         self._losses = losses
         self._outcomes = WishOutcomes(registry, losses, clock)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, FollowedHost] = {}
 
     def begin(self, host: FollowedHost) -> None:
-        """Ask for everything that a host should have and has not told of lately; one such round at a time."""
+        """Ask for everything that a host should have and has not told of lately; one such round at a time.
+
+        A host that comes into sight anew while one is running has another one after it, as that one may have failed.
+        """
         if host.name in self._running:
+            self._again[host.name] = host
             return
         if silent := [each for each in self._registry.live.values() if self._is_silent(each, host)]:
             task = asyncio.create_task(self._verify(host, silent), name=f"verification of {host.name}")
             self._running[host.name] = task
-            task.add_done_callback(lambda _: self._running.pop(host.name))
+            task.add_done_callback(lambda _: self._ended(host.name))
 
     async def close(self) -> None:
         """End all rounds."""
@@ -66,6 +71,12 @@ class Verification:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, name: str) -> None:
+        is_cancelled = self._running.pop(name).cancelled()
+        again = self._again.pop(name, None)
+        if again is not None and not is_cancelled:
+            self.begin(again)
 
     def _is_silent(self, operation: LiveOperation, host: FollowedHost) -> bool:
         state, seen_at = operation.state, operation.seen_at

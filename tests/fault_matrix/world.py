@@ -117,7 +117,7 @@ async def play(case: Case, home: Path, *, prepared: Path, speed: float = SPEED) 
 
 
 async def _left_open(host: IbHost) -> int:
-    """Return the fewest requests that are open at a time within a second; none, as soon as there is such a moment."""
+    """Return the fewest requests that are open at a time; none, as soon as there are none within half a minute."""
     counts: list[int] = []
 
     async def look() -> bool:
@@ -125,7 +125,7 @@ async def _left_open(host: IbHost) -> int:
         return counts[-1] == 0
 
     with contextlib.suppress(AssertionError):
-        await eventually(look, timeout_seconds=1.0)
+        await eventually(look, timeout_seconds=30.0)
     return min(counts)
 
 

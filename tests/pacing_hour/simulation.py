@@ -116,10 +116,15 @@ async def _pass_time(host: _Host, seconds: float, tasks: Sequence["asyncio.Task[
                 task.result()
         for _ in range(_TURNS_OF_THE_LOOP):
             await asyncio.sleep(0)
-        if len(host.open_requests) != len(host.gateway.open_queries) or not host.clock.sleeping:
+        if _something_is_on_its_way(host) or not host.clock.sleeping:
             await asyncio.sleep(_ON_ITS_WAY_SECONDS)
             continue
         host.clock.advance(max(0.0, host.clock.next_due - host.clock.monotonic()))
+
+
+def _something_is_on_its_way(host: _Host) -> bool:
+    """Tell whether one side has sent what the other has not received."""
+    return set(host.open_requests._failures) != {request_id for _, request_id in host.gateway.open_queries}
 
 
 @asynccontextmanager
@@ -142,7 +147,7 @@ async def _host() -> AsyncIterator[_Host]:
             open_requests=open_requests,
             clock=machine,
             backoff=Backoff(first_seconds=0.05),
-            connect_timeout_seconds=5.0,
+            connect_timeout_seconds=60.0,
         )
         requests = GatewayRequests(
             connection,

@@ -62,7 +62,7 @@ class RegistryCalls:
         """Ask the operation to stop."""
         self._stub.CancelOperation(operations_pb2.CancelOperationRequest(operation_id=operation_id), timeout=60)
 
-    def wait_for_end(self, operation_id: str, *, timeout_seconds: float = 60.0) -> operations_pb2.Operation:
+    def wait_for_end(self, operation_id: str, *, timeout_seconds: float = 150.0) -> operations_pb2.Operation:
         """Wait until the operation has ended, and return it."""
 
         def ended() -> operations_pb2.Operation | None:
@@ -73,7 +73,7 @@ class RegistryCalls:
         assert operation is not None
         return operation
 
-    def wait_for_epoch(self, operation_id: str, epoch: int, *, timeout_seconds: float = 60.0) -> None:
+    def wait_for_epoch(self, operation_id: str, epoch: int, *, timeout_seconds: float = 150.0) -> None:
         """Wait until the registry has the losses of `epoch`."""
 
         def reached() -> bool:

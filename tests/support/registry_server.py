@@ -110,6 +110,16 @@ class RegistryServer:
         assert operation is not None
         return operation
 
+    async def up(self, *names: str) -> None:
+        """Wait until these hosts have answered."""
+
+        async def probe() -> bool:
+            response = await self.stub.ListHosts(pb.ListHostsRequest(), timeout=60)
+            answer = {host.name for host in response.hosts if host.state == pb.HostRecord.State.STATE_UP}
+            return answer >= set(names)
+
+        await eventually(probe)
+
     async def points(self, operation_id: str, series: str) -> list[tuple[int, float]]:
         """Return (sequence number, value) of all stored points of a series, in the order of the answer."""
         request = pb.QueryMetricsRequest(operation_id=operation_id, series=[series])
@@ -143,7 +153,7 @@ async def registry_server(
         "poll_wait_seconds": 2.0,
         "poll_min_interval_seconds": 0.05,
         "poll_max_interval_seconds": 0.2,
-        "create_wait_seconds": 0.5,
+        "create_wait_seconds": 30.0,
         "session_removal_interval_seconds": 0.1,
         "lost_grace_seconds": 0.2,
         "grace_seconds": 0.5,

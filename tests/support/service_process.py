@@ -52,7 +52,7 @@ class ServiceProcess:
         """Everything that the service has printed."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def start(self, *, timeout_seconds: float = 60.0) -> None:
+    def start(self, *, timeout_seconds: float = 150.0) -> None:
         """Start the service and wait until it serves."""
         self._reserved = self._reserved or ReservedPort()
         self.port = self._reserved.number
@@ -85,7 +85,7 @@ class ServiceProcess:
             self._process.wait(timeout=60)
             self._process = None
 
-    def stop(self, *, timeout_seconds: float = 60.0) -> int:
+    def stop(self, *, timeout_seconds: float = 150.0) -> int:
         """Ask the service to stop, and return its exit code."""
         if self._process is None:
             return 0

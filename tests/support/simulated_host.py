@@ -137,6 +137,11 @@ class SimulatedHost(
             await self._server.stop(None)
             self._server = None
 
+    def move(self) -> None:
+        """Choose another port for the next start."""
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+
     def add(self, session_id: str, **fields: Any) -> SimulatedSession:
         """Add a session that nobody asked this host for: one that was started straight on it."""
         session = SimulatedSession(

@@ -51,7 +51,7 @@ class TrainingCalls:
             sessions[:] = [await self.session(session_id)]
             return sessions[0].state in FINAL
 
-        await eventually(ended, timeout_seconds=60)
+        await eventually(ended, timeout_seconds=150)
         return sessions[0]
 
 

@@ -124,7 +124,7 @@ def run(name: str) -> None:
             if metrics["val_loss"] < best:
                 best, best_epoch = metrics["val_loss"], epoch
             bridge.on_epoch(epoch, metrics)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 200
             while name == "stalled" and epoch == 10 and not bridge.cancelled and time.monotonic() < deadline:
                 time.sleep(0.02)
             if bridge.cancelled:

@@ -8,14 +8,13 @@ from urllib.parse import quote
 from ktrdr.ib.v1.bars_pb2 import Dataset, Instrument
 
 from ktrdr_client.bar_files.choice import choose
-from ktrdr_client.bar_files.manifest import NAME, Manifest, parse_manifest
+from ktrdr_client.bar_files.manifest import NAME, Manifest, Part, parse_manifest
 from ktrdr_client.bar_files.part_file import bars_of, import_optional
 from ktrdr_client.bars import Bars, import_pyarrow
 from ktrdr_client.errors import DataLoss, InvalidArgument, MissingLibrary, NotFound
 from ktrdr_client.specs import Moment, dataset_key, end_timestamp, start_timestamp
 
 COLUMNS: Final = ("time", "open", "high", "low", "close", "volume", "wap", "count")
-_TRIES: Final = 5
 _AT_ONCE: Final = 8
 """Files that are fetched together: a store far away answers several as fast as one."""
 
@@ -114,14 +113,16 @@ class BarFiles:
             if found.damaged:
                 raise found.damaged[0] from None
             raise
-        for _ in range(_TRIES):
+        read: dict[Part, Any] = {}
+        while True:
             try:
-                return Bars(chosen.dataset, self._table(chosen, names, low, high))
+                return Bars(chosen.dataset, self._table(chosen, names, low, high, read))
             except FileNotFoundError:
                 # Two versions were stored since the manifest was read, so its files are going: look again.
-                chosen = self._manifest(chosen.path)
-        message = f"{chosen.path} names files that are not there"
-        raise DataLoss(message, reason="STORE_CORRUPT", metadata={"path": chosen.path})
+                before, chosen = chosen, self._manifest(chosen.path)
+            if chosen == before:
+                message = f"{chosen.path} names files that are not there"
+                raise DataLoss(message, reason="STORE_CORRUPT", metadata={"path": chosen.path})
 
     def _look(self, instruments: str) -> "_Found":
         found = _Found([], [])
@@ -136,18 +137,27 @@ class BarFiles:
     def _manifest(self, path: str) -> Manifest:
         return parse_manifest(self._files.cat_file(path), path)
 
-    def _table(self, manifest: Manifest, columns: list[str], start: datetime | None, end: datetime | None) -> Any:
+    def _table(
+        self,
+        manifest: Manifest,
+        columns: list[str],
+        start: datetime | None,
+        end: datetime | None,
+        read: dict[Part, Any],
+    ) -> Any:
+        """Return the bars of a version. Those of its files that are in `read` are not fetched again."""
         pyarrow = import_pyarrow()
         parts = [
             part
             for part in manifest.parts
             if (start is None or part.last >= start) and (end is None or part.first < end)
         ]
-        tables = []
-        for first in range(0, len(parts), _AT_ONCE):
-            group = parts[first : first + _AT_ONCE]
+        missing = [part for part in parts if part not in read]
+        for first in range(0, len(missing), _AT_ONCE):
+            group = missing[first : first + _AT_ONCE]
             contents = cast("Mapping[str, bytes]", self._files.cat([part.path for part in group]))
-            tables += [bars_of(part, contents, columns, start, end) for part in group]
+            read.update((part, bars_of(part, contents, columns, start, end)) for part in group)
+        tables = [read[part] for part in parts]
         if not tables:  # the schema of bars, without one
             part = manifest.parts[0]
             nothing = bars_of(part, self._files.cat([part.path]), columns, None, None)

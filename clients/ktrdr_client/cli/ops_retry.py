@@ -12,7 +12,7 @@ from ktrdr_client.cli.named_operations import Name
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
 from ktrdr_client.cli.resolve import resolve
-from ktrdr_client.cli.start import finish_or_detach
+from ktrdr_client.cli.start import finish_or_detach, note_request
 from ktrdr_client.cli.words import title
 
 
@@ -44,6 +44,7 @@ async def retry(
     printer = Printer(invocation)
     async with AsyncClient(invocation.server) as client:
         (ended,) = await resolve(client, [id_] if id_ else [], name=name)
+        note_request(invocation, f"ktrdr ops get {ended.id}")
         operation = await client.retry(ended.id, from_checkpoint=from_checkpoint, overrides=overrides, host=host)
         printer.message(f"{title(operation)} ({operation.id}): attempt {operation.attempt}")
         return await finish_or_detach(client, operation, invocation, printer, wait=wait)

@@ -11,6 +11,14 @@ from ktrdr_client.cli.printer import Printer, message_values
 from ktrdr_client.cli.summary import print_finished
 
 
+def note_request(invocation: Invocation, look: str = "ktrdr ops list") -> None:
+    """Let Ctrl-C say what may have begun: the service goes on with a request although nobody waits for its answer."""
+    invocation.on_interrupt[:] = [
+        f"stopped waiting; it may have begun all the same.  see: {look}",
+        "to end it:  ktrdr ops cancel ID",
+    ]
+
+
 async def finish_or_detach(
     client: AsyncClient, operation: Operation, invocation: Invocation, printer: Printer, *, wait: bool
 ) -> ExitCode:

@@ -13,7 +13,7 @@ from ktrdr_client.cli.invocation import Invocation, UsageProblem
 from ktrdr_client.cli.ops_diagnose import parse_verdict_words
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.cli.start import finish_or_detach
+from ktrdr_client.cli.start import finish_or_detach, note_request
 from ktrdr_client.cli.strategy_file import read_strategy
 from ktrdr_client.cli.words import strategy_name
 from ktrdr_client.cli.work_flags import Gpus, Memory, Niceness, Threads, TimeLimit
@@ -58,6 +58,7 @@ async def train(
         message = "--stop-on best-epoch: every training has a best epoch; plateau stops it when it gets no better"
         raise UsageProblem(message)
     text = read_strategy(file)
+    note_request(invocation)
     async with AsyncClient(invocation.server) as client:
         operation = await client.create_training(
             text,

@@ -74,20 +74,29 @@ async def up(
 async def _run(plan: LocalPlan, printer: Printer, stop: asyncio.Event) -> ExitCode:
     async with LocalSystem(plan) as system:
         stop.clear()
-        await _show(system, printer)
-        death = asyncio.create_task(system.first_death())
-        stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({death, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if death.done():
-                raise death.result()
-        finally:
-            death.cancel()
-            stopped.cancel()
-        printer.message("stopping; Ctrl-C again ends everything at once")
-        await settle_work(system, printer)
+            await _until_stopped(system, printer, stop)
+        except asyncio.CancelledError:  # asked for the second time, wherever that meets it
+            await system.kill()
+            raise
     printer.message("all services have ended")
     return ExitCode.OK
+
+
+async def _until_stopped(system: LocalSystem, printer: Printer, stop: asyncio.Event) -> None:
+    """Show what runs until a stop is asked for, and settle what becomes of the work then."""
+    await _show(system, printer)
+    death = asyncio.create_task(system.first_death())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({death, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if death.done():
+            raise death.result()
+    finally:
+        death.cancel()
+        stopped.cancel()
+    printer.message("stopping; Ctrl-C again ends everything at once")
+    await settle_work(system, printer)
 
 
 @contextlib.contextmanager

@@ -53,9 +53,6 @@ async def settle_work(system: LocalSystem, printer: Printer) -> None:
                 await _stop(client, active, printer)
     except KtrdrError as error:
         printer.message(f"what becomes of running work cannot be told: {error.message}")
-    except asyncio.CancelledError:
-        await system.kill()
-        raise
 
 
 def _left(operation: Operation) -> str:

@@ -13,6 +13,7 @@ from ktrdr_client.stubs import operations_stub
 
 _CHECK = "/grpc.health.v1.Health/Check"
 _PAUSE_SECONDS = 0.05
+_CALL_SECONDS = 5.0
 
 
 async def wait_until_healthy(name: str, address: str, *, timeout_seconds: float) -> None:
@@ -31,7 +32,7 @@ async def wait_until_healthy(name: str, address: str, *, timeout_seconds: float)
         )
         while True:
             try:
-                answer = await check(health_pb2.HealthCheckRequest(), timeout=5.0)
+                answer = await check(health_pb2.HealthCheckRequest(), timeout=_CALL_SECONDS)
             except grpc.aio.AioRpcError as error:
                 state = error.code().name
             else:
@@ -56,13 +57,11 @@ async def wait_until_hosts_answer(address: str, *, timeout_seconds: float) -> No
     channel = open_channel(address)
     try:
         while True:
-            answer = await operations_stub(channel).ListHosts(pb.ListHostsRequest(), timeout=5.0)
-            silent = [host for host in answer.hosts if host.state != pb.HostRecord.STATE_UP]
-            if not silent:
+            problem = await _silence(channel, address)
+            if not problem:
                 return
             if time.monotonic() > deadline:
-                names = ", ".join(f"{host.name} at {host.address}" for host in silent)
-                message = f"operations at {address} has not heard from {names} after {timeout_seconds:g} s"
+                message = f"{problem} after {timeout_seconds:g} s"
                 raise Unavailable(message)
             await asyncio.sleep(_PAUSE_SECONDS)
     except grpc.aio.AioRpcError as error:
@@ -70,3 +69,16 @@ async def wait_until_hosts_answer(address: str, *, timeout_seconds: float) -> No
         raise Unavailable(message) from error
     finally:
         await channel.close()
+
+
+async def _silence(channel: grpc.aio.Channel, address: str) -> str:
+    """Return who has not been heard of yet; "" if everybody was. A service that is only slow is asked again."""
+    try:
+        answer = await operations_stub(channel).ListHosts(pb.ListHostsRequest(), timeout=_CALL_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+        return f"operations at {address} has not answered in time"
+    silent = [host for host in answer.hosts if host.state != pb.HostRecord.STATE_UP]
+    names = ", ".join(f"{host.name} at {host.address}" for host in silent)
+    return f"operations at {address} has not heard from {names}" if silent else ""

@@ -89,14 +89,13 @@ class ServiceProcess:
         process = self._started()
         try:
             async with asyncio.timeout(timeout_seconds):
-                while not self._ready.exists():
+                while (record := self._ready_record()) is None:
                     if process.returncode is not None:
                         raise self._not_started(f"{self.name} could not be started")
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             raise self._not_started(f"{self.name} was not ready within {timeout_seconds:g} s") from None
-        address: str = json.loads(self._ready.read_text())["address"]
-        return address
+        return record["address"]
 
     async def death(self) -> ServiceDied:
         """Wait until the process ends by itself, and return how."""
@@ -139,6 +138,14 @@ class ServiceProcess:
         except FileNotFoundError:
             return ""
         return "\n".join(text.rstrip().splitlines()[-_TAIL_LINES:])
+
+    def _ready_record(self) -> dict[str, str] | None:
+        """Return what the service has written once it serves; None before that, and after it has stopped again."""
+        try:
+            record: dict[str, str] = json.loads(self._ready.read_text())
+        except FileNotFoundError:
+            return None
+        return record
 
     def _started(self) -> asyncio.subprocess.Process:
         if self._process is None:

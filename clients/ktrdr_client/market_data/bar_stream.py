@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 from ktrdr.ib.v1.bars_pb2 import Dataset
@@ -31,15 +30,15 @@ class BarStream:
         self._messages = messages
         self._loop = asyncio.get_running_loop()
         self._stopped = False
-        self._pending: Future[StreamBarsResponse | None] | None = None
+        self._arriving: asyncio.Task[object] | None = None
         self._failure: BaseException | None = None
         self._rest = memoryview(b"")
 
     def stop(self) -> None:
         """Let the thread come to an end, whatever it waits for; called on the event loop."""
         self._stopped = True
-        if self._pending is not None:
-            self._pending.cancel()
+        if self._arriving is not None:
+            self._arriving.cancel()
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -80,8 +79,7 @@ class BarStream:
     def _next(self) -> bool:
         """Wait for the next message; False at the end."""
         try:
-            self._pending = asyncio.run_coroutine_threadsafe(self._arrival(), self._loop)
-            message = self._pending.result()
+            message = asyncio.run_coroutine_threadsafe(self._arrival(), self._loop).result()
         except BaseException as error:
             self._failure = error  # what comes through Arrow from here may have lost its type
             raise
@@ -93,6 +91,8 @@ class BarStream:
         return True
 
     async def _arrival(self) -> StreamBarsResponse | None:
+        # Kept on the loop, where `stop` is called: the thread may be held up before it could keep anything.
+        self._arriving = asyncio.current_task()
         while not self._stopped:
             message = await anext(self._messages, None)
             if message is None or message.arrow_ipc:

@@ -60,22 +60,38 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     """Open a file beside its place, and put it there when all went well; otherwise nothing is left of it.
 
     Raises:
-        AlreadyExists: There is a file, and it may not be overwritten.
+        AlreadyExists: There is a file, perhaps since a moment ago, and it may not be overwritten.
         OSError: It cannot be written.
     """
     if not overwrite and path.exists():
-        message = f"{path} exists; choose another name, or replace it (--force)"
-        raise AlreadyExists(message)
+        raise _exists(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        if overwrite:
+            part.replace(path)
+        else:
+            _place(part, path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _place(part: Path, path: Path) -> None:
+    """Let a file have its name, unless somebody else has taken it meanwhile."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:
+        part.replace(path)  # not every file system has links
+
+
+def _exists(path: Path) -> AlreadyExists:
+    return AlreadyExists(f"{path} exists; choose another name, or replace it (--force)")
 
 
 async def write_stream(

@@ -74,6 +74,7 @@ class AttachedSessions:
         self._followers: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._scanning: asyncio.Task[None] | None = None
         self._seen_time = 0
+        self._recent = False
         self._again_at = 0.0
         self._logger = structlog.get_logger()
 
@@ -116,7 +117,7 @@ class AttachedSessions:
                 if self._scanning is not None:
                     # It began before this call, and may have passed by what has come since.
                     await asyncio.wait([self._scanning])
-                if self._again_at < math.inf:
+                if self._recent:
                     self._again_at = 0.0
                 self.look()
                 if self._scanning is not None:
@@ -133,17 +134,17 @@ class AttachedSessions:
         self._lock.release()
 
     async def _scan(self) -> None:
-        whole, recent = False, False
+        whole, self._recent = False, False
         try:
             self._seen_time = self._time()
-            recent = self._clock.now().timestamp() - self._seen_time / 1e9 < _RACY_SECONDS
+            self._recent = self._clock.now().timestamp() - self._seen_time / 1e9 < _RACY_SECONDS
             whole = await self._look_through()
         except OSError as error:
             self._logger.warning("attached_sessions_not_seen", folder=self._path, error=str(error))
         except Exception:
             self._logger.exception("attached_sessions_not_seen", folder=self._path)
         finally:
-            pause = _RACY_SECONDS if recent else math.inf
+            pause = _RACY_SECONDS if self._recent else math.inf
             self._again_at = self._clock.monotonic() + (pause if whole else _RETRY_SECONDS)
             self._scanning = None
 

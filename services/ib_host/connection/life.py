@@ -80,6 +80,7 @@ class ConnectionLife:
         try:
             await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
             self._check(connecting, client_id, timeout_seconds)
+            self.source = source_of(self._session.accounts)  # at once: the connection may be gone in the next moment
             self._is_admitted = True
         except BaseException:
             self._ended.set()
@@ -93,7 +94,6 @@ class ConnectionLife:
         finally:
             ended.cancel()
             await asyncio.wait({ended})
-        self.source = source_of(self._session.accounts)
         self.link = Link.UP if self.link is Link.CONNECTING else self.link
 
     async def wait_until_lost(self) -> str:
@@ -191,3 +191,5 @@ class ConnectionLife:
             connecting.result()
         except OSError as error:
             raise explained(error, self._address, client_id, timeout_seconds=timeout_seconds) from error
+        if not self._session.ready:
+            raise refused(self._address, client_id, client_id_taken=False)

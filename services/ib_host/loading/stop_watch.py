@@ -1,6 +1,7 @@
 """Ending work when its session is asked to stop."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,9 @@ _LOOK_SECONDS: Final = 0.1
 async def until_stopped(work: Coroutine[Any, Any, T], bridge: Bridge) -> T:
     """Return what work returns; interrupt it soon after the session was asked to stop, wherever it waits.
 
+    Whoever cancels this waits for the end of the work, too, however often it is: until then it uses the session's
+    bridge.
+
     Args:
         work: cleans up after itself when it is cancelled.
         bridge: knows of the request; looking at it costs nothing.
@@ -26,9 +30,12 @@ async def until_stopped(work: Coroutine[Any, Any, T], bridge: Bridge) -> T:
         while not task.done() and not bridge.cancelled:
             await asyncio.wait({task}, timeout=_LOOK_SECONDS)
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+        task.cancel()
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # looked at: who has cancelled this does not hear of it
     if task.cancelled():
         bridge.raise_if_cancelled()
     return task.result()

@@ -13,6 +13,7 @@ from services.ib_host.requests.undecodable import request_of
 
 _LOG = structlog.get_logger(__name__)
 _NO_TIME_ZONE: Final = 2174
+_NO_REQUEST: Final = -1
 
 
 class OpenRequests:
@@ -64,7 +65,8 @@ class OpenRequests:
             return
         kind = classify(code, text, outage=outage)
         if kind is FailureKind.PACING and request_id not in self._failures:
-            self._swallowed.update(self._failures)
+            if request_id == _NO_REQUEST:  # and not of one that was given up a moment ago
+                self._swallowed.update(self._failures)
             self._violated()
         if kind is FailureKind.SERVICE_TROUBLE and is_english(code, text) is False:
             text = f"{printable(text)} (not in English, and so not understood: {SETTING})"

@@ -5,6 +5,7 @@ has to do for a million bars.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Generator, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -68,11 +69,13 @@ async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[by
                 yield response
             made = await following
     finally:
-        if following is not None and not following.done():
+        if following is not None:
             following.cancel()
-            await asyncio.wait({following})
-        if following is not None and not following.cancelled():
-            following.exception()  # looked at: a reader that has left does not hear of it
+            while not following.done():  # the generator is at work in a thread, however often the reader is cancelled
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({following})
+            if not following.cancelled():
+                following.exception()  # looked at: a reader that has left does not hear of it
         responses.close()
 
 

@@ -76,7 +76,7 @@ class LongRunning:
         parsed = parse_name(name)
         _, is_latest = await self._record(parsed)
         if is_latest:
-            await self._cancellation.cancel(parsed.operation_id, reason="", urgent=False)
+            await self._cancellation.cancel(parsed.operation_id, reason="", urgent=False, attempt=parsed.attempt)
 
     async def delete(self, name: str) -> None:
         """Remove an operation that has ended, with all its attempts, and its sessions from their hosts.

@@ -216,7 +216,7 @@ class TrendBoard:
         entry.missed = False
         await self._registry.settled(operation)
         await replay(self._reader, operation.id, operation.record.attempt, trends, start)
-        await asyncio.to_thread(entry.look)
+        await asyncio.to_thread(entry.look, entry.take_waiting())
         if entry.missed:
             self._leave_behind(entry)
         elif self._entries.get(operation.id) is entry:
@@ -254,7 +254,7 @@ class TrendBoard:
                 if entry.waiting_count > _MANY_VALUES:
                     await self._look_in_thread(entry)
                 else:
-                    entry.look()
+                    entry.look(entry.take_waiting())
                 if (found := self._news(entry, now)) is not None:
                     news.append(found)
             if (taken := time.perf_counter() - began) > _SLICE_SECONDS:
@@ -265,7 +265,7 @@ class TrendBoard:
 
     async def _look_in_thread(self, entry: Entry) -> None:
         entry.ready = False
-        await asyncio.to_thread(entry.look)
+        await asyncio.to_thread(entry.look, entry.take_waiting())
         entry.ready = not entry.missed
 
     def _news(self, entry: Entry, now: float) -> "_News | None":

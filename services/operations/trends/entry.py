@@ -61,12 +61,15 @@ class Entry:
             self.waiting, self.waiting_count = [], 0
             self.missed, self.ready = True, False
 
-    def look(self) -> bool:
-        """Let the trends look at what waits; return whether there was anything."""
+    def take_waiting(self) -> list[PackedPoints]:
+        """Return what waits, to be looked at. In the event loop, as `add` is: or a point could fall between both."""
         waiting, self.waiting, self.waiting_count = self.waiting, [], 0
+        return waiting
+
+    def look(self, waiting: Iterable[PackedPoints]) -> None:
+        """Let the trends look at points that have waited. It may run in a thread."""
         for points in waiting:
             take(self.trends, points)
-        return bool(waiting)
 
 
 def marks_of(verdicts: Iterable[Verdict]) -> tuple[Mark, ...]:

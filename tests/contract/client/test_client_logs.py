@@ -42,7 +42,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with (
         simulated_host() as host,
-        registry_server(tmp_path, f"gpu={host.address}", watch_limit=2) as registry,
+        registry_server(tmp_path, f"gpu={host.address}", watch_limit=2, create_wait_seconds=0.2) as registry,
         AsyncClient(registry.address) as client,
     ):
         yield World(host, registry, client)
@@ -127,7 +127,7 @@ async def test_following_one_that_never_got_to_a_host_ends(tmp_path: Path) -> No
     async with simulated_host() as host:
         await host.stop()
         async with (
-            registry_server(tmp_path, f"gpu={host.address}") as registry,
+            registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
             AsyncClient(registry.address) as client,
         ):
             waiting = await registry.create()

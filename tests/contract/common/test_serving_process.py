@@ -19,6 +19,7 @@ import pytest
 from services.common.channel import open_channel
 from tests.support.eventually import eventually
 from tests.support.probe_service import call, stream
+from tests.support.process_ends import has_ended
 
 MODULE = "tests.support.probe_service"
 ROOT = Path(__file__).resolve().parents[3]
@@ -137,13 +138,7 @@ time.sleep(60)
     parent.kill()
     await parent.wait()
     await eventually(lambda: not ready.exists())
-    await eventually(lambda: not Path(f"/proc/{server}").exists() or _is_zombie(server))
-
-
-def _is_zombie(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return " Z " in Path(f"/proc/{pid}/stat").read_text()
-    return True
+    await eventually(lambda: has_ended(server))
 
 
 async def test_with_a_lifeline_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> None:

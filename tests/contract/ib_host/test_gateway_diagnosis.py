@@ -73,7 +73,10 @@ async def test_a_gateway_that_is_away_is_a_finding(tmp_path: Path) -> None:
     assert "Enable ActiveX and Socket Clients" in found["socket"].advice
 
 
-async def test_a_gateway_that_was_started_a_moment_ago_is_found(tmp_path: Path) -> None:
+async def test_a_gateway_that_was_started_a_moment_ago_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ib_host.connection.gateway._MOST_SECONDS_OF_A_TRY", 60.0)
     reserved = ReservedPort()
     async with ib_host(tmp_path, f"127.0.0.1:{reserved.number}", reconnect_seconds=60) as host:
 

@@ -31,7 +31,8 @@ async def test_everything_is_told_of_a_gateway_that_is_there(tmp_path: Path) -> 
         ]  # fmt: skip
         assert answer.gateway_time.ToDatetime(UTC) == gateway.clock.now()
         stands = answer.gateway_time.ToDatetime(UTC) - answer.clock_check_time.ToDatetime(UTC)
-        assert abs((answer.clock_difference.ToTimedelta() - stands).total_seconds()) < 1.0
+        # Half a second, as gateways tell whole ones, and half the time that the answer took.
+        assert 0.499 < (answer.clock_difference.ToTimedelta() - stands).total_seconds() < 30.0
         assert answer.library == library_name()
         assert (answer.pacing.slowdown, answer.pacing.waiting, answer.pacing.violations) == (1.0, 0, 0)
         assert not answer.pacing.HasField("pause")
@@ -44,7 +45,7 @@ async def test_everything_is_told_of_a_gateway_that_is_there(tmp_path: Path) -> 
 
 async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path) -> None:
     nobody = ReservedPort()
-    async with ib_host(tmp_path, f"127.0.0.1:{nobody.number}", reconnect_seconds=5.0) as host:
+    async with ib_host(tmp_path, f"127.0.0.1:{nobody.number}", reconnect_seconds=60.0) as host:
 
         async def tried() -> ib_pb2.GetGatewayResponse | None:
             answer = await host.gateway()
@@ -54,22 +55,32 @@ async def test_a_gateway_that_is_away_has_no_socket_and_a_reason(tmp_path: Path)
     assert answer is not None
     assert (answer.socket_open, answer.link) == (False, ib_pb2.GetGatewayResponse.LINK_CONNECTING)
     assert "Nothing listens at" in answer.problem
-    assert 0.0 < answer.retry_in.ToTimedelta().total_seconds() <= 6.25
+    assert 0.0 < answer.retry_in.ToTimedelta().total_seconds() <= 60.0
     assert answer.library == library_name()
     assert answer.pacing.windows
     assert not answer.HasField("clock_check_time")
 
 
+def window_of(answer: ib_pb2.GetGatewayResponse, name: str) -> ib_pb2.Pacing.Window:
+    return next(window for window in answer.pacing.windows if window.name == name)
+
+
 async def test_what_is_used_of_ibs_limits_is_told(tmp_path: Path) -> None:
     async with FaultyGateway() as gateway, ib_host(tmp_path, gateway.address) as host:
         await host.connected()
-        await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
-        answer = await host.gateway()
-    messages = next(window for window in answer.pacing.windows if window.name == "messages in 1 s")
+
+        async def used_a_moment_ago() -> ib_pb2.GetGatewayResponse | None:
+            await host.bars.FindInstruments(ib_pb2.FindInstrumentsRequest(pattern="AAPL"), timeout=60)
+            answer = await host.gateway()
+            return answer if window_of(answer, "messages in 1 s").used else None
+
+        answer = await eventually(used_a_moment_ago)
+    assert answer is not None
+    messages = window_of(answer, "messages in 1 s")
     assert messages.limit == 50
     assert 0 < messages.used <= messages.limit
     assert messages.length.ToTimedelta().total_seconds() == 1.0
-    assert not next(window for window in answer.pacing.windows if window.name == "open requests").HasField("length")
+    assert not window_of(answer, "open requests").HasField("length")
 
 
 async def test_a_host_that_stops_takes_its_open_queries_back(tmp_path: Path) -> None:

@@ -123,11 +123,12 @@ async def test_retry_from_a_checkpoint_on_another_host(world: World) -> None:
     assert (refused.code, refused.reason, refused.fields) == (CODE.INVALID_ARGUMENT, "INVALID_REQUEST", ["host"])
 
 
-async def test_retry_from_a_checkpoint_of_what_no_host_ever_had(world: World) -> None:
-    await world.host.stop()
-    created = await world.registry.create()
-    await world.registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
-    refused = await refusal(world.retry(created.id, from_checkpoint=True))
+async def test_retry_from_a_checkpoint_of_what_no_host_ever_had(tmp_path: Path) -> None:
+    async with registry_server(tmp_path, "gpu=127.0.0.1:1", create_wait_seconds=0.2) as registry:
+        created = await registry.create()
+        await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
+        retry = pb.RetryOperationRequest(operation_id=created.id, from_checkpoint=True)
+        refused = await refusal(registry.stub.RetryOperation(retry, timeout=60))
     assert (refused.code, refused.reason) == (CODE.FAILED_PRECONDITION, "CHECKPOINT_NOT_FOUND")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from tests.support.simulated_host import SimulatedHost, simulated_host
 class World:
     host: SimulatedHost
     registry: RegistryServer
+    page_read: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def page(self, **fields: Any) -> pb.ListOperationsResponse:
+        self.page_read.set()
         return await self.registry.stub.ListOperations(pb.ListOperationsRequest(**fields), timeout=60)
 
     async def pages(self, **fields: Any) -> list[pb.ListOperationsResponse]:
@@ -95,7 +97,8 @@ async def test_nothing_is_lost_told_twice_or_counted_twice_while_operations_end(
     async def end_all() -> None:
         for number in range(40):
             world.host.finish(f"s{number:02}")
-            await asyncio.sleep(0.01)  # paces the ends, so that they meet the pages
+            world.page_read.clear()
+            await world.page_read.wait()  # paces the ends, so that they meet the pages
         looking.set()
 
     ending = asyncio.create_task(end_all())

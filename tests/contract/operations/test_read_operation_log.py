@@ -79,7 +79,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with (
         simulated_host() as host,
-        registry_server(tmp_path, f"gpu={host.address}", watch_limit=2) as registry,
+        registry_server(tmp_path, f"gpu={host.address}", watch_limit=2, create_wait_seconds=0.2) as registry,
     ):
         yield World(host, registry)
 
@@ -139,7 +139,7 @@ async def test_what_does_not_exist_is_not_found(world: World) -> None:
 async def test_before_a_host_has_it_there_is_no_log(tmp_path: Path) -> None:
     async with simulated_host() as host:
         await host.stop()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             waiting = await registry.create()
             early = await refused(registry, waiting.id)
             assert (early.code, early.reason) == (CODE.FAILED_PRECONDITION, "WRONG_STATE")

@@ -53,7 +53,7 @@ async def test_a_session_of_another_process_is_served_like_any_other(
     host, stub = served
     reader = stub_reader(stub)
     await reader.drain()
-    waiting = asyncio.create_task(reader.read(wait_seconds=10))
+    waiting = asyncio.create_task(reader.read(wait_seconds=60))
     with await opened(settings) as loop:
         assert [session.id for session in (await waiting).sessions] == ["mine"]  # the long-poll was answered
         loop.epochs(1, 2)
@@ -89,6 +89,7 @@ async def test_labels_and_two_sessions_of_one_process(settings: ProbeHostSetting
     reader = stub_reader(served[1])
     with await opened(settings, "'one', session_id='one', labels={'seed': 7}") as loop:
         loop.do("second = ktrdr_bridge.open_session('two', session_id='two', total_epochs=1)")
+        await appears(reader, "one")
         await appears(reader, "two")
         loop.do("second.on_epoch(1, {'loss': 0.5}); second.close()")
         assert (await reader.until_final("two")).state == Session.STATE_COMPLETED

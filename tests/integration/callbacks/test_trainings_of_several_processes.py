@@ -63,7 +63,7 @@ pathlib.Path(sys.argv[1], f"stopped-{os.getpid()}").write_text(str(trainer.state
 """
 
 
-@pytest.mark.timeout(300)  # each imports torch in two or three processes
+@pytest.mark.timeout(600)  # each imports torch in two or three processes
 @pytest.mark.parametrize(
     ("script", "launcher"),
     [
@@ -83,11 +83,11 @@ def test_one_session_and_one_end(script: str, launcher: list[str], tmp_path: Pat
         try:
             eventually_sync(
                 lambda: training.poll() is not None or any(each.points for each in recorded_sessions(tmp_path)),
-                timeout_seconds=90,
+                timeout_seconds=200,
             )
             for session in recorded_sessions(tmp_path):
                 request_stop(session.folder / "control", reason="enough")
-            training.wait(timeout=60)
+            training.wait(timeout=200)
         finally:
             training.kill()
     (session,) = recorded_sessions(tmp_path)

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from ktrdr_client.local import Ports
 
 from tests.support.eventually import eventually
 from tests.support.free_ports import free_offset
 from tests.support.ktrdr_command import Ktrdr, Outcome, ended
+from tests.support.process_ends import has_ended
 
 STRATEGY = Path(__file__).parents[3] / "examples" / "strategies" / "aapl_daily_swing.yaml"
 ENDLESS = ("--set", "training.epochs=100000", "--set", "training.early_stopping.patience=100000")
@@ -39,11 +39,7 @@ class Up:
     async def gone(self) -> None:
         """Wait until no service is left."""
         pids = [self.pid(name) for name in self.services]
-        await eventually(lambda: not [pid for pid in pids if _lives(pid)])
-
-
-def _lives(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        await eventually(lambda: all(has_ended(pid) for pid in pids))
 
 
 async def start_up(home: Path, *words: str) -> Up:
@@ -112,7 +108,7 @@ async def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
     await up.gone()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_demo_and_what_a_user_does_with_what_it_leaves(
     starting: Callable[..., Awaitable[Up]], tmp_path: Path
 ) -> None:
@@ -183,7 +179,7 @@ async def until_training(ktrdr: Ktrdr, operation_id: str, *, beyond: int = 0) ->
         count = int(record["metric_points"])
         return count if count > beyond else 0
 
-    return await eventually(points, timeout_seconds=60)
+    return await eventually(points, timeout_seconds=150)
 
 
 async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

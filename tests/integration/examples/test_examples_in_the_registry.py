@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -52,16 +52,21 @@ def stub(operations: ServiceProcess) -> Iterator[operations_pb2_grpc.OperationsS
         yield operations_pb2_grpc.OperationsServiceStub(channel)
 
 
-def started(home: Path, example: str, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    """Start an example as a user does."""
+@contextmanager
+def started(home: Path, example: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start an example as a user does; what a failed test leaves of it is ended."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("KTRDR_")}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(EXAMPLES / f"{example}.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**environment, "KTRDR_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def found(stub: operations_pb2_grpc.OperationsServiceStub, name: str) -> Operation:
@@ -71,7 +76,7 @@ def found(stub: operations_pb2_grpc.OperationsServiceStub, name: str) -> Operati
         listed = stub.ListOperations(operations_pb2.ListOperationsRequest(), timeout=60).operations
         return next((each for each in listed if each.display_name == name and each.latest_metrics), None)
 
-    operation = eventually_sync(look, timeout_seconds=60)
+    operation = eventually_sync(look, timeout_seconds=150)
     assert operation is not None
     assert (operation.type, operation.attached) == (operations_pb2.OPERATION_TYPE_TRAINING, True)
     return operation
@@ -80,7 +85,7 @@ def found(stub: operations_pb2_grpc.OperationsServiceStub, name: str) -> Operati
 def test_the_notebook(home: Path, stub: operations_pb2_grpc.OperationsServiceStub) -> None:
     with started(home, "notebook_style") as notebook:
         operation = found(stub, "notebook")
-        out, err = notebook.communicate(timeout=60)
+        out, err = notebook.communicate(timeout=150)
         assert (notebook.returncode, err) == (0, "")
     assert "ktrdr ops list" in out
     calls = RegistryCalls(stub)
@@ -93,7 +98,7 @@ def test_the_notebook(home: Path, stub: operations_pb2_grpc.OperationsServiceStu
 def test_the_lightning_training(home: Path, stub: operations_pb2_grpc.OperationsServiceStub) -> None:
     with started(home, "lightning_loop", "--epochs", "5") as training:
         operation = found(stub, "Lightning loop")
-        training.communicate(timeout=60)
+        training.communicate(timeout=150)
         assert training.returncode == 0
     calls = RegistryCalls(stub)
     operation = calls.wait_for_end(operation.id)
@@ -108,7 +113,7 @@ async def test_the_plain_loop_with_the_command(
     home: Path, operations: ServiceProcess, stub: operations_pb2_grpc.OperationsServiceStub, tmp_path: Path
 ) -> None:
     ktrdr = Ktrdr(operations.address, tmp_path)
-    with started(home, "plain_pytorch_loop", "--epochs", "1000") as loop:
+    with started(home, "plain_pytorch_loop", "--epochs", "1000000") as loop:
         operation = await asyncio.to_thread(found, stub, "plain PyTorch loop")
         listed = await ktrdr("ops", "list", "--filter", "state = RUNNING AND type = TRAINING")
         assert "plain PyTorch loop" in listed.out
@@ -124,7 +129,7 @@ async def test_the_plain_loop_with_the_command(
         assert await eventually(measured)
         cancelled = await ktrdr("ops", "cancel", operation.id)
         assert cancelled.code == 0, cancelled.err
-        out, err = await asyncio.to_thread(loop.communicate, timeout=60)
+        out, err = await asyncio.to_thread(loop.communicate, timeout=150)
         assert (loop.returncode, err) == (0, "")
     assert "asked to stop after epoch" in out
     operation = await asyncio.to_thread(RegistryCalls(stub).wait_for_end, operation.id)

@@ -9,6 +9,7 @@ from services.host.host import Host
 from services.host.records import ExitRecord
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, running_host
+from tests.support.process_ends import has_ended
 from tests.support.session_worker import worker_spec
 
 
@@ -79,7 +80,7 @@ async def test_what_a_worker_started_ends_with_it(patient: ProbeHostSettings, tm
         assert psutil.pid_exists(child)
         await host.sessions.cancel("one", reason="enough")
         await ended(host, patient)
-    await eventually(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    await eventually(lambda: has_ended(child))
 
 
 async def test_a_cancel_right_after_the_start_is_not_lost(settings: ProbeHostSettings) -> None:

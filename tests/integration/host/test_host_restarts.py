@@ -93,15 +93,16 @@ async def test_the_queue_and_its_order_survive(settings: ProbeHostSettings) -> N
 
 
 async def test_a_request_to_stop_survives(settings: ProbeHostSettings) -> None:
-    patient = settings.model_copy(update={"cancel_grace_seconds": 60.0})
+    patient = settings.model_copy(update={"cancel_grace_seconds": 600.0})
     async with running_host(patient) as host:
         await host.sessions.start(kind=KIND, spec=worker_spec(end="sleep"), session_id="one")
         await eventually(lambda: host.sessions.get("one").progress.step == "staying")
         cancelled = await host.sessions.cancel("one", reason="enough")
         assert cancelled.state == Session.STATE_CANCELLING
-    async with running_host(settings) as host:
+    async with running_host(patient) as host:
         assert host.sessions.get("one").state == Session.STATE_CANCELLING
         assert host.sessions.get("one").cancel_reason == "enough"
+    async with running_host(settings) as host:
         await eventually(lambda: host.sessions.get("one").state == Session.STATE_CANCELLED)
 
 

@@ -19,6 +19,7 @@ from services.host.spare import spare_keeper
 from services.host.worker_evidence import look
 from tests.support.eventually import eventually_sync
 from tests.support.host_service import sigkill
+from tests.support.process_ends import has_ended
 
 
 def spawn(session: SessionFolder, command: Sequence[str]) -> None:
@@ -127,7 +128,7 @@ def test_a_worker_that_ended_leaves_none_of_its_children(session: SessionFolder)
     code = "import os, time\nchild = os.fork()\nif child: print(child, flush=True)\nelse: time.sleep(600)"
     run(session, python(code))
     child = int(session.log.read_text())
-    eventually_sync(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    eventually_sync(lambda: has_ended(child))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.host.runner import WorkerView
 from services.host.worker_evidence import look
 from tests.support.eventually import eventually
 from tests.support.host_service import KIND, ProbeHostSettings, running_host, sigkill
+from tests.support.process_ends import has_ended
 from tests.support.session_worker import worker_spec
 
 
@@ -75,6 +76,7 @@ async def test_a_worker_without_a_keeper_is_waited_for_and_leaves_nothing_behind
         await host.sessions.start(kind=KIND, spec=worker_spec(epochs=2, end="spawn"), session_id="one")
         folder = SessionFolder(settings.folder / "sessions" / "one")
         await eventually(lambda: host.sessions.get("one").progress.step == "staying")
+        await eventually(lambda: host.sessions.get("one").worker_pid)
         child = int((folder.path / "child.pid").read_text())
         record = WorkerRecord.load(folder.worker_record)
         assert record is not None
@@ -87,7 +89,3 @@ async def test_a_worker_without_a_keeper_is_waited_for_and_leaves_nothing_behind
         assert host.sessions.get("one").state == Session.STATE_CANCELLED
         assert host.sessions.get("one").HasField("result")
         await eventually(lambda: has_ended(child))
-
-
-def has_ended(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -4,7 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -163,13 +163,15 @@ async def test_a_reader_that_stays_away_is_forgotten(settings: ProbeHostSettings
 
 
 async def test_time_without_a_host_does_not_count_as_absence_of_its_readers(settings: ProbeHostSettings) -> None:
-    async with running_host(settings, ScriptedWork().runner()) as host:
+    now = datetime.now(UTC)
+    strict = settings.model_copy(update={"keep_sessions": 0, "lease_days": 7.0})
+    async with running_host(strict, ScriptedWork().runner(), FakeClock(now)) as host:
         await host.retention.leases.visit("registry", b"", [])
-    await asyncio.sleep(0.2)  # the time itself is what is tested
-    impatient = settings.model_copy(update={"keep_sessions": 0, "lease_days": 0.15 / 86_400})
     write_finished_session(settings.folder / "sessions", "a", 1, days_ago(1))
-    async with running_host(impatient, ScriptedWork().runner()) as host:
+    async with running_host(strict, ScriptedWork().runner(), FakeClock(now + timedelta(days=30))) as host:
+        await host.retention.sweep()
         assert "registry" in host.retention.leases
+        assert listed(host) == ["a"]
 
 
 async def test_a_lost_lead_of_a_reader_holds_from_the_moment_it_is_told(settings: ProbeHostSettings) -> None:

@@ -75,6 +75,7 @@ async def test_a_worker_that_the_kernel_ends_for_want_of_memory(settings: ProbeH
         async with running_host(settings) as host:
             await host.sessions.start(kind=KIND, spec=worker_spec(epochs=1, end="eat", wait=1), session_id="one")
             await eventually(lambda: host.sessions.get("one").progress.step == "hungry")
+            await eventually(lambda: host.sessions.get("one").worker_pid)
             members.write_text(str(host.sessions.get("one").worker_pid))
             (settings.folder / "sessions" / "one" / "eat").touch()
             await eventually(lambda: host.sessions.find("one").settled)

@@ -26,7 +26,8 @@ def worker_record(settings: ProbeHostSettings, session_id: str) -> WorkerRecord:
 async def start_and_hold(host: Host, reader: StatusReader, **spec: str | float) -> Session:
     """Start a worker that waits within its epochs, and return the session as it is then."""
     await host.sessions.start(kind=KIND, spec=worker_spec(epochs=5, hold=3, batches=4, **spec), session_id="one")
-    await reader.until(lambda each: len(each.values("one", "train_loss")) == 3)
+    # The worker may have come so far before its keeper has written down which process it is.
+    await reader.until(lambda each: len(each.values("one", "train_loss")) == 3 and each.sessions["one"].worker_pid > 0)
     return reader.sessions["one"]
 
 

@@ -97,6 +97,33 @@ def test_what_is_merged_meanwhile_is_seen_whole_or_not_at_all(store: BarStore, t
     assert (len(bars), bars.dataset.version) == (700, 3)
 
 
+def test_a_load_that_goes_on_in_one_year_holds_up_nobody_who_reads_them_all(store: BarStore, tmp_path: Path) -> None:
+    """Fourteen merges while the files are read, two at a time: the last year's file is gone each time."""
+    reader = open_store(f"file://{tmp_path}/data/bars")
+    cat, fetched = reader._files.cat, []
+    end = FIRST + timedelta(days=700)
+    closes = [float(value) for value in range(1, 15)]
+
+    def cat_one_by_one(paths: list[str]) -> dict[str, bytes]:
+        contents = {}
+        for path in sorted(paths):
+            if "/2013-" in path and closes:
+                for _ in range(2):
+                    store.merge(DAILY, bars_from(end, 1, close=closes.pop(0)))
+            contents[path] = cat([path])[path]
+            fetched.append(Path(path).name)
+        return contents
+
+    reader._files.cat = cat_one_by_one
+    try:
+        bars = reader.bars("AAPL", "1d")
+    finally:
+        del reader._files.cat
+    assert (len(bars), bars.dataset.version) == (701, 15)
+    assert bars.table.column("close").to_pylist()[-1] == 14.0
+    assert fetched[-1] == "2013-v15.parquet"
+
+
 def test_a_copy_that_lacks_a_file_is_told(store: BarStore, tmp_path: Path) -> None:
     next(store.folder(DAILY).glob("2012-*.parquet")).unlink()
     with pytest.raises(DataLoss, match="names files that are not there"):

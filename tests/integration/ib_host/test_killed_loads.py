@@ -17,7 +17,7 @@ from tests.support.faulty_gateway import FaultyGateway, hang_up
 from tests.support.ib_host import ib_host, load_spec, result_of
 from tests.support.loaded_bars import Mode, asked, day, ledger_of, mode_spec, source_rows, stored_rows
 
-pytestmark = pytest.mark.kill
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]  # several hosts start, one after the other
 
 
 async def dies(home: Path, gateway: FaultyGateway, spec: ib_pb2.DataLoadSpec, point: str) -> None:

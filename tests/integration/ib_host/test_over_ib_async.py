@@ -32,7 +32,7 @@ def test_the_environment_with_ib_async_is_there() -> None:
     assert PYTHON.exists(), "run the tests with `make test`, which sets it up"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", PARTS)
 def test_the_same_tests_pass(part: str, tmp_path: Path) -> None:
     command = [str(PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tests'}"]

@@ -23,7 +23,7 @@ from services.ib_host.requests.failures import FailureKind, GatewayFailure
 from services.ib_host.requests.history_query import HistoryQuery
 from tests.support.eventually import eventually
 from tests.support.faulty_gateway import Action, FaultyGateway, error, silence
-from tests.support.faulty_requests import TIMEOUT_SECONDS, host_requests, stock
+from tests.support.faulty_requests import TIMEOUT_SECONDS, HostRequests, host_requests, stock
 
 HMDS = "Historical Market Data Service error message:"
 HISTORY = Inbound.HISTORICAL_DATA
@@ -191,28 +191,32 @@ async def test_whatever_ends_the_wait_takes_the_query_back(ends: str) -> None:
     async with FaultyGateway() as gateway, host_requests(gateway) as host:
         gateway.on(HISTORY, silence, silence)
         gateway.on(Inbound.HEAD_TIMESTAMP, silence)
-        asking = [
-            asyncio.ensure_future(host.week()),
-            asyncio.ensure_future(host.requests.schedule(APPLE, use_rth=True, end=JULY, duration="5 D")),
-            asyncio.ensure_future(host.requests.head_timestamp(APPLE, "TRADES", use_rth=True)),
-        ]
-        await eventually(lambda: len(gateway.requests(HISTORY)) == 2 and gateway.requests(Inbound.HEAD_TIMESTAMP))
-        if ends == "timeout":
-            host.clock.run_ahead(TIMEOUT_SECONDS)
-        else:
-            for task in asking:
-                task.cancel()
-        await asyncio.wait(asking)
+        kinds = await outcomes(
+            host, ends, host.week(), host.requests.schedule(APPLE, use_rth=True, end=JULY, duration="5 D")
+        )
+        assert isinstance(await host.week(), list)  # three silences in a row would end the connection
+        kinds += await outcomes(host, ends, host.requests.head_timestamp(APPLE, "TRADES", use_rth=True))
         await eventually(
             lambda: len(gateway.requests(CANCEL)) == 2 and len(gateway.requests(Inbound.CANCEL_HEAD_TIMESTAMP)) == 1
         )
         await eventually(lambda: not gateway.open_queries)
-        outcomes = await asyncio.gather(*asking, return_exceptions=True)
-        kinds = [getattr(outcome, "kind", outcome) for outcome in outcomes]
-        if ends == "timeout":
-            assert kinds == [FailureKind.TIMEOUT] * 3
-        else:
-            assert all(isinstance(kind, asyncio.CancelledError) for kind in kinds)
+    if ends == "timeout":
+        assert kinds == [FailureKind.TIMEOUT] * 3
+    else:
+        assert all(isinstance(kind, asyncio.CancelledError) for kind in kinds)
+
+
+async def outcomes(host: HostRequests, ends: str, *asks: Awaitable[Any]) -> list[Any]:
+    """Let requests be open together, end their wait, and return as what each failed."""
+    asking = [asyncio.ensure_future(ask) for ask in asks]
+    await eventually(lambda: host.connection.picture.open_requests == len(asks))
+    if ends == "timeout":
+        host.clock.run_ahead(TIMEOUT_SECONDS)
+    else:
+        for task in asking:
+            task.cancel()
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    return [getattr(outcome, "kind", outcome) for outcome in ended]
 
 
 async def test_a_late_answer_is_never_part_of_a_later_one() -> None:

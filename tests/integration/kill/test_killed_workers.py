@@ -9,7 +9,7 @@ from tests.support.kills.run import run
 from tests.support.kills.schedule import WORKER_KILLS, make_cases
 from tests.support.kills.world import running_world
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 SEED = 20
 
 

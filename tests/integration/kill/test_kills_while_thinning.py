@@ -9,7 +9,7 @@ from tests.support.kills.run import run
 from tests.support.kills.schedule import THINNING, make_cases, make_strikes
 from tests.support.kills.world import running_world
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 SEED = 7
 
 

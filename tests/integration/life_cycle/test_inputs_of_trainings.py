@@ -21,7 +21,7 @@ async def test_the_file_is_told_as_soon_as_it_was_read(tmp_path: Path) -> None:
         async def told() -> bool:
             return bool((await calls.session("long")).inputs)
 
-        await eventually(told, timeout_seconds=60)
+        await eventually(told, timeout_seconds=150)
         (live,) = (await calls.session("long")).inputs
         use.bars = live.bars
         assert live == use

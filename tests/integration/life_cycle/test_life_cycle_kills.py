@@ -102,14 +102,14 @@ async def test_a_retry_that_is_refused_while_the_registry_is_killed_is_over_or_n
         async with connected(process) as registry:
             ended = await ended_operation(registry, host)
             host.refusal = ServiceError(ErrorReason.ERROR_REASON_STRATEGY_INVALID, detail="no").status()
-            host.delay_seconds = 0.3
+            host.answers.clear()
             starts = len(host.starts)
             call = registry.stub.RetryOperation(pb.RetryOperationRequest(operation_id=ended.id), timeout=60)
             asked = asyncio.create_task(answered(call))
             await eventually(lambda: len(host.starts) > starts)
             process.kill()
             assert not await asked
-        host.delay_seconds = 0.0
+        host.answers.set()
         await asyncio.to_thread(process.start)
         async with connected(process) as registry:
             # Its caller has heard nothing, so it is kept, and tells why it failed.

@@ -10,9 +10,10 @@ from tests.support.eventually import eventually
 from tests.support.refusals import refusal
 from tests.support.registry_server import RegistryServer, State, registry_server
 from tests.support.tiny_trainings import run_tiny, tiny_spec, write_bars
-from tests.support.training_service import served_training_host
+from tests.support.training_service import TrainingCalls, served_training_host
 
-OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "120"}
+OVERRIDES = {"training.checkpoints": "{every_epochs: 5, every_seconds: null}", "training.epochs": "100000"}
+"""Never done before it is ended, however late that is."""
 
 
 async def trained(registry: RegistryServer, operation_id: str, attempt: int, epochs: int) -> pb.Operation:
@@ -21,8 +22,17 @@ async def trained(registry: RegistryServer, operation_id: str, attempt: int, epo
     async def far_enough() -> bool:
         return len(await steps(registry, operation_id, attempt)) >= epochs
 
-    await eventually(far_enough, timeout_seconds=60, interval_seconds=0.1)
+    await eventually(far_enough, interval_seconds=0.1)
     return await registry.get(operation_id)
+
+
+async def worker_pid(host: TrainingCalls, session_id: str) -> int:
+    """Return the pid of a session's worker, once its host knows it."""
+
+    async def known() -> int:
+        return (await host.session(session_id)).worker_pid
+
+    return await eventually(known)
 
 
 async def retry(registry: RegistryServer, operation_id: str, **overrides: str) -> pb.Operation:
@@ -34,8 +44,13 @@ async def retry(registry: RegistryServer, operation_id: str, **overrides: str) -
 async def steps(registry: RegistryServer, operation_id: str, attempt: int) -> list[int]:
     """Return the epochs that an attempt has told."""
     request = pb.QueryMetricsRequest(operation_id=operation_id, series=["val_loss"], attempt=attempt)
-    response = await registry.stub.QueryMetrics(request, timeout=60)
-    return [step for history in response.series for step in history.points.steps]
+    found: list[int] = []
+    while True:
+        response = await registry.stub.QueryMetrics(request, timeout=60)
+        found += [step for history in response.series for step in history.points.steps]
+        if not response.next_page_token:
+            return found
+        request.page_token = response.next_page_token
 
 
 async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
@@ -46,7 +61,7 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
     ):
         created = await registry.create(training=tiny_spec(bars, OVERRIDES))
         running = await trained(registry, created.id, attempt=1, epochs=7)
-        os.kill((await host.session(running.session_id)).worker_pid, signal.SIGKILL)
+        os.kill(await worker_pid(host, running.session_id), signal.SIGKILL)
         failed = await registry.state_reached(created.id, State.STATE_FAILED)
 
         second = await retry(registry, created.id)
@@ -61,11 +76,12 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
         refused = await refusal(retry(registry, created.id, training__learning_rate="0.5"))
         assert refused.reason == "CHECKPOINT_NOT_FOUND"
         assert "differs in training.learning_rate" in refused.message
-        third = await retry(registry, created.id, training__epochs="150")
+        epochs = told[-1] + 30
+        third = await retry(registry, created.id, training__epochs=str(epochs))
         assert (third.attempt, third.checkpoint_session_id) == (3, cancelled.session_id)
         await host.end(third.session_id)
         done = await registry.state_reached(created.id, State.STATE_COMPLETED)
-        assert done.training_result.epochs == 150
+        assert done.training_result.epochs == epochs
         assert done.training_result.resumed_epochs >= told[-1]
         assert [past.state for past in done.past_attempts] == [State.STATE_FAILED, State.STATE_CANCELLED]
 
@@ -73,5 +89,5 @@ async def test_killed_then_cancelled_then_done(tmp_path: Path) -> None:
         assert refused.reason == "CHECKPOINT_NOT_FOUND"
         assert "has removed them as it completed" in refused.message
         assert (await registry.get(created.id)).attempt == 3
-    whole = run_tiny(tmp_path / "whole", bars, OVERRIDES | {"training.epochs": "150"})
+    whole = run_tiny(tmp_path / "whole", bars, OVERRIDES | {"training.epochs": str(epochs)})
     assert done.training_result.model_version == whole.version

@@ -190,7 +190,10 @@ async def test_two_retries_at_the_same_time_make_one_attempt(tmp_path: Path) -> 
 
 
 async def test_a_retry_for_a_host_that_is_away_waits_and_can_be_cancelled(tmp_path: Path) -> None:
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
+    ):
         before = await failed(registry, host)
         await host.stop()
         tried = await retry(registry, before.id)

@@ -1,5 +1,6 @@
 """Wishes to stop: durable, sent in order, settled by the host."""
 
+import asyncio
 from pathlib import Path
 
 from ktrdr.host.v1.session_pb2 import Session
@@ -53,7 +54,7 @@ async def test_asking_again_sends_nothing_but_can_make_it_urgent(tmp_path: Path)
 async def test_what_no_host_was_asked_for_is_cancelled_on_the_spot(tmp_path: Path) -> None:
     async with simulated_host() as host:
         await host.stop()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create()
             ended = await cancel(registry, created.id)
             assert ended.state == State.STATE_CANCELLED
@@ -79,10 +80,17 @@ async def test_a_wish_is_kept_while_the_host_is_away_and_over_a_restart(tmp_path
 
 
 async def test_a_start_that_never_arrived_is_settled_by_the_wish_to_stop(tmp_path: Path) -> None:
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
-        await eventually(lambda: host.polls > 0)
-        await host.stop()
-        created = await registry.create()  # sent, but nobody knows whether it arrived
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
+    ):
+        await registry.up("gpu")
+        host.answers.clear()
+        creating = asyncio.ensure_future(registry.create())
+        await eventually(lambda: host.starts)
+        await host.stop()  # it was sent, but nobody knows whether it arrived
+        host.answers.set()
+        created = await creating
         assert created.state == State.STATE_PENDING
         assert (await cancel(registry, created.id)).state == State.STATE_CANCELLING
         await host.start()
@@ -93,7 +101,7 @@ async def test_a_start_that_never_arrived_is_settled_by_the_wish_to_stop(tmp_pat
 async def test_a_session_of_a_cancelled_operation_that_resurfaces_is_stopped(tmp_path: Path) -> None:
     async with simulated_host() as host:
         await host.stop()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create()
             await cancel(registry, created.id)
             host.add(created.session_id)

@@ -65,6 +65,7 @@ async def test_the_least_busy_host_is_chosen(tmp_path: Path) -> None:
     ):
         busy.add("other")
         await registry.found("other")
+        await registry.up("a-busy", "b-idle")
         assert (await registry.create()).host == "b-idle"
 
 
@@ -87,13 +88,16 @@ async def test_a_refusal_is_the_creators_error_and_leaves_nothing(tmp_path: Path
 
 
 async def test_a_refusal_after_the_answer_fails_the_operation(tmp_path: Path) -> None:
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
+    ):
         refusing(host)
-        await eventually(lambda: host.polls > 0)
-        host.delay_seconds = 0.8
+        await registry.up("gpu")
+        host.answers.clear()
         created = await registry.create()
         assert created.state == State.STATE_PENDING
-        host.delay_seconds = 0.0
+        host.answers.set()
         failed = await registry.state_reached(created.id, State.STATE_FAILED)
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         assert any(detail.Unpack(info) for detail in failed.error.details)
@@ -114,7 +118,10 @@ async def test_a_lost_answer_is_settled_by_asking_again(tmp_path: Path) -> None:
 
 
 async def test_a_full_host_leaves_it_pending_and_is_asked_again(tmp_path: Path) -> None:
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
+    ):
         host.full = True
         created = await registry.create()
         assert created.state == State.STATE_PENDING
@@ -127,7 +134,7 @@ async def test_a_full_host_leaves_it_pending_and_is_asked_again(tmp_path: Path) 
 async def test_a_host_that_is_down_at_the_start_gets_its_work_when_it_is_back(tmp_path: Path) -> None:
     async with simulated_host() as host:
         await host.stop()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create()
             assert created.state == State.STATE_PENDING
             assert "ktrdr hosts list" in created.wait_reason
@@ -139,7 +146,7 @@ async def test_a_host_that_is_down_at_the_start_gets_its_work_when_it_is_back(tm
 async def test_what_was_pending_is_sent_after_a_restart_of_the_registry(tmp_path: Path) -> None:
     async with simulated_host() as host:
         await host.stop()
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create(request_id="r")
         await host.start()
         async with registry_server(tmp_path, f"gpu={host.address}") as registry:
@@ -163,10 +170,10 @@ async def test_the_same_request_twice_at_the_same_time_creates_one_operation(tmp
 
 async def test_a_drained_host_gets_no_new_work_also_after_a_restart(tmp_path: Path) -> None:
     async with simulated_host() as host:
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             drained = await registry.stub.DrainHost(pb.DrainHostRequest(host="gpu"), timeout=60)
             assert drained.host.draining
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create()
             assert created.state == State.STATE_PENDING
             assert "--undo" in created.wait_reason

@@ -76,7 +76,7 @@ async def test_an_announced_host_is_followed_again_after_a_restart_from_where_it
 
 async def test_a_host_whose_lease_is_over_is_followed_while_it_has_work_and_gets_nothing_new(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with simulated_host() as host, registry_server(tmp_path, clock=clock) as registry:
+    async with simulated_host() as host, registry_server(tmp_path, clock=clock, create_wait_seconds=0.2) as registry:
         await register(registry, "gpu-1", host)
         created = await registry.create()
         await registry.state_reached(created.id, State.STATE_RUNNING)
@@ -104,7 +104,8 @@ async def test_a_moved_host_is_followed_at_its_new_address_from_where_it_was_rea
         host.write(created.session_id, 1, loss=1.0)
         await eventually(lambda: registry.points(created.id, "loss"))
         await host.stop()
-        host.port, host.readers = 0, []
+        host.move()
+        host.readers = []
         await host.start()
 
         async def moved() -> bool:

@@ -66,7 +66,9 @@ async def test_a_host_that_never_answers_changes_nothing_for_the_others(tmp_path
     async with (
         deaf_host() as deaf,
         simulated_host() as good,
-        registry_server(tmp_path, f"deaf={deaf}", f"good={good.address}", poll_wait_seconds=10.0) as registry,
+        registry_server(
+            tmp_path, f"deaf={deaf}", f"good={good.address}", poll_wait_seconds=10.0, create_wait_seconds=0.2
+        ) as registry,
     ):
         waiting = await registry.create(host="deaf")
         for _ in range(3):

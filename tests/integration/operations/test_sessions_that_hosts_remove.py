@@ -72,7 +72,7 @@ async def test_the_registry_is_the_same_reader_after_a_restart_and_acknowledges_
 
 async def started_without_an_answer(host: SimulatedHost, registry: RegistryServer) -> pb.Operation:
     """Let the host take an operation's session; neither the answer nor any poll tells the registry."""
-    await eventually(lambda: host.polls > 0)
+    await registry.up("gpu")
     host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
     host.lost_start_answers = 1_000
     created = await registry.create()
@@ -90,7 +90,7 @@ async def test_a_start_that_is_answered_by_what_is_left_of_the_session_ends_the_
     """The registry was away between sending a start and taking its answer, for longer than its lease held."""
     async with simulated_host() as host:
         host.keeps_tombstones = True
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await started_without_an_answer(host, registry)
         result = TrainingResult(epochs=3)
         host.finish(created.session_id, result=result)
@@ -105,7 +105,7 @@ async def test_a_start_that_is_answered_by_what_is_left_of_the_session_ends_the_
 async def test_a_stop_that_is_answered_by_what_is_left_of_the_session_ends_the_operation(tmp_path: Path) -> None:
     async with simulated_host() as host:
         host.keeps_tombstones = True
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
             created = await started_without_an_answer(host, registry)
             await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=created.id), timeout=60)
         host.finish(created.session_id, Session.STATE_CANCELLED)
@@ -132,10 +132,11 @@ async def test_what_came_and_went_while_nobody_listened_is_asked_for(tmp_path: P
     """The host has answered the start; the registry is then away for longer than its lease holds."""
     async with simulated_host() as host:
         host.keeps_tombstones = keeps_tombstones
-        async with registry_server(tmp_path, f"gpu={host.address}") as registry:
-            await eventually(lambda: host.polls > 0)
+        async with registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry:
+            await registry.up("gpu")
             host.status_failures = [grpc.StatusCode.UNAVAILABLE] * 1_000
             created = await registry.create()
+            await registry.state_reached(created.id, State.STATE_QUEUED, State.STATE_RUNNING)
             other = await registry.create()
         host.finish(created.session_id, result=TrainingResult(epochs=3))
         host.remove(created.session_id)

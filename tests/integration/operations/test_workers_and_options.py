@@ -20,7 +20,10 @@ OPTIONS = SessionOptions(gpus=2, memory_limit_bytes=2**30, niceness=5, threads=3
 
 
 async def test_options_go_to_the_host_with_each_start_and_stay_with_the_operation(tmp_path: Path) -> None:
-    async with simulated_host() as host, registry_server(tmp_path, f"gpu={host.address}") as registry:
+    async with (
+        simulated_host() as host,
+        registry_server(tmp_path, f"gpu={host.address}", create_wait_seconds=0.2) as registry,
+    ):
         host.full = True
         created = await registry.create(options=OPTIONS)
         host.full = False
@@ -37,7 +40,7 @@ async def test_options_of_a_pending_load_survive_a_restart(tmp_path: Path) -> No
     options = SessionOptions(timeout=Duration(seconds=9))
     async with simulated_host(HostKind.HOST_KIND_IB) as host:
         await host.stop()
-        async with registry_server(tmp_path, f"ib={host.address}") as registry:
+        async with registry_server(tmp_path, f"ib={host.address}", create_wait_seconds=0.2) as registry:
             created = await registry.create(data_load=load_spec(), options=options)
             assert created.state == State.STATE_PENDING
         await host.start()
@@ -90,7 +93,7 @@ async def test_a_host_with_enough_gpus_is_chosen_though_it_is_busier(tmp_path: P
         large.devices = [cpu, Device(name="cuda:0"), Device(name="cuda:1")]
         large.add("other")
         await registry.found("other")
-        await eventually(lambda: small.polls > 1)
+        await registry.up("a-small", "b-large")
         assert (await registry.create(options=OPTIONS)).host == "b-large"
         assert (await registry.create()).host == "a-small"
 

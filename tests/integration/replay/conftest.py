@@ -88,7 +88,7 @@ async def connect() -> AsyncIterator[Connect]:
         client = Client()
         clients.append(client)
         client.ib.client.MaxClientVersion = max_version
-        await client.ib.connectAsync("127.0.0.1", gateway.port, clientId=client_id, readonly=readonly)
+        await client.ib.connectAsync("127.0.0.1", gateway.port, clientId=client_id, readonly=readonly, timeout=60)
         return client
 
     yield connect

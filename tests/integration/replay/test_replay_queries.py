@@ -1,7 +1,6 @@
 """Queries that take time: they can be watched, cancelled and lost."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from tests.integration.replay.conftest import Connect
 from tests.support.eventually import eventually
+from tests.support.fake_clock import FakeClock
 from tests.support.gateway_library import library
 from tests.support.recorded_bars import recorded_bars
 
@@ -26,15 +26,17 @@ async def slow_gateway() -> AsyncIterator[ReplayServer]:
 
 
 async def test_bars_take_as_long_as_was_set_and_nothing_else_waits_for_them(connect: Connect) -> None:
-    async with ReplayServer(ReplaySettings(port=0, latency_ms=200)) as gateway:
+    clock = FakeClock()
+    async with ReplayServer(ReplaySettings(port=0, latency_ms=200), wall_clock=clock) as gateway:
         client = await connect(gateway)
-        began = time.monotonic()
         answers = [asyncio.create_task(client.bars(APPLE, "1 Y")) for _ in range(3)]
         await eventually(lambda: len(gateway.open_queries) == 3)
+        await eventually(lambda: clock.sleeping == 3)
+        clock.advance(0.19)
         await client.ib.reqCurrentTimeAsync()
         assert not any(answer.done() for answer in answers)
+        clock.advance(0.01)
         assert [len(bars) for bars in await asyncio.gather(*answers)] == [YEAR] * 3
-        assert time.monotonic() - began >= 0.2
         assert gateway.open_queries == frozenset()
 
 

@@ -26,7 +26,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 async def client(port: int, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     client = Client()
     client.ib.client.MaxClientVersion = request.param
-    await client.ib.connectAsync("127.0.0.1", port, clientId=1, readonly=True)
+    await client.ib.connectAsync("127.0.0.1", port, clientId=1, readonly=True, timeout=60)
     assert client.ib.client.serverVersion() == request.param
     yield client
     await client.disconnect()

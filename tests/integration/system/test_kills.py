@@ -16,14 +16,15 @@ from tests.support.eventually import eventually_sync
 from tests.support.registry_calls import State
 from tests.support.running_system import RunningSystem
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 
 
 def worker_pid(system: RunningSystem, operation: operations_pb2.Operation) -> int:
-    """Return the pid of the worker of an operation's session, from its host."""
+    """Return the pid of the worker of an operation's session, once its host knows it."""
+    request = host_pb2.GetSessionRequest(session_id=operation.session_id)
     with grpc.insecure_channel(system.training_host.address) as channel:
         stub = host_pb2_grpc.HostServiceStub(channel)
-        return stub.GetSession(host_pb2.GetSessionRequest(session_id=operation.session_id), timeout=60).worker_pid
+        return eventually_sync(lambda: stub.GetSession(request, timeout=60).worker_pid)
 
 
 def last_journal_seq(system: RunningSystem, operation: operations_pb2.Operation) -> int:
@@ -65,7 +66,7 @@ def test_killed_operations_come_back_with_the_whole_curve(
             calls.wait_for_epoch(operation_id, epoch)
             system.operations.kill()
             system.operations.start()
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
         points = calls.history(operation_id, "train_loss")
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert list(points.steps) == list(range(1, 151))
@@ -78,21 +79,23 @@ def test_a_killed_training_host_adopts_its_worker(
     system = start_system()
     with registry(system) as calls:
         operation_id = calls.train(aapl_bars, epochs=300)
-        calls.wait_for_epoch(operation_id, 3)
         before = worker_pid(system, calls.get(operation_id))
+        calls.wait_for_epoch(operation_id, 3)
         system.training_host.kill()
+        os.kill(before, signal.SIGSTOP)  # else it could be done before the host is there again
         eventually_sync(lambda: calls.get(operation_id).liveness != operations_pb2.LIVENESS_FRESH)
         assert calls.get(operation_id).state == State.STATE_RUNNING
         system.training_host.start()
         assert worker_pid(system, calls.get(operation_id)) == before
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        os.kill(before, signal.SIGCONT)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
         points = calls.history(operation_id, "train_loss")
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert list(points.steps) == list(range(1, 301))
 
 
 def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSystem, registry: Registry) -> None:
-    system = start_system(gateway_arguments=("--latency-ms", "300"))
+    system = start_system(gateway_arguments=("--latency-ms", "2000"))
     start, end = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
     with registry(system) as calls:
         operation_id = calls.load("AAPL", start, end)
@@ -100,7 +103,8 @@ def test_a_gateway_killed_in_a_load_delays_it_and_no_more(start_system: StartSys
         system.gateway.kill()
         eventually_sync(lambda: calls.get(operation_id).progress.wait_reason)
         assert calls.get(operation_id).state == State.STATE_RUNNING
+        system.gateway.arguments.clear()  # there is no more need to be slow
         system.gateway.start()
-        operation = calls.wait_for_end(operation_id, timeout_seconds=120)
+        operation = calls.wait_for_end(operation_id, timeout_seconds=200)
     assert operation.state == State.STATE_COMPLETED, operation.error
     assert operation.data_load_result.loads[0].dataset.rows == 3270

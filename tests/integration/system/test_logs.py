@@ -9,7 +9,7 @@ from tests.integration.system.conftest import Registry, StartSystem
 from tests.support.followed_logs import logs
 from tests.support.registry_calls import State
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 EPOCHS = 800
 """More than ten seconds of training: an epoch a second is logged."""
 

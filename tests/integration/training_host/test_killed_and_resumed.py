@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from services.host.folder import SessionFolder
 from services.host.records import ResultRecord
 from services.training_host.checkpoints.places import checkpoint_folders
 from tests.support.tiny_trainings import WALKING, model_files, resumed_epochs, tiny_spec, write_bars
-from tests.support.training_victim import TrainingVictim
+from tests.support.training_victim import Moment, TrainingVictim
 
 pytestmark = pytest.mark.kill
 
@@ -38,26 +38,9 @@ def newest(session: SessionFolder) -> int:
     return max((int(folder.name) for folder in checkpoint_folders(session.checkpoints)), default=0)
 
 
-def writing(session: SessionFolder) -> bool:
-    """Tell whether a checkpoint is being written."""
-    return any(session.checkpoints.glob(".*.new"))
-
-
 def outcome(session: SessionFolder) -> str:
     record = ResultRecord.load(session.result_record)
     return "" if record is None else record.outcome
-
-
-def has_written(session: SessionFolder, count: int) -> Callable[[], bool]:
-    """Tell when a session has written so many checkpoints beyond those it began with."""
-    enough = newest(session) + count
-    return lambda: newest(session) >= enough
-
-
-def is_writing_after(session: SessionFolder, count: int) -> Callable[[], bool]:
-    """Tell when a session is writing one more checkpoint than so many."""
-    enough = has_written(session, count)
-    return lambda: enough() and writing(session)
 
 
 def test_killed_at_random_again_and_again(victim: TrainingVictim, bars: Path) -> None:
@@ -69,18 +52,11 @@ def test_killed_at_random_again_and_again(victim: TrainingVictim, bars: Path) ->
 
     chance = random.Random(6)
     session = victim.session("killed-0", spec)
-    kills = 0
     for number in range(1, 6):
-        moment = chance.choice([has_written, is_writing_after])(session, chance.randint(1, 3))
-        ended = victim.run(session, until=moment)
-        if outcome(session) == "completed":
-            break
-        assert ended == -signal.SIGKILL
-        kills += 1
+        moments: list[tuple[Moment, int]] = [("written", chance.randint(1, 3)), ("writing", chance.randint(2, 4))]
+        assert victim.run(session, until=chance.choice(moments)) == -signal.SIGKILL
         session = victim.session(f"killed-{number}", spec, after=session)
-    else:
-        assert victim.run(session) == 0
-    assert kills >= 3
+    assert victim.run(session) == 0
     assert outcome(session) == "completed"
     assert resumed_epochs(session.path) > 0
     assert model_files(session.path) == model_files(whole.path)
@@ -92,7 +68,7 @@ def test_walk_forward_killed_in_its_second_fold(victim: TrainingVictim, bars: Pa
     assert victim.run(whole) == 0
     killed = victim.session("walk-killed", spec)
     # Twelve epochs in each fold, and a checkpoint after each.
-    assert victim.run(killed, until=has_written(killed, 14)) == -signal.SIGKILL
+    assert victim.run(killed, until=("written", 14)) == -signal.SIGKILL
     resumed = victim.session("walk-resumed", spec, after=killed)
     assert victim.run(resumed) == 0
     assert resumed_epochs(resumed.path) >= 14
@@ -106,7 +82,7 @@ def test_the_first_sigterm_writes_a_checkpoint_amid_an_epoch(victim: TrainingVic
     whole = victim.session("patient", spec)
     assert victim.run(whole) == 0
     told = victim.session("told", spec)
-    assert victim.run(told, until=lambda: trains(told), send=signal.SIGTERM) == 0
+    assert victim.run(told, until=("epoch", 1), send=signal.SIGTERM) == 0
     assert outcome(told) == "cancelled"
     request = read_control(told.control)
     assert request is not None
@@ -117,19 +93,14 @@ def test_the_first_sigterm_writes_a_checkpoint_amid_an_epoch(victim: TrainingVic
     assert model_files(resumed.path) == model_files(whole.path)
 
 
-def trains(session: SessionFolder) -> bool:
-    """Tell whether the worker has logged its first epoch."""
-    return session.structured_log.exists() and "epoch_ended" in session.structured_log.read_text()
-
-
 def test_an_attempt_that_did_not_come_far_still_has_the_checkpoints_that_it_went_on_from(
     victim: TrainingVictim, bars: Path
 ) -> None:
     spec = tiny_spec(bars)
     first = victim.session("first", spec)
-    victim.run(first, until=has_written(first, 2))
+    assert victim.run(first, until=("written", 2)) == -signal.SIGKILL
     second = victim.session("second", spec, after=first)
-    assert victim.run(second, until=lambda: True) == -signal.SIGKILL
+    assert victim.run(second, until=("start", 0)) == -signal.SIGKILL
     third = victim.session("third", spec, after=second)
     assert newest(third) >= 2
     assert victim.run(third) == 0

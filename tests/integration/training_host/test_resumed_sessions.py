@@ -16,8 +16,8 @@ from tests.support.refusals import refusal
 from tests.support.tiny_trainings import model_files, run_tiny, tiny_spec, write_bars
 from tests.support.training_service import TrainingCalls, reason_and_fields, served_training_host
 
-AT_STOPS = {"training.checkpoints": "{every_epochs: null, every_seconds: null}", "training.epochs": "150"}
-"""Long enough to be stopped; what is there then was written for the stop."""
+AT_STOPS = {"training.checkpoints": "{every_epochs: null, every_seconds: null}", "training.epochs": "100000"}
+"""Never done before it is stopped, however late that is; what is there then was written for the stop."""
 
 
 @pytest.fixture
@@ -40,9 +40,10 @@ async def trains(calls: TrainingCalls, session_id: str, epochs: int) -> Session:
     async def far_enough() -> Session | None:
         session = await calls.session(session_id)
         progress = session.progress
-        return session if progress.phase == "train" and progress.completed >= epochs else None
+        far = progress.phase == "train" and progress.completed >= epochs
+        return session if far and session.worker_pid else None
 
-    session = await eventually(far_enough, timeout_seconds=60)
+    session = await eventually(far_enough, timeout_seconds=150)
     assert session is not None
     return session
 
@@ -72,23 +73,26 @@ async def test_terminated_and_stopped_with_its_host_it_comes_to_the_same(
     async with served_training_host(home, on_stop="checkpoint", **settings) as calls:
         await calls.start(spec, session_id="one")
         os.kill((await trains(calls, "one", 3)).worker_pid, signal.SIGTERM)
-        assert (await calls.end("one")).state == Session.STATE_CANCELLED
+        one = await calls.end("one")
+        assert one.state == Session.STATE_CANCELLED
+        to_the_end = AT_STOPS | {"training.epochs": str(int(one.progress.completed) + 50)}
+        last = tiny_spec(bars, to_the_end)
         assert len(checkpoint_folders(folder(home, "one") / "checkpoints")) == 1
         other = tiny_spec(bars, AT_STOPS | {"training.seed": "6"})
         assert "differs in training.seed" in await refused(calls, other, "one")
 
         await calls.start(spec, session_id="two", checkpoint_session_id="one")
         # It waits in line, and keeps what it goes on from, whatever becomes of the other one and of the host.
-        first = await calls.start(spec, **asked)
+        first = await calls.start(last, **asked)
         assert first.state == Session.STATE_QUEUED
         await calls.host.DeleteSession(host_pb2.DeleteSessionRequest(session_id="one"), timeout=60)
         await eventually(lambda: not folder(home, "one").exists())
-        assert (await calls.start(spec, **asked)).create_time == first.create_time
-        anew = StartTrainingRequest(spec=spec, session_id="three")
+        assert (await calls.start(last, **asked)).create_time == first.create_time
+        anew = StartTrainingRequest(spec=last, session_id="three")
         assert (await refusal(calls.trainings.StartTraining(anew, timeout=60))).reason == "SESSION_EXISTS"
         listed = await calls.host.ListSessions(host_pb2.ListSessionsRequest(), timeout=60)
         assert {session.id for session in listed.sessions} == {"two", "three"}, "what was refused has left nothing"
-        assert (await trains(calls, "two", 4)).progress.total == 150
+        assert (await trains(calls, "two", 4)).progress.total == 100_000
 
     async with served_training_host(home, **settings) as calls:
         two = await calls.end("two")
@@ -96,7 +100,7 @@ async def test_terminated_and_stopped_with_its_host_it_comes_to_the_same(
         assert reason_and_fields(two.error)[0] == "HOST_STOPPED"
         taken, *written = reversed(checkpoint_folders(folder(home, "two") / "checkpoints"))
         assert len(written) == 1, "it has written one of its own beside the one that it went on from"
-        assert (await calls.start(spec, **asked)).create_time == first.create_time
+        assert (await calls.start(last, **asked)).create_time == first.create_time
         result = result_of(await calls.end("three"))
         assert result.resumed_epochs >= 3
         assert not (folder(home, "three") / "checkpoints").exists(), "it has its model"
@@ -104,6 +108,6 @@ async def test_terminated_and_stopped_with_its_host_it_comes_to_the_same(
         for name in ("two", "three"):
             assert "It wrote none" in await refused(calls, spec, name)
 
-    whole = run_tiny(tmp_path / "whole", bars, AT_STOPS)
+    whole = run_tiny(tmp_path / "whole", bars, to_the_end)
     assert result.model_version == whole.version
     assert model_files(folder(home, "three")) == model_files(tmp_path / "whole")

@@ -37,7 +37,7 @@ async def test_a_spare_trains_the_same_model_as_a_worker_of_its_own(tmp_path: Pa
     home, bars = tmp_path / "home", write_recorded_bars("AAPL", tmp_path / "AAPL.csv")
     spec = local_spec(bars, training__epochs="2")
     async with served_training_host(home, spare_workers=1) as calls:
-        await eventually(lambda: spares_of(calls).ready, timeout_seconds=60)
+        await eventually(lambda: spares_of(calls).ready, timeout_seconds=150)
         (keeper,) = spares_of(calls).ready
         await calls.start(spec, session_id="spare")
         spare = await result_of(calls, "spare")
@@ -58,7 +58,7 @@ def test_spares_end_with_a_host_that_is_killed(tmp_path: Path) -> None:
     host = ServiceProcess("training-host", tmp_path, ["--spare-workers", "1"])
     host.start()
     try:
-        eventually_sync(lambda: READY in host.log, timeout_seconds=60)
+        eventually_sync(lambda: READY in host.log, timeout_seconds=150)
         keeper, worker = (each for each in session_processes(tmp_path) if each.pid != host.pid)
     finally:
         host.kill()

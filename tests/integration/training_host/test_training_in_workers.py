@@ -154,7 +154,7 @@ async def test_a_cancelled_training_stops_by_itself_and_leaves_no_model(
         progress = (await calls.session("long")).progress
         return progress.phase == "train" and progress.completed >= 2
 
-    await eventually(trains, timeout_seconds=60)
+    await eventually(trains, timeout_seconds=150)
     progress = (await calls.session("long")).progress
     assert (progress.total, progress.unit) == (100_000, "epoch")
     await calls.host.CancelSession(host_pb2.CancelSessionRequest(session_id="long", reason="seen enough"), timeout=60)

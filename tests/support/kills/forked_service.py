@@ -42,7 +42,7 @@ class ForkedService:
         self._ready.unlink(missing_ok=True)
         flags = ["--home", str(self._home), "--port", str(self.port), "--ready-file", str(self._ready)]
         self.pid = self._template.fork(self.service, [*flags, *self.arguments], self.log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while wait and not self._ready.exists():
             assert self._lives(), f"{self.service} did not start:\n{self.tail()}"
             assert time.monotonic() < deadline, f"{self.service} does not start:\n{self.tail()}"
@@ -51,7 +51,7 @@ class ForkedService:
     async def kill(self) -> None:
         """End it with SIGKILL, and wait until it is gone."""
         self.signal(signal.SIGKILL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while self._lives():
             assert time.monotonic() < deadline, f"{self.service} did not end"
             await asyncio.sleep(0.002)

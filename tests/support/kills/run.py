@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from tests.support.kills.examination import Report, ended_operation, examine
 from tests.support.kills.readers import FaithfulReader
@@ -11,6 +12,9 @@ from tests.support.kills.schedule import Case, Strike
 from tests.support.kills.victim import LONGEST_SECONDS, Victim, begin, suffer, summary
 from tests.support.kills.world import World
 from tests.support.status_reader import StatusReader
+
+USUAL_START_SECONDS: Final = 0.4
+"""Time in which a service starts on a machine that has little else to do."""
 
 
 async def run(world: World, cases: Sequence[Case], strikes: Sequence[Strike], *, seed: int, parallel: int) -> Report:
@@ -25,7 +29,7 @@ async def run(world: World, cases: Sequence[Case], strikes: Sequence[Strike], *,
         async with asyncio.TaskGroup() as group:
             for victim in victims:
                 group.create_task(_live(world, victim, reader, places))
-            group.create_task(_never_ends_alone(following, until=lambda: all(each.over for each in victims)))
+            group.create_task(_fail_with([*following, striking], until=lambda: all(each.over for each in victims)))
         striking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await striking
@@ -58,10 +62,11 @@ async def _live(world: World, victim: Victim, reader: StatusReader, places: asyn
         victim.over = True
 
 
-async def _never_ends_alone(tasks: "Sequence[asyncio.Task[None]]", *, until: Callable[[], bool]) -> None:
-    """Pass on what goes wrong in tasks that are to run until a condition holds."""
+async def _fail_with(tasks: "Sequence[asyncio.Task[None]]", *, until: Callable[[], bool]) -> None:
+    """Pass on at once what goes wrong in tasks, until a condition holds."""
+    running = set(tasks)
     while not until():
-        done, _ = await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        done, running = await asyncio.wait(running, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
 
@@ -70,13 +75,16 @@ async def _strike(world: World, strikes: Sequence[Strike], readers: Sequence[Fai
     """Kill services, one strike after the other; a strike that has begun is finished.
 
     Before each of the host every reader gets an answer: on a busy machine a host could otherwise die again and again
-    before it has given any, and nothing would come to its end.
+    before it has given any, and nothing would come to its end. For the same reason services live the longer, the
+    longer they need to start.
     """
+    slowness = 1.0
     for strike in strikes:
         if "training-host" in strike.services:
             await _answer_to_all(readers)
-        await asyncio.sleep(strike.after_seconds)
-        await asyncio.shield(asyncio.ensure_future(_strike_once(world, strike)))
+        await asyncio.sleep(strike.after_seconds * slowness)
+        start_seconds = await asyncio.shield(asyncio.ensure_future(_strike_once(world, strike)))
+        slowness = max(1.0, start_seconds / USUAL_START_SECONDS)
 
 
 async def _answer_to_all(readers: Sequence[FaithfulReader]) -> None:
@@ -87,7 +95,8 @@ async def _answer_to_all(readers: Sequence[FaithfulReader]) -> None:
     )
 
 
-async def _strike_once(world: World, strike: Strike) -> None:
+async def _strike_once(world: World, strike: Strike) -> float:
+    """Kill services and start them again; return how long the start took, in seconds."""
     async with world.turn:
         services = [world.services()[name] for name in strike.services]
         await asyncio.gather(*(each.kill() for each in services))
@@ -98,7 +107,9 @@ async def _strike_once(world: World, strike: Strike) -> None:
             await asyncio.sleep(strike.starting_seconds)
             await asyncio.gather(*(each.kill() for each in services))
             world.strikes.update(strike.services)
+        began = time.monotonic()
         await asyncio.gather(*(each.start() for each in services))
+        return time.monotonic() - began
 
 
 async def _until(holds: Callable[[], bool], what: str) -> None:

@@ -75,6 +75,10 @@ def _allowed(world: World, victim: Victim, ledger: Ledger) -> Iterator[tuple[str
     killed = "worker" in victim.kills or "killing" in ledger.events
     if killed and not _asked_before_its_end(world, victim):
         yield "STATE_FAILED", "WORKER_LOST" if "keeper" in victim.kills else "WORKER_KILLED"
+        ended = ExitRecord.load(world.folder(victim.session_id).exit_record)
+        if ended is not None and ended.oom_kills:
+            # The kernel has ended some process of this machine meanwhile, and nobody knows that it was not this one.
+            yield "STATE_FAILED", "WORKER_OUT_OF_MEMORY"
 
 
 def _asked_before_its_end(world: World, victim: Victim) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ktrdr_bridge import Bridge, Cancelled, StopRequest, read_control, request_stop
-from ktrdr_bridge.control import CONTROL_BYTES
+from ktrdr_bridge.control import CONTROL_BYTES, ControlWatch
 
 
 @pytest.fixture
@@ -131,3 +131,19 @@ def test_after_closing_the_answer_is_still_there(bridge: Bridge, control: Path) 
     request_stop(control, reason="late")
     bridge.close()
     assert bridge.cancelled
+
+
+def test_who_asks_while_the_bridge_is_being_closed_gets_an_answer(
+    bridge: Bridge, control: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_stop(control, reason="enough")
+    answers = []
+    close = ControlWatch.close
+
+    def another_thread_asks(watch: ControlWatch) -> None:
+        close(watch)
+        answers.append(bridge.cancelled)
+
+    monkeypatch.setattr(ControlWatch, "close", another_thread_asks)
+    bridge.close()
+    assert answers == [True]

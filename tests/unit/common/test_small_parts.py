@@ -86,7 +86,7 @@ async def test_the_systems_clock_is_aware_and_moves() -> None:
     await clock.sleep(0.01)
     assert clock.monotonic() - before >= 0.009
     assert clock.now().tzinfo is UTC
-    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=60)
 
 
 async def test_the_fake_clock_wakes_in_order_and_only_who_is_due() -> None:

@@ -23,6 +23,7 @@ from services.ib_host.store.columns import between, digest, instant, merge, micr
 from services.ib_host.store.commands import load_command
 from services.ib_host.store.identity import folder_of, title_of
 from services.ib_host.store.selection import choose
+from tests.support.eventually import eventually_sync
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 FIRST_DAY = date(2012, 1, 2)
@@ -230,8 +231,10 @@ def test_readers_beside_writers_always_see_a_whole_version(tmp_path: Path) -> No
     reader = threading.Thread(target=read)
     reader.start()
     try:
+        eventually_sync(lambda: seen)
         for n in range(2, 40):
             store.merge(daily_key(), days(0, n))
+        eventually_sync(lambda: seen[-1] == 39)
     finally:
         done.set()
         reader.join()

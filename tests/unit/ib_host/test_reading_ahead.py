@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Generator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -45,6 +46,36 @@ async def test_a_reader_that_stays_is_told() -> None:
     assert (await anext(made)).rows == 1
     with pytest.raises(DamagedError):
         await anext(made)
+
+
+async def test_a_reader_that_is_cancelled_twice_still_waits_for_what_is_being_read() -> None:
+    is_reading, may_go_on = threading.Event(), threading.Event()
+    closed: list[str] = []
+
+    def responses() -> Generator[ib_pb2.StreamBarsResponse, None, None]:
+        try:
+            yield ib_pb2.StreamBarsResponse(rows=1)
+            is_reading.set()
+            may_go_on.wait()
+            yield ib_pb2.StreamBarsResponse(rows=2)
+        finally:
+            closed.append("closed")
+
+    async def read() -> None:
+        async with aclosing(read_ahead(responses(), at_once=1)) as made:
+            async for _ in made:
+                pass
+
+    reading = asyncio.create_task(read())
+    await eventually(is_reading.is_set)
+    for _ in range(2):
+        reading.cancel()
+        await asyncio.wait({reading}, timeout=0.02)
+        assert (reading.done(), closed) == (False, [])
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert closed == ["closed"]
 
 
 def _at_work() -> bool:

@@ -65,18 +65,22 @@ class Polling:
         source: Where it asks.
         intake: Takes answers in.
         after: The poller that this one takes the place of.
+        stretch: How busy the event loop is.
     """
 
-    def __init__(self, source: Source, intake: Intake, after: "Polling | None" = None) -> None:
+    def __init__(self, source: Source, intake: Intake, after: "Polling | None" = None, *, stretch: float = 1.0) -> None:
         self.told: list[Taken | None] = []
+        self.host = FollowedHost("gpu", "a:1", 20.0)
+        load = LoopLoad(SystemClock())
+        load.stretch = stretch
         self.poller = HostPoller(
-            FollowedHost("gpu", "a:1", 20.0),
+            self.host,
             source,
             intake,  # type: ignore[arg-type]  # has the one method that is called
             Pacing(INTERVALS, random.Random(1)),
             Demand(),
             SystemClock(),
-            load=LoopLoad(SystemClock()),
+            load=load,
             wait_seconds=600.0,
             identify=lambda _host, _host_uid: False,
             told=lambda _host, taken: self.told.append(taken),
@@ -191,3 +195,24 @@ async def test_a_host_that_turns_out_to_be_another_one_comes_up_once_its_answer_
         assert heard.tries == heard.verified == (1 if host_uid == "first" else 2)
         told(host, Taken(changed=True))
         assert heard.identities == before + 1
+
+
+async def test_a_host_that_nobody_has_heard_of_for_too_long_comes_up_although_no_question_to_it_has_failed() -> None:
+    heard, clock = Heard(), FakeClock()
+    hosts, identify, told = follow(heard, clock)
+    host = hosts.get("gpu")
+    for tries, seconds in ((1, 0.0), (1, 20.0), (2, 60.0)):  # it is expected every 20 s
+        clock.advance(seconds)
+        identify(host, "uid")
+        host.last_success = clock.monotonic()
+        told(host, Taken(changed=False))
+        assert (heard.tries, heard.verified) == (tries, tries)
+
+
+async def test_a_pause_is_never_longer_than_configured_however_busy_the_registry_is() -> None:
+    source, intake = Source(), Intake()
+    polling = Polling(source, intake, stretch=5.0)
+    await eventually(lambda: polling.told)
+    await eventually(lambda: polling.host.pause_seconds)
+    assert polling.host.pause_seconds == INTERVALS.longest
+    await polling.end()

@@ -1,5 +1,6 @@
 """What the store does not take is said, not shown, and does not hold up the rest."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 from ktrdr.host.v1.errors_pb2 import ErrorReason
 from ktrdr.operations.v1 import operations_pb2 as pb
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.errors import ServiceError
+from services.operations import store as store_module
+from services.operations.changes import Changes
 from services.operations.live_operation import LiveOperation
 from services.operations.operation_state import OperationState, State
 from services.operations.registry import Registry
@@ -75,3 +79,26 @@ async def test_a_restart_issues_no_revision_twice(tmp_path: Path) -> None:
             assert revision not in seen
             seen.add(revision)
         await store.close()
+
+
+async def test_a_write_waits_for_another_of_the_same_store_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Merging writes beside the registry; nobody is told that another program locks the store."""
+    store = await Store.open(tmp_path / "store.sqlite3", lock_wait_seconds=0.01)
+    writes, written, goes_on = store_module._write, asyncio.Event(), asyncio.Event()
+
+    async def slowly(connection: AsyncConnection, changes: Changes) -> None:
+        await writes(connection, changes)
+        written.set()  # now the transaction has the lock
+        await goes_on.wait()
+
+    monkeypatch.setattr(store_module, "_write", slowly)
+    first = asyncio.ensure_future(store.write(Changes(counters={"first": 1})))
+    await written.wait()
+    second = asyncio.ensure_future(store.write(Changes(counters={"second": 2})))
+    done, _ = await asyncio.wait([second], timeout=0.2)
+    assert not done
+    goes_on.set()
+    await asyncio.gather(first, second)
+    await store.close()

@@ -53,7 +53,7 @@ class World:
         self.writer = HeldWriter(store)
         store.write = self.writer.write  # type: ignore[method-assign]  # held up where the disk would be slow
         self.host = FollowedHost("gpu", "address", 20.0, host_uid="uid")
-        self._intake = Intake(registry, store.read, clock)
+        self.intake = Intake(registry, store.read, clock)
         self._answers = 0
 
     async def tell(self, seq: int | None) -> None:
@@ -67,7 +67,7 @@ class World:
                 id="s1", kind=HostKind.HOST_KIND_TRAINING, state=Session.State.STATE_RUNNING, incarnation="a" * 32
             )
             session.metrics.add(name="loss", first_seq=seq, steps=[seq], values=[float(seq)], times=[seq])
-        await self._intake.take(self.host, self.host.reading.cursor, answer, asked_at=self.clock.monotonic())
+        await self.intake.take(self.host, self.host.reading.cursor, answer, asked_at=self.clock.monotonic())
 
     async def store_what_is_shown(self) -> None:
         """Let the time come at which everything is stored."""
@@ -132,3 +132,16 @@ async def test_what_the_store_did_not_take_is_stored_with_what_came_meanwhile(tm
     await world.tell(None)
     await world.store.close()
     assert await stored_points(tmp_path / "store.sqlite3") == (b"cursor 5", 3)
+
+
+async def test_attempts_that_one_answer_tells_of_are_operations_of_their_own(tmp_path: Path) -> None:
+    world = await open_world(tmp_path / "store.sqlite3")
+    answer = GetStatusResponse(host=Host(host_uid="uid"), snapshot_complete=True, next_cursor=b"cursor")
+    for number in (1, 2):  # of an operation that the store does not know any more
+        answer.sessions.add(
+            id=f"0123456789ab-{number}", kind=HostKind.HOST_KIND_TRAINING, state=Session.State.STATE_RUNNING
+        )
+    await world.intake.take(world.host, b"", answer, asked_at=world.clock.monotonic())
+    sessions = {operation.record.session_id for operation in world.registry.live.values()}
+    assert sessions == {"0123456789ab-1", "0123456789ab-2"}
+    await world.store.close()

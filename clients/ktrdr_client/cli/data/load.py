@@ -14,7 +14,7 @@ from ktrdr_client.cli.exit_codes import ExitCode
 from ktrdr_client.cli.invocation import Invocation, UsageProblem
 from ktrdr_client.cli.pairs import parse_pairs
 from ktrdr_client.cli.printer import Printer
-from ktrdr_client.cli.start import finish_or_detach
+from ktrdr_client.cli.start import finish_or_detach, note_request
 from ktrdr_client.cli.work_flags import TimeLimit
 from ktrdr_client.instruments import default_prices
 from ktrdr_client.specs import data_load_spec, dataset_key
@@ -89,6 +89,7 @@ async def load(
         if not mode and chosen == "tail":
             alike = dataset_key(instruments[0], bar, what_to_show=prices, use_rth=rth)
             instruments = await stored_instruments(client, instruments, alike, host=host)
+        note_request(invocation)
         operation = await client.create_data_load(
             instruments,
             bar,
