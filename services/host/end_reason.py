@@ -22,6 +22,12 @@ _HINTS: Final = {
     signals.SIGKILL: "The host did not do it, and the kernel counted no shortage of memory: somebody else did.",
 }
 
+_OUT_OF_MEMORY: Final = "The kernel ended it for want of memory (SIGKILL)."
+_PROBABLY_OUT_OF_MEMORY: Final = (
+    "It was ended by SIGKILL, and the kernel has ended a process of this machine for want of memory since it began: "
+    "most likely this one."
+)
+
 
 def reason_of_end(session: SessionFolder, ended: ExitRecord | None) -> ServiceError:
     """Return the error of a session whose worker is gone without a result, and was not asked to stop.
@@ -35,7 +41,7 @@ def reason_of_end(session: SessionFolder, ended: ExitRecord | None) -> ServiceEr
     if ended.signal is None:
         return _exited(session, ended.code or 0, _limit_hint(ended))
     if ended.signal == signals.SIGKILL and ended.oom_kills > 0:
-        detail = "The kernel ended it for want of memory (SIGKILL)."
+        detail = _OUT_OF_MEMORY if ended.oom_scope == "group" else _PROBABLY_OUT_OF_MEMORY
         memory = memory_in_words(ended.max_rss_bytes)
         return ServiceError(ErrorReason.ERROR_REASON_WORKER_OUT_OF_MEMORY, memory=memory, detail=detail)
     return ServiceError(

@@ -91,18 +91,21 @@ def _start_ticks(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 else 0
 
 
-def oom_kills() -> int | None:
-    """Return how many processes the kernel has ended for want of memory: in this control group, else on the machine.
+def oom_kills() -> tuple[str, int]:
+    """Return how many processes the kernel has ended for want of memory, and where it has counted them.
 
     See memory.events in the kernel's documentation of cgroup v2, and /proc/vmstat in proc(5).
+
+    Returns:
+        "group" for this control group, "machine" where that is not told, or "" where nothing is; and their number.
     """
     group = next((line[3:] for line in _read("/proc/self/cgroup").splitlines() if line.startswith("0::")), "/")
-    for path in (f"/sys/fs/cgroup{group}/memory.events", "/proc/vmstat"):
+    for scope, path in (("group", f"/sys/fs/cgroup{group}/memory.events"), ("machine", "/proc/vmstat")):
         for line in _read(path).splitlines():
             name, _, count = line.partition(" ")
             if name == "oom_kill":
-                return int(count)
-    return None
+                return scope, int(count)
+    return "", 0
 
 
 @contextlib.contextmanager
@@ -169,12 +172,13 @@ def follow(worker: int) -> dict[str, object]:
     }
 
 
-def write_end(folder: str, end: dict[str, object], *, memory_bytes: int, oom_kills_before: int | None) -> None:
+def write_end(folder: str, end: dict[str, object], *, memory_bytes: int, oom_kills_before: tuple[str, int]) -> None:
     """Write exit.json: how the worker ended, just now."""
     ended_at = dt.datetime.now(dt.UTC).isoformat()
-    now = oom_kills()
-    kills = 0 if now is None or oom_kills_before is None else now - oom_kills_before
-    _write_exit(folder, {**end, "ended_at": ended_at, "memory_limit_bytes": memory_bytes, "oom_kills": kills})
+    scope, now = oom_kills()
+    kills = now - oom_kills_before[1] if scope == oom_kills_before[0] else 0
+    evidence = {"memory_limit_bytes": memory_bytes, "oom_kills": kills, "oom_scope": scope}
+    _write_exit(folder, {**end, "ended_at": ended_at, **evidence})
 
 
 def main() -> None:

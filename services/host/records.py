@@ -170,8 +170,8 @@ class ExitRecord(Record):
         signal: Number of that signal.
         max_rss_bytes: Most memory it held.
         ended_at: When, UTC.
-        oom_kills: Processes that the kernel ended for want of memory while the worker ran: in its control group or,
-            where that is not told, on the machine.
+        oom_kills: Processes that the kernel ended for want of memory while the worker ran.
+        oom_scope: Where they were counted: "group", the worker's control group, or "machine".
         memory_limit_bytes: Most memory for data that each of its processes was allowed; 0 for no limit.
     """
 
@@ -180,6 +180,7 @@ class ExitRecord(Record):
     max_rss_bytes: int
     ended_at: datetime
     oom_kills: int = 0
+    oom_scope: str = ""
     memory_limit_bytes: int = 0
 
 

@@ -81,7 +81,7 @@ async def test_a_worker_that_the_kernel_ends_for_want_of_memory(settings: ProbeH
             await eventually(lambda: host.sessions.find("one").settled)
             session = host.sessions.get("one")
     assert (session.state, reason(session)) == (Session.STATE_FAILED, "WORKER_OUT_OF_MEMORY")
-    assert "The kernel ended it" in session.error.message
+    assert "for want of memory" in session.error.message
 
 
 async def test_a_fault_in_native_code_leaves_the_python_stack(settings: ProbeHostSettings) -> None:

@@ -188,13 +188,19 @@ def test_what_cannot_be_seen_now_is_no_evidence(session: SessionFolder, monkeypa
         judge(session, cancel_reason=None)
 
 
-def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_other_kills(session: SessionFolder) -> None:
+@pytest.mark.parametrize(
+    ("scope", "words"), [("group", "The kernel ended it for want of memory"), ("machine", "most likely this one")]
+)
+def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_other_kills(
+    session: SessionFolder, scope: str, words: str
+) -> None:
     record = {"code": None, "signal": 9, "max_rss_bytes": 3 * 2**29, "ended_at": ENDED.isoformat(), "oom_kills": 1}
-    session.exit_record.write_text(json.dumps(record))
+    session.exit_record.write_text(json.dumps({**record, "oom_scope": scope}))
     settlement = judge(session, cancel_reason=None)
     assert reason(settlement) == "WORKER_OUT_OF_MEMORY"
     assert settlement.error is not None
     assert "1.5 GiB" in settlement.error.message
+    assert words in settlement.error.message
 
 
 @pytest.mark.parametrize(("code", "number"), [(1, None), (None, 11)])
