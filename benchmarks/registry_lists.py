@@ -32,7 +32,7 @@ from services.operations.filters import Expression, parse_filter
 from services.operations.filters.selection import condition_of
 from services.operations.lists.order import Order, Place, parse_order
 from services.operations.lists.search import Question, search
-from tests.support.free_ports import free_port
+from tests.support.free_ports import ReservedPort
 
 if TYPE_CHECKING:
     from ktrdr.operations.v1.operations_pb2_grpc import OperationsServiceAsyncStub
@@ -192,14 +192,14 @@ def _timed(act: Callable[[], object]) -> tuple[float, float]:
 
 
 async def _served(home: Path, findings: Findings) -> None:
-    port = free_port()
+    reserved = ReservedPort()
     began = time.monotonic()
     keep = ["--keep-days", "36500", "--keep-operations", str(10 * OPERATIONS)]  # lists are measured here, not deletions
-    service = ["-m", "ktrdr_client", "serve", "operations", "--home", str(home), "--port", str(port)]
+    service = ["-m", "ktrdr_client", "serve", "operations", "--home", str(home), "--port", str(reserved.number)]
     command = [sys.executable, *service, *keep]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
     try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
+        async with open_channel(f"127.0.0.1:{reserved.number}") as channel:
             stub = cast("OperationsServiceAsyncStub", operations_pb2_grpc.OperationsServiceStub(channel))
             listed = await stub.ListOperations(pb.ListOperationsRequest(), timeout=60, wait_for_ready=True)
             started = time.monotonic() - began

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from ktrdr.ib.v1 import ib_pb2
 
 from services.ib_host.streaming.bar_stream import read_ahead
 from tests.support.eventually import eventually
@@ -23,13 +22,13 @@ async def test_a_reader_that_leaves_is_not_told_of_bars_that_could_not_be_read()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: forgotten.append(context))
     failed = threading.Event()
 
-    def responses() -> Generator[ib_pb2.StreamBarsResponse, None, None]:
-        yield ib_pb2.StreamBarsResponse(rows=1)
+    def responses() -> Generator[bytes, None, None]:
+        yield b"first"
         failed.set()
         raise DamagedError
 
     made = read_ahead(responses(), at_once=1)
-    assert (await anext(made)).rows == 1
+    assert await anext(made) == b"first"
     await eventually(failed.is_set)
     await eventually(lambda: not _at_work())
     await made.aclose()
@@ -38,12 +37,12 @@ async def test_a_reader_that_leaves_is_not_told_of_bars_that_could_not_be_read()
 
 
 async def test_a_reader_that_stays_is_told() -> None:
-    def responses() -> Generator[ib_pb2.StreamBarsResponse, None, None]:
-        yield ib_pb2.StreamBarsResponse(rows=1)
+    def responses() -> Generator[bytes, None, None]:
+        yield b"first"
         raise DamagedError
 
     made = read_ahead(responses(), at_once=1)
-    assert (await anext(made)).rows == 1
+    assert await anext(made) == b"first"
     with pytest.raises(DamagedError):
         await anext(made)
 
@@ -52,12 +51,12 @@ async def test_a_reader_that_is_cancelled_twice_still_waits_for_what_is_being_re
     is_reading, may_go_on = threading.Event(), threading.Event()
     closed: list[str] = []
 
-    def responses() -> Generator[ib_pb2.StreamBarsResponse, None, None]:
+    def responses() -> Generator[bytes, None, None]:
         try:
-            yield ib_pb2.StreamBarsResponse(rows=1)
+            yield b"first"
             is_reading.set()
             may_go_on.wait()
-            yield ib_pb2.StreamBarsResponse(rows=2)
+            yield b"second"
         finally:
             closed.append("closed")
 
