@@ -22,6 +22,7 @@ from services.ib_host.connection.refusals import CannotConnectError
 from services.ib_host.requests.open_requests import OpenRequests
 from services.ib_host.resets.texts import login_text, reset_text
 
+_BROKEN: Final = "The connection broke for a reason that nobody expected; the IB host's log has it."
 _LOG = structlog.get_logger(__name__)
 _COUNTDOWN_SECONDS: Final = 1.0
 _MOST_SECONDS_OF_A_TRY: Final = 1.0
@@ -181,7 +182,13 @@ class GatewayConnection:
     async def _keep_connected(self) -> None:
         try:
             while True:
-                await self._live_once()
+                try:
+                    await self._live_once()
+                except Exception:
+                    # Whatever a gateway does, and the library makes of it, the host goes on trying.
+                    _LOG.exception("connection_broken", gateway=self.address)
+                    self._attempts.failed(_BROKEN)
+                    self._down(_BROKEN)
                 delay = self._attempts.begin_pause()
                 self._announce()
                 problem = self._attempts.problem

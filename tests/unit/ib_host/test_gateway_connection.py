@@ -8,7 +8,10 @@ from services.common.clock import SystemClock
 from services.ib_host.connection.address import GatewayAddress
 from services.ib_host.connection.backoff import Backoff
 from services.ib_host.connection.gateway import GatewayConnection
+from services.ib_host.connection.life import ConnectionLife
 from services.ib_host.connection.notices import Link
+from services.ib_host.replay.server import ReplayServer
+from services.ib_host.replay.settings import ReplaySettings
 from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.eventually import eventually
 
@@ -79,3 +82,24 @@ async def test_a_name_that_does_not_exist_is_told() -> None:
     await eventually(lambda: connection.picture.problem)
     assert "no.such.host.invalid:4002" in connection.picture.problem
     await connection.stop()
+
+
+async def test_a_fault_that_nobody_expected_does_not_end_the_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, sound = ConnectionLife.connect, asyncio.Event()
+
+    async def faulty(life: ConnectionLife, client_id: int, *, timeout_seconds: float) -> None:
+        if not sound.is_set():
+            raise LookupError("what the library did not expect")
+        await connect(life, client_id, timeout_seconds=timeout_seconds)
+
+    monkeypatch.setattr(ConnectionLife, "connect", faulty)
+    async with ReplayServer(ReplaySettings(port=0)) as gateway:
+        connection = connection_to(gateway.port)
+        await connection.start()
+        await eventually(lambda: connection.picture.failures >= 2)
+        assert "the IB host's log" in connection.picture.problem
+        assert "library" not in connection.picture.problem
+        sound.set()
+        await eventually(lambda: connection.session)
+        assert connection.picture.problem == ""
+        await connection.stop()
