@@ -26,9 +26,18 @@ async def to_its_end(work: Awaitable[T]) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({running})
-        if not running.cancelled():
-            running.exception()  # looked at: nobody is left to hear of it
+        await wait_out(running)
         raise
+
+
+async def wait_out(task: "asyncio.Future[T]") -> None:
+    """Wait until a task has ended, however often the waiter is cancelled meanwhile.
+
+    For waiters that are about to leave, and raise what has cancelled them themselves. How the task ended is looked at:
+    nobody is left to hear of it.
+    """
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()

@@ -1,7 +1,6 @@
 """The verdict about a stored dataset, for whoever asks."""
 
 import asyncio
-import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.common.clock import Clock
 from services.common.errors import FieldViolation, ServiceError
-from services.common.threads import in_thread
+from services.common.threads import in_thread, wait_out
 from services.ib_host.ledger.dataset_ledger import DatasetLedger
 from services.ib_host.loading.spec import instant_of, invalid_request
 from services.ib_host.revisions.log import RevisionLog
@@ -72,11 +71,7 @@ class DatasetCheck:
                 return ib_pb2.CheckDatasetResponse(verdict=await asyncio.shield(work))
             except asyncio.CancelledError:
                 given_up.set()
-                while not work.done():
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await asyncio.wait({work})
-                if not work.cancelled():
-                    work.exception()  # looked at: nobody is left to hear of it
+                await wait_out(work)
                 raise
 
     def _verdict(self, check: _Check, given_up: threading.Event) -> bars_pb2.DatasetVerdict:

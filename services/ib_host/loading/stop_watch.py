@@ -1,11 +1,12 @@
 """Ending work when its session is asked to stop."""
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from ktrdr_bridge import Bridge
+
+from services.common.threads import wait_out
 
 T = TypeVar("T")
 
@@ -31,11 +32,7 @@ async def until_stopped(work: Coroutine[Any, Any, T], bridge: Bridge) -> T:
             await asyncio.wait({task}, timeout=_LOOK_SECONDS)
     finally:
         task.cancel()
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # looked at: who has cancelled this does not hear of it
+        await wait_out(task)
     if task.cancelled():
         bridge.raise_if_cancelled()
     return task.result()

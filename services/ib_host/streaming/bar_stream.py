@@ -5,7 +5,6 @@ has to do for a million bars.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Generator, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
-from services.common.threads import in_thread
+from services.common.threads import in_thread, wait_out
 from services.host.wire import FieldStart
 from services.ib_host.store.columns import SCHEMA
 from services.ib_host.store.snapshot import Snapshot
@@ -71,11 +70,7 @@ async def read_ahead(responses: Responses, *, at_once: int) -> AsyncGenerator[by
     finally:
         if following is not None:
             following.cancel()
-            while not following.done():  # the generator is at work in a thread, however often the reader is cancelled
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait({following})
-            if not following.cancelled():
-                following.exception()  # looked at: a reader that has left does not hear of it
+            await wait_out(following)  # the generator is at work in a thread
         responses.close()
 
 
