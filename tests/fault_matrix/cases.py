@@ -9,15 +9,21 @@ from typing import Final
 from ktrdr.ib.v1 import bars_pb2, ib_pb2
 
 from services.ib_host.replay.bars import BarSize, IntradaySize, Size
+from services.ib_host.replay.faults.answers import DelayRule
 from services.ib_host.replay.faults.catalogue import describe, fault, fault_names
 from services.ib_host.replay.faults.catalogued import Effect
 from services.ib_host.replay.faults.rule import FaultRule
+from services.ib_host.replay.messages import Inbound
 
 Mode = ib_pb2.DataLoadSpec
 MODES: Final = (Mode.MODE_RANGE, Mode.MODE_TAIL, Mode.MODE_BACKFILL, Mode.MODE_FULL)
 """All modes that ask the gateway for something."""
 _SOON_SECONDS: Final = 5.0
 """By the clock of a case, from the start of a host until it loads."""
+_SLOW_SECONDS: Final = 2.0
+"""By the clock of a case: how late answers come where something is to happen before the last of them."""
+BY_THE_CLOCK: Final = frozenset({"nightly_reset_at", "restarts_every_minute"})
+"""Faults that happen at a time, and not to a message."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,10 @@ class Case:
     @property
     def rules(self) -> list[FaultRule]:
         """The rules of the faults."""
-        return [fault(name, **(_adapted(name, self) | _varied(name, self))) for name in self.faults]
+        rules = [fault(name, **(_adapted(name, self) | _varied(name, self))) for name in self.faults]
+        # A load that is asked to wait for each answer is still at work when something happens by the clock.
+        slow = DelayRule(on=Inbound.HISTORICAL_DATA, seconds=_SLOW_SECONDS)
+        return [*rules, slow] if BY_THE_CLOCK & set(self.faults) else rules
 
     @property
     def effects(self) -> set[Effect]:
@@ -143,7 +152,7 @@ def mixed_case(seed: int) -> Case:
 def _adapted(name: str, case: Case) -> dict[str, object]:
     """Return what of an example has to be others for it to meet the load of a case."""
     # What happens by the clock happens while the load is at work.
-    if name in {"nightly_reset_at", "restarts_every_minute"}:
+    if name in BY_THE_CLOCK:
         return {"begin": _SOON_SECONDS}
     if name == "mute":
         return {"on": "current_time", "times": 1}  # all that the host asks by itself when it has connected

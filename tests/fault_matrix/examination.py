@@ -7,7 +7,7 @@ from ktrdr.host.v1.session_pb2 import Session
 from ktrdr.ib.v1 import ib_pb2
 
 from services.common.errors import reason_name, reason_of
-from tests.fault_matrix.cases import Case, Mode
+from tests.fault_matrix.cases import BY_THE_CLOCK, Case, Mode
 from tests.fault_matrix.world import LEAVE_OUT, Played, Row
 
 
@@ -90,5 +90,5 @@ def _stored_rightly(rows: "list[Row] | object", source: dict[datetime, Row], whe
 def _may_not_fire(case: Case) -> bool:
     """Whether a load may be over before its fault comes, or send nothing that it could happen to."""
     (name,) = case.faults if len(case.faults) == 1 else ("",)
-    short = name in {"nightly_reset_at", "restarts_every_minute"} and case.mode == Mode.MODE_TAIL
+    short = name in BY_THE_CLOCK and case.mode == Mode.MODE_TAIL
     return not name or short or name == "silent_sometimes" or (name == "silent_head" and case.mode != Mode.MODE_FULL)
