@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ WORKER_VARIABLES: Final = {
 }
 """What every worker's environment has."""
 
+_TRIES: Final = 200
+_PAUSE_SECONDS: Final = 0.005
 _KEEPER: Final = Path(__file__).with_name("keeper.py")
 
 
@@ -29,12 +32,14 @@ def locked_for_keeper(session: SessionFolder) -> Iterator[int]:
     too, to the end of its life. So it is held without a gap from before the keeper exists, or knows of the session,
     until the kernel has ended it, and no process id has to be believed.
 
+    Blocks for a second where a keeper lives already: call it in a thread.
+
     Raises:
         OSError: The file cannot be used; BlockingIOError where a keeper lives already.
     """
     lock = os.open(session.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock)
         yield lock
     finally:
         os.close(lock)
@@ -102,9 +107,24 @@ def keeper_lives(session: SessionFolder) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: others may be looking, too.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(lock)
     return False
+
+
+def _take(lock: int) -> None:
+    """Lock for a keeper. Who looks whether there is one has the lock for a moment, and is no keeper.
+
+    Raises:
+        BlockingIOError: There is one.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE_SECONDS)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
