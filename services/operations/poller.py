@@ -1,6 +1,7 @@
 """Follow one host: the loop that asks it what has changed."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -121,11 +122,9 @@ class HostPoller:
         await refreshed
 
     async def _pause(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
-        except TimeoutError:
-            pass
         self._nudged.clear()
 
     async def _poll(self) -> float:

@@ -5,6 +5,7 @@ themselves are in the store; after a restart they are pursued again.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -232,8 +233,6 @@ def last_host(record: pb.Operation) -> str:
 async def _wait(wake: asyncio.Event, seconds: float) -> None:
     if seconds <= 0:
         return
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await wake.wait()
-    except TimeoutError:
-        pass

@@ -1,6 +1,7 @@
 """Remove the sessions of deleted operations from their hosts."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -79,11 +80,9 @@ class SessionRemoval:
                 self._begin_rounds(await self._reader.hosts_to_remove_from())
             except Exception:  # the store may fail in many ways, and this work goes on when it is back
                 structlog.get_logger().exception("sessions_not_removed")
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._look_every_seconds):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
 
     async def close(self) -> None:
         """End all rounds."""

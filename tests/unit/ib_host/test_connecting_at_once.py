@@ -4,18 +4,14 @@ import asyncio
 
 import pytest
 
-from services.common.clock import SystemClock
-from services.ib_host.connection.address import GatewayAddress
-from services.ib_host.connection.backoff import Backoff
-from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.replay.faults.answers import DelayRule
 from services.ib_host.replay.faults.messages import HANDSHAKE
 from services.ib_host.replay.faults.rulebook import Faults
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
-from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.eventually import eventually
 from tests.support.fake_clock import FakeClock
+from tests.support.gateway_connections import connection_to
 
 
 @pytest.fixture(autouse=True)
@@ -24,22 +20,11 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.ib_host.connection.gateway._MOST_SECONDS_OF_A_TRY", 60.0)
 
 
-def connection_to(port: int) -> GatewayConnection:
-    return GatewayConnection(
-        GatewayAddress("127.0.0.1", port),
-        client_id=1,
-        open_requests=OpenRequests(),
-        clock=SystemClock(),
-        backoff=Backoff(first_seconds=3_600.0, longest_seconds=3_600.0),
-        connect_timeout_seconds=600.0,
-    )
-
-
 async def test_a_handshake_that_is_under_way_is_waited_for() -> None:
     clock = FakeClock()
     faults = Faults([DelayRule(on=HANDSHAKE, seconds=1.0)])
     async with ReplayServer(ReplaySettings(port=0), faults=faults, wall_clock=clock) as gateway:
-        connection = connection_to(gateway.port)
+        connection = connection_to(gateway.port, retry_seconds=3_600.0)
         await connection.start()
         await eventually(lambda: clock.sleeping)
         trying = asyncio.create_task(connection.try_now())
@@ -53,7 +38,7 @@ async def test_a_handshake_that_is_under_way_is_waited_for() -> None:
 
 
 async def test_a_pause_ends_and_its_try_is_waited_for() -> None:
-    connection = connection_to(9)
+    connection = connection_to(9, retry_seconds=3_600.0)
     await connection.start()
     await eventually(lambda: connection.picture.retry_in)
     await connection.try_now()
@@ -62,6 +47,6 @@ async def test_a_pause_ends_and_its_try_is_waited_for() -> None:
 
 
 async def test_where_nobody_connects_nothing_is_waited_for() -> None:
-    connection = connection_to(9)
+    connection = connection_to(9, retry_seconds=3_600.0)
     await connection.try_now()
     assert connection.picture.failures == 0

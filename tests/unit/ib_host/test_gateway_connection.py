@@ -14,17 +14,7 @@ from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
 from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.eventually import eventually
-
-
-def connection_to(port: int) -> GatewayConnection:
-    return GatewayConnection(
-        GatewayAddress("127.0.0.1", port),
-        client_id=1,
-        open_requests=OpenRequests(),
-        clock=SystemClock(),
-        backoff=Backoff(first_seconds=0.02),
-        connect_timeout_seconds=600.0,
-    )
+from tests.support.gateway_connections import connection_to
 
 
 async def test_whoever_waits_can_be_cancelled_in_the_moment_of_a_change() -> None:

@@ -4,30 +4,15 @@ import asyncio
 
 import pytest
 
-from services.common.clock import SystemClock
-from services.ib_host.connection.address import GatewayAddress
-from services.ib_host.connection.backoff import Backoff
-from services.ib_host.connection.gateway import GatewayConnection
 from services.ib_host.connection.library import LibrarySession
 from services.ib_host.connection.life import ConnectionLife
 from services.ib_host.connection.notices import Link
 from services.ib_host.replay.server import ReplayServer
 from services.ib_host.replay.settings import ReplaySettings
-from services.ib_host.requests.open_requests import OpenRequests
 from tests.support.eventually import eventually
+from tests.support.gateway_connections import connection_to
 
 TAKEN = "Unable to connect as the client id is already in use. Retry with a unique client id."
-
-
-def connection_to(port: int) -> GatewayConnection:
-    return GatewayConnection(
-        GatewayAddress("127.0.0.1", port),
-        client_id=1,
-        open_requests=OpenRequests(),
-        clock=SystemClock(),
-        backoff=Backoff(first_seconds=0.02),
-        connect_timeout_seconds=600.0,
-    )
 
 
 @pytest.mark.parametrize("news", ["lost", "id taken"])
